@@ -1,0 +1,66 @@
+/* bytes.h - fixed-width integers in byte strings, and a growing byte buffer with a limit. */
+#ifndef GP_BYTES_H
+#define GP_BYTES_H
+
+#include "gp/err.h"
+
+#include <endian.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define GP_BYTES_LOAD(name, type, conv)                                                            \
+    static inline type name(const void *p)                                                         \
+    {                                                                                              \
+        type v;                                                                                    \
+        memcpy(&v, p, sizeof v);                                                                   \
+        return conv(v);                                                                            \
+    }
+GP_BYTES_LOAD(gp_le16, uint16_t, le16toh)
+GP_BYTES_LOAD(gp_le32, uint32_t, le32toh)
+GP_BYTES_LOAD(gp_le64, uint64_t, le64toh)
+GP_BYTES_LOAD(gp_be16, uint16_t, be16toh)
+GP_BYTES_LOAD(gp_be32, uint32_t, be32toh)
+GP_BYTES_LOAD(gp_be64, uint64_t, be64toh)
+#undef GP_BYTES_LOAD
+
+#define GP_BYTES_STORE(name, type, conv)                                                           \
+    static inline void name(void *p, type v)                                                       \
+    {                                                                                              \
+        v = conv(v);                                                                               \
+        memcpy(p, &v, sizeof v);                                                                   \
+    }
+GP_BYTES_STORE(gp_put_le16, uint16_t, htole16)
+GP_BYTES_STORE(gp_put_le32, uint32_t, htole32)
+GP_BYTES_STORE(gp_put_le64, uint64_t, htole64)
+GP_BYTES_STORE(gp_put_be16, uint16_t, htobe16)
+GP_BYTES_STORE(gp_put_be32, uint32_t, htobe32)
+GP_BYTES_STORE(gp_put_be64, uint64_t, htobe64)
+#undef GP_BYTES_STORE
+
+/* Growing buffer. Zero-initialise: gp_buf b = {0}. One thread. After a failed append `failed` is
+ * set and later appends do nothing, so a sequence of appends needs one check at its end. */
+typedef struct gp_buf {
+    uint8_t *data; /* NULL while cap is 0; always NUL-terminated after gp_buf_str() */
+    size_t len;    /* bytes used */
+    size_t cap;    /* bytes allocated */
+    size_t limit;  /* most bytes ever held; 0 = no limit */
+    int failed;    /* 1 after out of memory or the limit */
+} gp_buf;
+
+/* Make room for n more bytes; NULL (and failed) if not possible. Does not change len. */
+uint8_t *gp_buf_reserve(gp_buf *b, size_t n);
+void gp_buf_add(gp_buf *b, const void *bytes, size_t n);
+void gp_buf_addc(gp_buf *b, char c);
+void gp_buf_adds(gp_buf *b, const char *s);
+void gp_buf_printf(gp_buf *b, const char *fmt, ...) GP_PRINTF(2, 3);
+/* Append n copies of c. */
+void gp_buf_fill(gp_buf *b, char c, size_t n);
+/* The content as a C string, owned by b; "" when empty, NULL when failed. */
+const char *gp_buf_str(gp_buf *b);
+/* Hand the memory out as a C string that the caller frees with gp_free(); NULL when failed. */
+char *gp_buf_take(gp_buf *b);
+void gp_buf_clear(gp_buf *b); /* len = 0, failed = 0; keeps memory */
+void gp_buf_free(gp_buf *b);
+
+#endif
