@@ -1,0 +1,79 @@
+/* writer.h - append blocks to one interface of a database (godb-format.md 5). */
+#ifndef GODB_WRITER_H
+#define GODB_WRITER_H
+
+#include "godb/columns.h"
+#include "gp/err.h"
+
+#include <sys/types.h>
+
+typedef enum godb_sync {
+    GODB_SYNC_BLOCK, /* columns, metadata and directories reach the disk with every block (default) */
+    GODB_SYNC_DAY,   /* once, when the writer leaves a day or is closed */
+    GODB_SYNC_NONE,  /* never; a power loss may cost the day, a process crash still only one block */
+} godb_sync;
+
+typedef struct godb_writer_opts {
+    uint8_t codec;   /* godb_codec_id; default GODB_CODEC_LZ4 */
+    int level;       /* compression level; 0 = default */
+    mode_t mode;     /* file mode P; 0 = 0644 */
+    godb_sync sync;
+    int no_index;    /* 1: write no per-day index file */
+} godb_writer_opts;
+
+#define GODB_WRITER_OPTS_INIT {.codec = 3, .level = 0, .mode = 0, .sync = GODB_SYNC_BLOCK}
+
+/* One thread. Holds the interface's lock (released by the kernel when the process dies). */
+typedef struct godb_writer godb_writer;
+
+/* Open interface iface below root for writing; directories are made as needed (1.8).
+ * GP_EEXIST when another process writes to it; GP_EINVAL for a bad name. opts may be NULL. */
+gp_status godb_writer_open(const char *root, const char *iface, const godb_writer_opts *opts,
+                           godb_writer **out, gp_err *err) GP_MUST_CHECK;
+
+/* Append one block with timestamp time_s (end of the interval). Rows must be sorted by (sip, dip,
+ * dport, proto) within each family without equal keys (3.2): GP_EINVAL otherwise. GP_EEXIST when
+ * time_s is not later than the last block of that day. On any failure the database is as before.
+ * Committed when it returns, unless inside a bulk. */
+gp_status godb_writer_append(godb_writer *w, int64_t time_s, const godb_rows *rows, uint64_t drops,
+                             gp_err *err) GP_MUST_CHECK;
+
+/* Bulk: metadata of a day is committed once, when a block of another day comes, or at commit. */
+gp_status godb_writer_begin_bulk(godb_writer *w, gp_err *err) GP_MUST_CHECK;
+gp_status godb_writer_commit(godb_writer *w, gp_err *err) GP_MUST_CHECK;
+
+/* Timestamp of the last block of the interface's newest day; 0 if there is none. */
+gp_status godb_writer_last_time(godb_writer *w, int64_t *time_s, gp_err *err) GP_MUST_CHECK;
+
+/* Close without committing an open bulk (call godb_writer_commit() before). NULL is fine. */
+void godb_writer_close(godb_writer *w);
+static inline void godb_writer_closep(godb_writer **w)
+{
+    godb_writer_close(*w);
+}
+
+/* Sort rows given in any order into stored order and add up (or, with replace, let later rows win)
+ * equal keys. Shared by the flow table, import and tests. */
+typedef struct godb_sorter godb_sorter;
+
+/* One row to be sorted; family 4 or 6, addresses as in gp_addr.bytes, dport in host order. */
+typedef struct godb_row {
+    uint8_t family, proto;
+    uint16_t dport;
+    uint8_t sip[16], dip[16];
+    uint64_t counter[GODB_N_COUNTERS];
+} godb_row;
+
+gp_status godb_sorter_new(godb_sorter **out, gp_err *err) GP_MUST_CHECK;
+void godb_sorter_free(godb_sorter *s);
+static inline void godb_sorter_freep(godb_sorter **s)
+{
+    godb_sorter_free(*s);
+}
+void godb_sorter_clear(godb_sorter *s);
+gp_status godb_sorter_add(godb_sorter *s, const godb_row *row) GP_MUST_CHECK;
+/* Sort and fold; *out borrows from s until the next add or clear. replace: later rows of equal keys
+ * win instead of being added (CSV import, 8.2). */
+gp_status godb_sorter_finish(godb_sorter *s, int replace, godb_rows *out, gp_err *err) GP_MUST_CHECK;
+
+#endif
