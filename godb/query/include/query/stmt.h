@@ -1,0 +1,88 @@
+/* stmt.h - a checked query: everything the engine, merger and printers need (spec query.md 7.3). */
+#ifndef QUERY_STMT_H
+#define QUERY_STMT_H
+
+#include "gp/bytes.h"
+#include "query/args.h"
+#include "query/cond.h"
+#include "query/fields.h"
+#include "query/ifsel.h"
+#include "query/timearg.h"
+
+typedef enum query_sort { QUERY_SORT_BYTES, QUERY_SORT_PACKETS, QUERY_SORT_TIME } query_sort;
+typedef enum query_direction {
+    QUERY_BOTH, /* in and out shown apart, sorted by their sum */
+    QUERY_SUM,
+    QUERY_IN,
+    QUERY_OUT,
+} query_direction;
+typedef enum query_format {
+    QUERY_TXT,
+    QUERY_JSON,
+    QUERY_CSV,
+    QUERY_NDJSON, /* ours: one row a line */
+    QUERY_MD,     /* ours: Markdown table */
+    QUERY_HTML,   /* ours: HTML fragment */
+} query_format;
+
+/* Read-only after preparing; threads may share one. Text members are owned. */
+typedef struct query_stmt {
+    query_fields fields;
+    unsigned labels; /* fields.labels plus the automatic interface label (1.2) */
+    query_ifsel *ifsel;
+    query_cond *cond;      /* never NULL */
+    int64_t first_s, last_s; /* both included; last_s may be QUERY_TIME_MAX */
+    int64_t bin_s;         /* 300 = no binning; only looked at with the time label */
+    query_direction direction;
+    query_sort sort; /* time queries are forced to QUERY_SORT_TIME, ascending */
+    int ascending;
+    uint64_t limit; /* rows shown */
+    query_format format;
+    int live, low_mem, merge_hosts;
+    unsigned max_mem_pct;
+    int64_t keepalive_ns;
+    int dns_enabled;
+    int64_t dns_timeout_ns;
+    int64_t dns_max_rows;
+    query_args args; /* copy of what was asked, strings trimmed as used */
+} query_stmt;
+
+/* One failed check (7.3): for CLI headings and API problem documents. */
+typedef struct query_problem {
+    const char *location; /* "body.query", static */
+    char *message;        /* may span lines */
+    char *value;          /* the echoed value as text */
+} query_problem;
+typedef struct query_problems {
+    query_problem *v;
+    size_t n;
+} query_problems;
+void query_problems_clear(query_problems *p);
+/* The block that follows "failed to prepare query:" in 7.1, appended to out. */
+void query_problems_format(const query_problems *p, gp_buf *out);
+
+typedef struct query_env {
+    int64_t now_s;       /* injected clock */
+    query_lookup lookup; /* NULL: names in conditions are errors */
+    void *lookup_ctx;
+    int api_defaults; /* 1: `last` empty means QUERY_TIME_MAX and format defaults to json (9.2) */
+} query_env;
+
+/* Run all checks in the order of 7.3 and collect all problems. GP_EINVAL when *problems is not
+ * empty; other codes for system failures. args is copied. */
+gp_status query_prepare(const query_args *args, const query_env *env, query_stmt **out,
+                        query_problems *problems, gp_err *err) GP_MUST_CHECK;
+void query_stmt_free(query_stmt *s);
+static inline void query_stmt_freep(query_stmt **s)
+{
+    query_stmt_free(*s);
+}
+
+/* 1 if several interfaces are to be told apart in the output though the query does not name the
+ * label (1.2, U2): `selected` = number of interfaces really selected. */
+int query_auto_iface_label(const query_stmt *s, size_t selected);
+
+/* The multi-line block of execution errors (7.1): "failed to execute query ... Statement: ...". */
+void query_error_dump(const query_stmt *s, const char *text, gp_buf *out);
+
+#endif
