@@ -18,7 +18,7 @@ typedef int64_t gp_deadline;
 
 /* now + ms (saturating); ms < 0 or INT64_MAX gives GP_NEVER. */
 gp_deadline gp_deadline_in_ms(int64_t ms);
-/* Milliseconds left: 0 when passed, INT64_MAX for GP_NEVER. */
+/* Milliseconds left, rounded up: 0 when passed, INT64_MAX for GP_NEVER. */
 int64_t gp_deadline_left_ms(gp_deadline d);
 static inline int gp_deadline_passed(gp_deadline d)
 {
@@ -31,10 +31,14 @@ typedef struct gp_cancel {
     gp_deadline deadline;
 } gp_cancel;
 
-#define GP_CANCEL_INIT {0, GP_NEVER}
+#define GP_CANCEL_INIT                                                                             \
+    {                                                                                              \
+        0, GP_NEVER                                                                                \
+    }
 
 /* GP_OK, or GP_ECANCELLED / GP_EDEADLINE / whatever was set. c may be NULL (GP_OK). */
 gp_status gp_cancel_check(gp_cancel *c);
+/* Stop the job for this reason; the first reason stays. Any thread, also a signal handler. */
 void gp_cancel_set(gp_cancel *c, gp_status why);
 
 #endif

@@ -32,12 +32,14 @@ typedef struct gp_err {
 
 /* Fill *err (if not NULL) and return code, so that failing is one line:
  *     return gp_fail(err, GP_ECORRUPT, 0, "%s: bad magic", path);
- * sys: errno, or 0. When not 0, ": <strerror>" is appended to the text.
+ * sys: errno, or 0. When not 0, ": <strerror>" is appended to the text. Control characters
+ * become blanks, a text that is too long is cut. An argument may be err->msg itself.
  */
 gp_status gp_fail(gp_err *err, gp_status code, int sys, const char *fmt, ...) GP_PRINTF(4, 5);
 
-/* Put "<text>: " in front of err->msg (cut at the end if too long); returns err->code.
- * err may be NULL, then GP_EINVAL is never invented: code is returned as given. */
+/* Put "<text>: " in front of err->msg (which keeps its end if the whole gets too long) and set
+ * err->code; returns code. When *err was never filled, the name of the status stands for the
+ * missing text. err may be NULL. */
 gp_status gp_fail_context(gp_err *err, gp_status code, const char *fmt, ...) GP_PRINTF(3, 4);
 
 /* Short lower-case name of a status ("ok", "not found", ...); static storage. */

@@ -22,8 +22,8 @@ gp_status gp_read_file(int dirfd, const char *path, size_t limit, gp_buf *out,
 
 /* Write-temp, fsync, rename, fsync directory: path holds the old or the new bytes, never less.
  * mode: exact permission bits of the new file, whatever the umask says. */
-gp_status gp_write_file_atomic(int dirfd, const char *path, const void *bytes, size_t n, mode_t mode,
-                               gp_err *err) GP_MUST_CHECK;
+gp_status gp_write_file_atomic(int dirfd, const char *path, const void *bytes, size_t n,
+                               mode_t mode, gp_err *err) GP_MUST_CHECK;
 
 /* mkdir -p with the given mode for directories that are created (umask applies). */
 gp_status gp_mkdir_all(const char *path, mode_t mode, gp_err *err) GP_MUST_CHECK;

@@ -24,11 +24,12 @@ int gp_num_f64(const char *s, size_t len, double *out);
 /* Duration grammar of query.md 4.5 ("1h30m", "1.5s", "0"), result in ns. */
 int gp_num_duration_ns(const char *s, size_t len, int64_t *out_ns);
 
-/* Size with optional unit B, k/K, M, G, T (powers of 1024; "64M", "1.5G"), result in bytes. */
+/* Size with optional unit B, k/K, M, G, T (powers of 1024, also written "MB" or "MiB"; "64M",
+ * "1.5G"), result in bytes; a fraction needs a unit above B, parts of a byte are dropped. */
 int gp_num_bytes(const char *s, size_t len, uint64_t *out);
 
-/* Print d in Go's duration form ("1m30s", "1.235s", "0s", "5m0s") into buf (>= 32 bytes);
- * returns buf. */
+/* Print ns in Go's duration form ("1m30s", "1.235s", "0s", "5m0s", "1.5ms"), exactly: round before
+ * if fewer digits are wanted. Into buf (>= 32 bytes); returns buf. */
 char *gp_num_duration_str(int64_t ns, char *buf, size_t cap);
 
 /* Lower-case hex of n bytes into out (2 n + 1 bytes, NUL-terminated). */

@@ -17,11 +17,16 @@ gp_status gp_pool_new(unsigned n_threads, size_t max_queued, const char *name, g
 /* Queue a job. GP_ELIMIT when the queue is full, GP_EUNAVAILABLE after gp_pool_stop(). */
 gp_status gp_pool_submit(gp_pool *p, gp_job fn, void *arg) GP_MUST_CHECK;
 
-/* Wait until every submitted job has finished. */
+/* Wait until every submitted job has finished. Not from inside a job (it would wait for itself). */
 void gp_pool_wait(gp_pool *p);
 
-/* Run fn(ctx, i) for i in 0..n-1 on n threads (the calling thread is one of them) and return when
- * all are done. Needs no pool; threads are made and joined inside. */
+/* Refuse further jobs; those already queued still run. Any thread, any number of times. */
+void gp_pool_stop(gp_pool *p);
+
+/* Run fn(ctx, i) for i in 0..n-1 (n <= 256) on n threads (the calling thread is one of them) and
+ * return when all are done. Needs no pool; threads are made and joined inside. If the system
+ * gives fewer threads, the calling thread runs the rest one after the other: so one fn must not
+ * wait for another. GP_EINVAL when n is above 256; fn has not run then. */
 gp_status gp_parallel(unsigned n, void (*fn)(void *ctx, unsigned i), void *ctx,
                       gp_err *err) GP_MUST_CHECK;
 
