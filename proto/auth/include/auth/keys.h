@@ -1,0 +1,87 @@
+/* keys.h - identities: key pairs, key files, trusted_keys (docs/security.md). */
+#ifndef AUTH_KEYS_H
+#define AUTH_KEYS_H
+
+#include "gp/bytes.h"
+#include "gp/err.h"
+
+#include <stdint.h>
+
+enum { AUTH_SIGN_PK = 32, AUTH_SIGN_SK = 64, AUTH_SIG = 64, AUTH_DH = 32, AUTH_HASH = 32 };
+
+typedef enum auth_kind {
+    AUTH_KIND_NONE = 0,
+    AUTH_KIND_AGENT = 1,
+    AUTH_KIND_AGGREGATOR = 2,
+    AUTH_KIND_GATEWAY = 3,
+    AUTH_KIND_USER = 4,
+} auth_kind;
+const char *auth_kind_name(auth_kind k);
+int auth_kind_by_name(const char *name); /* -1 if unknown */
+
+enum { /* auth_peer.roles */
+       AUTH_ROLE_QUERY = 1,
+       AUTH_ROLE_LIVE = 2,
+       AUTH_ROLE_STATUS = 4,
+       AUTH_ROLE_CONFIG_READ = 8,
+       AUTH_ROLE_CONFIG_WRITE = 16,
+       AUTH_ROLE_RELAY = 32, /* may pass other users' signed queries on */
+};
+
+/* A key pair file: Ed25519 for signatures and X25519 (derived from it) for channels. Secrets lie in
+ * locked, guarded memory. Read-only after loading; threads may share one. */
+typedef struct auth_identity auth_identity;
+
+/* Make a fresh identity. name: 1..64 of [A-Za-z0-9._@-]. */
+gp_status auth_identity_new(auth_kind kind, const char *name, auth_identity **out,
+                            gp_err *err) GP_MUST_CHECK;
+/* Files are text, one "fleetprobe-key-v1 ..." line; saved with mode 0600 and never overwritten
+ * (GP_EEXIST); loading refuses files that group or others can read. */
+gp_status auth_identity_save(const auth_identity *id, const char *path, gp_err *err) GP_MUST_CHECK;
+gp_status auth_identity_load(const char *path, auth_identity **out, gp_err *err) GP_MUST_CHECK;
+void auth_identity_free(auth_identity *id);
+static inline void auth_identity_freep(auth_identity **id)
+{
+    auth_identity_free(*id);
+}
+const char *auth_identity_name(const auth_identity *id);
+auth_kind auth_identity_kind(const auth_identity *id);
+const uint8_t *auth_identity_sign_pk(const auth_identity *id); /* AUTH_SIGN_PK bytes */
+const uint8_t *auth_identity_dh_pk(const auth_identity *id);   /* AUTH_DH bytes */
+
+/* Ed25519(sk, "fleetprobe-v1 " || type || 0x00 || BLAKE2b-512(bytes)). type: short ASCII text. */
+void auth_sign(const auth_identity *id, const char *type, const void *bytes, size_t len,
+               uint8_t sig[AUTH_SIG]);
+int auth_verify(const uint8_t pk[AUTH_SIGN_PK], const char *type, const void *bytes, size_t len,
+                const uint8_t sig[AUTH_SIG]); /* 1 = good */
+
+/* What is known about a verified peer or signer. Plain value. */
+typedef struct auth_peer {
+    auth_kind kind;
+    char name[65];
+    uint8_t sign_pk[AUTH_SIGN_PK], dh_pk[AUTH_DH];
+    uint32_t roles;             /* AUTH_ROLE_* */
+    char host_globs[256];       /* comma list of globs the peer may ask about; "*" = all */
+    char iface_globs[256];
+    int64_t max_span_s;         /* longest time range of a query; 0 = no limit */
+    int64_t not_before_s, not_after_s; /* Unix seconds; 0 = open */
+    int local_uid;              /* peer uid on ipc:// when that decided; else -1 */
+} auth_peer;
+
+/* Who is trusted: a trusted_keys file (one entry a line: kind name public-key options...), later
+ * also certificates of a fleet key. Locked inside: reload while others look up. */
+typedef struct auth_trust auth_trust;
+gp_status auth_trust_new(auth_trust **out, gp_err *err) GP_MUST_CHECK;
+/* Parse and replace all entries of this file; errors name the line and change nothing. */
+gp_status auth_trust_load(auth_trust *t, const char *path, gp_err *err) GP_MUST_CHECK;
+/* Parse from memory (tests, fuzzer). */
+gp_status auth_trust_parse(auth_trust *t, const char *text, size_t len, gp_err *err) GP_MUST_CHECK;
+void auth_trust_free(auth_trust *t);
+/* By Ed25519 key / by channel key; copies. 1 if found and valid at now_s. */
+int auth_trust_find(auth_trust *t, const uint8_t sign_pk[AUTH_SIGN_PK], int64_t now_s,
+                    auth_peer *out);
+int auth_trust_find_dh(auth_trust *t, const uint8_t dh_pk[AUTH_DH], int64_t now_s, auth_peer *out);
+/* Append the trusted_keys line of an identity (what `gpkey` prints). */
+void auth_trust_entry(const auth_identity *id, const char *options, gp_buf *out);
+
+#endif
