@@ -73,21 +73,35 @@ gp_status gp_write_full(int fd, const void *buf, size_t n, gp_err *err)
     return GP_OK;
 }
 
+/* Size of a regular file; 0 for pipes, devices and files of /proc, which claim to be empty. */
+static size_t known_size(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+        return (size_t)st.st_size;
+    return 0;
+}
+
+static gp_status too_large(const char *path, size_t limit, gp_err *err)
+{
+    return gp_fail(err, GP_ELIMIT, 0, "%s: larger than the limit of %zu bytes", path, limit);
+}
+
 /* Read until the end, at most limit bytes behind what out holds already. */
 static gp_status read_to_end(int fd, const char *path, size_t limit, gp_buf *out, gp_err *err)
 {
-    struct stat st;
-    size_t start = out->len, step = READ_STEP;
+    size_t start = out->len, size = known_size(fd);
+    size_t step = size ? size + 1 : READ_STEP; /* the byte more lets one read see the end */
 
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-        (uint64_t)st.st_size < (uint64_t)limit)
-        step = (size_t)st.st_size + 1; /* one system call; the extra byte sees the end */
+    if (out->limit && limit > out->limit - start)
+        limit = out->limit - start;
+    if (size > limit)
+        return too_large(path, limit, err);
     for (;;) {
         size_t left = limit - (out->len - start);
-        uint8_t extra, *p = &extra; /* at the limit: one byte more tells "larger" from "ends" */
         size_t want = left < step ? left : step;
-        if (out->limit && want > out->limit - out->len)
-            want = out->limit - out->len;
+        uint8_t extra, *p = &extra; /* at the limit: one byte more tells "larger" from "ends" */
         if (want > 0 && !(p = gp_buf_reserve(out, want)))
             return gp_fail(err, GP_ENOMEM, 0, "%s: no memory for its content", path);
         ssize_t got = read(fd, p, want ? want : 1);
@@ -98,10 +112,9 @@ static gp_status read_to_end(int fd, const char *path, size_t limit, gp_buf *out
         if (got == 0)
             return GP_OK;
         if (want == 0)
-            return gp_fail(err, GP_ELIMIT, 0, "%s: larger than the limit of %zu bytes", path,
-                           out->len - start);
+            return too_large(path, limit, err);
         out->len += (size_t)got;
-        step = READ_STEP;
+        step = out->cap > out->len ? out->cap - out->len : READ_STEP;
     }
 }
 
@@ -159,9 +172,12 @@ static gp_status fill_temp(int dirfd, const char *temp, const void *bytes, size_
                            gp_err *err)
 {
     gp_status st = GP_OK;
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     /* 0600 until the exact mode is set: a secret is never readable for others */
-    int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = openat(dirfd, temp, flags, 0600);
 
+    if (fd < 0 && errno == EEXIST && unlinkat(dirfd, temp, 0) == 0) /* of a crashed process */
+        fd = openat(dirfd, temp, flags, 0600);
     if (fd < 0)
         return gp_fail(err, GP_EIO, errno, "cannot create %s", temp);
     st = gp_write_full(fd, bytes, n, err);

@@ -4,8 +4,6 @@
 #include "gp/err.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <strings.h>
 
 /* Display names of spec query.md 10. In lower case they are the import names of godb-format.md
  * 8.4 (compared by a test). No entry: 61, 63, 68, 99, 114 and 143 to 254. */
@@ -151,6 +149,17 @@ static const char *const names[256] = {
     [255] = "UNKNOWN",
 };
 
+/* The named numbers in the order of their lower-case names, for the search (kept by a test). */
+static const uint8_t by_name[] = {
+    34,  107, 13, 104, 93,  10,  49,  76,  7,   62,  16,  110, 73,  72,  126, 127, 33,  19, 37, 116,
+    86,  48,  8,  88,  14,  98,  97,  133, 125, 3,   100, 47,  139, 20,  0,   52,  117, 1,  35, 38,
+    45,  101, 2,  9,   40,  108, 71,  94,  129, 67,  51,  50,  4,   41,  44,  58,  59,  60, 43, 111,
+    28,  124, 80, 29,  65,  115, 91,  25,  26,  138, 32,  31,  95,  55,  135, 137, 92,  18, 54, 30,
+    85,  11,  89, 113, 103, 131, 102, 21,  123, 12,  75,  106, 27,  142, 46,  134, 66,  64, 69, 96,
+    105, 132, 42, 82,  140, 57,  122, 121, 109, 90,  130, 119, 128, 5,   118, 77,  53,  87, 6,  56,
+    39,  23,  24, 84,  17,  136, 255, 120, 83,  70,  81,  112, 79,  78,  141, 74,  15,  22, 36,
+};
+
 /* What people type, besides the names above; accepted in conditions only. */
 static const struct alias {
     const char *name;
@@ -164,18 +173,39 @@ const char *gp_ipproto_name(uint8_t number)
     return names[number];
 }
 
-static int same(const char *name, const char *s, size_t len)
+/* ASCII only, whatever the locale: 'I' is 'i' in Turkey, too. */
+static int lower(char c)
 {
-    return strncasecmp(name, s, len) == 0 && name[len] == '\0';
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : (unsigned char)c;
+}
+
+/* strcasecmp() of name and the len bytes of s. */
+static int compare(const char *name, const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        int d = lower(name[i]) - lower(s[i]);
+        if (d != 0)
+            return d;
+        if (name[i] == '\0')
+            return -1; /* s holds a NUL: longer than any name */
+    }
+    return (unsigned char)name[len];
 }
 
 int gp_ipproto_number_strict(const char *name, size_t len)
 {
-    if (len == 0 || memchr(name, '\0', len))
-        return -1;
-    for (int i = 0; i < 256; i++)
-        if (names[i] && same(names[i], name, len))
-            return i;
+    size_t lo = 0, hi = GP_COUNT(by_name);
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int d = compare(names[by_name[mid]], name, len);
+        if (d == 0)
+            return by_name[mid];
+        if (d < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
     return -1;
 }
 
@@ -183,12 +213,10 @@ int gp_ipproto_number(const char *name, size_t len)
 {
     int number = gp_ipproto_number_strict(name, len);
 
-    if (number >= 0 || len == 0 || memchr(name, '\0', len))
-        return number;
-    for (size_t i = 0; i < GP_COUNT(aliases); i++)
-        if (same(aliases[i].name, name, len))
-            return aliases[i].number;
-    return -1;
+    for (size_t i = 0; number < 0 && i < GP_COUNT(aliases); i++)
+        if (compare(aliases[i].name, name, len) == 0)
+            number = aliases[i].number;
+    return number;
 }
 
 char *gp_ipproto_format(uint8_t number, char *buf, size_t cap)

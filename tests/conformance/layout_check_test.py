@@ -27,6 +27,11 @@ class FileRules(unittest.TestCase):
             return HEAD + "void f(void)\n{\n" + "    g();\n" * n + "}\n"
         self.assertEqual(texts("a/x.c", body(70)), [])
         self.assertEqual(len(texts("a/x.c", body(71))), 1)
+        table = "    static const int t[] = {\n" + "        1,\n" * 200 + "    };\n"
+        head, rest = body(69).split("{\n")
+        self.assertEqual(texts("a/x.c", head + "{\n" + table + rest), [])
+        head, rest = body(70).split("{\n")
+        self.assertEqual(len(texts("a/x.c", head + "{\n" + table + rest)), 1)
 
     def test_banned(self):
         for call in ("strcpy(a, b)", "x = atoi (s)", "signal(1, f)", "free(p)", "malloc(3)",

@@ -21,7 +21,8 @@ gp_status gp_read_file(int dirfd, const char *path, size_t limit, gp_buf *out,
                        gp_err *err) GP_MUST_CHECK;
 
 /* Write-temp, fsync, rename, fsync directory: path holds the old or the new bytes, never less.
- * mode: exact permission bits of the new file, whatever the umask says. */
+ * mode: exact permission bits of the new file, whatever the umask says. If path is a symbolic link,
+ * the link itself is replaced. */
 gp_status gp_write_file_atomic(int dirfd, const char *path, const void *bytes, size_t n,
                                mode_t mode, gp_err *err) GP_MUST_CHECK;
 
