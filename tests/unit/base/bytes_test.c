@@ -3,6 +3,8 @@
 
 #include "gp/bytes.h"
 
+#include <wchar.h>
+
 static void test_endian(void **state)
 {
     (void)state;
@@ -137,6 +139,11 @@ static void test_failed_stays(void **state)
 
     gp_buf_reserve(&b, SIZE_MAX); /* len + n overflows */
     assert_int_equal(b.failed, 1);
+
+    gp_buf_clear(&b);
+    gp_buf_printf(&b, "%lc", (wint_t)0x20AC); /* the "C" locale has no euro sign */
+    assert_int_equal(b.failed, 1);
+    assert_int_equal(b.len, 0);
 }
 
 static void test_reserve_take(void **state)

@@ -221,6 +221,15 @@ static void test_write_atomic(void **state)
     assert_int_equal(fstatat(fd, "rel", &st, 0), 0);
     assert_int_equal(entries(sub), 1);
 
+    for (int i = 0; i < 100; i++) { /* left behind by a crashed process with our pid */
+        GP_CLEANUP(gp_freep) char *stale = gp_asprintf("%s/.tmp-st-%ld-%d", dir, (long)getpid(), i);
+        GP_CLEANUP(gp_closep) int made = open(stale, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(made >= 0);
+    }
+    GP_CLEANUP(gp_closep) int top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    want_ok_err(&err, gp_write_file_atomic(top, "st", "y", 1, 0640, &err));
+    assert_int_equal(entries(dir), 2 + 100 - 1 + 1); /* one of them became "st" */
+
     char name[251]; /* as long as a file name may be, nearly */
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
