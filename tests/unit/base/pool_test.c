@@ -69,7 +69,42 @@ static void test_every_job_once(void **state)
     gp_pool_free(NULL);
 }
 
-static void test_order(void **state)
+static int order[1000];
+static int n_order;
+
+static void note_job(void *arg)
+{
+    order[n_order++] = *(int *)arg; /* one worker */
+}
+
+/* First in, first out, also when the ring grows while its start is somewhere in the middle. */
+static void test_fifo(void **state)
+{
+    (void)state;
+    static int numbers[COUNT(order)];
+    gp_pool *p = NULL;
+    struct gate g = {0};
+
+    want_ok(gp_pool_new(1, 0, "test", &p, NULL));
+    n_order = 0;
+    for (size_t i = 0; i < 40; i++) { /* moves the start of the ring */
+        want_ok(gp_pool_submit(p, count_job, NULL));
+        gp_pool_wait(p);
+    }
+    want_ok(gp_pool_submit(p, gate_job, &g));
+    wait_entered(&g, 1);
+    for (size_t i = 0; i < COUNT(order); i++) {
+        numbers[i] = (int)i;
+        want_ok(gp_pool_submit(p, note_job, &numbers[i]));
+    }
+    atomic_store(&g.open, 1);
+    gp_pool_free(p);
+    assert_int_equal(n_order, COUNT(order));
+    for (size_t i = 0; i < COUNT(order); i++)
+        assert_int_equal(order[i], i);
+}
+
+static void test_at_the_same_time(void **state)
 {
     (void)state;
     gp_pool *p = NULL;
@@ -225,9 +260,10 @@ static void test_parallel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_job_once),     cmocka_unit_test(test_order),
-        cmocka_unit_test(test_limit_stop_free),    cmocka_unit_test(test_many_submitters),
-        cmocka_unit_test(test_thread_environment), cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_every_job_once),   cmocka_unit_test(test_fifo),
+        cmocka_unit_test(test_at_the_same_time), cmocka_unit_test(test_limit_stop_free),
+        cmocka_unit_test(test_many_submitters),  cmocka_unit_test(test_thread_environment),
+        cmocka_unit_test(test_parallel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
