@@ -1,0 +1,198 @@
+/* codec.c - column block payloads with liblz4 and libzstd; one set of contexts per thread. */
+#include "godb/codec.h"
+
+#include "gp/mem.h"
+
+#include <limits.h>
+#include <lz4.h>
+#include <lz4hc.h>
+#include <strings.h>
+#include <zstd.h>
+
+enum {
+    LZ4_FAST_BELOW = 3, /* levels 1 and 2 mean the fast compressor; HC begins at 3 */
+    RAW_LIMIT_LZ4 = 0x7E000000,
+};
+
+struct godb_codec {
+    void *lz4hc;     /* LZ4_sizeofStateHC() bytes */
+    void *lz4;       /* LZ4_sizeofState() bytes */
+    ZSTD_CCtx *zc;   /* parameters set except for the level */
+    ZSTD_DCtx *zd;
+    gp_buf scratch;  /* codec output before the raw fall-back is decided */
+};
+
+static const char *const names[] = {"lz4cust", "null", "zstd", "lz4"};
+
+int godb_codec_by_name(const char *name)
+{
+    for (size_t i = 0; i < GP_COUNT(names); i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return (int)i;
+    return -1;
+}
+
+const char *godb_codec_name(uint8_t id)
+{
+    return id < GP_COUNT(names) ? names[id] : "?";
+}
+
+gp_status godb_codec_new(godb_codec **out, gp_err *err)
+{
+    godb_codec *c = gp_calloc(1, sizeof *c);
+    if (!c)
+        return gp_fail(err, GP_ENOMEM, 0, "codec: out of memory");
+    *out = c;
+    return GP_OK;
+}
+
+void godb_codec_free(godb_codec *c)
+{
+    if (!c)
+        return;
+    gp_free(c->lz4hc);
+    gp_free(c->lz4);
+    ZSTD_freeCCtx(c->zc);
+    ZSTD_freeDCtx(c->zd);
+    gp_buf_free(&c->scratch);
+    gp_free(c);
+}
+
+static gp_status decode_lz4(const void *src, size_t stored_len, void *dst, size_t raw_len,
+                            gp_err *err)
+{
+    if (stored_len > INT_MAX || raw_len > RAW_LIMIT_LZ4)
+        return gp_fail(err, GP_ECORRUPT, 0, "lz4 block of %zu bytes is beyond the limit", raw_len);
+    /* Checks bounds, needs the whole input and gives the output length. */
+    int n = LZ4_decompress_safe(src, dst, (int)stored_len, (int)raw_len);
+    if (n < 0 || (size_t)n != raw_len)
+        return gp_fail(err, GP_ECORRUPT, 0, "lz4 block of %zu bytes does not decode to %zu bytes",
+                       stored_len, raw_len);
+    return GP_OK;
+}
+
+static gp_status decode_zstd(godb_codec *c, const void *src, size_t stored_len, void *dst,
+                             size_t raw_len, gp_err *err)
+{
+    if (!c->zd && !(c->zd = ZSTD_createDCtx()))
+        return gp_fail(err, GP_ENOMEM, 0, "zstd: out of memory");
+    /* One frame, nothing behind it: ZSTD_decompressDCtx would go on with a second frame. */
+    if (ZSTD_findFrameCompressedSize(src, stored_len) != stored_len)
+        return gp_fail(err, GP_ECORRUPT, 0, "zstd block is not one frame of %zu bytes", stored_len);
+    size_t n = ZSTD_decompressDCtx(c->zd, dst, raw_len, src, stored_len);
+    if (ZSTD_isError(n))
+        return gp_fail(err, GP_ECORRUPT, 0, "zstd block of %zu bytes: %s", stored_len,
+                       ZSTD_getErrorName(n));
+    if (n != raw_len)
+        return gp_fail(err, GP_ECORRUPT, 0, "zstd block gives %zu bytes instead of %zu", n, raw_len);
+    return GP_OK;
+}
+
+gp_status godb_codec_decode(godb_codec *c, uint8_t id, const void *src, size_t stored_len, void *dst,
+                            size_t raw_len, gp_err *err)
+{
+    if (raw_len == 0 || stored_len == 0) {
+        if (raw_len == 0 && stored_len == 0)
+            return GP_OK;
+        return gp_fail(err, GP_ECORRUPT, 0, "block of %zu stored bytes cannot be %zu bytes",
+                       stored_len, raw_len);
+    }
+    switch (id) {
+    case GODB_CODEC_NULL:
+        if (stored_len != raw_len)
+            return gp_fail(err, GP_ECORRUPT, 0, "raw block of %zu bytes must be %zu bytes",
+                           stored_len, raw_len);
+        memcpy(dst, src, raw_len);
+        return GP_OK;
+    case GODB_CODEC_LZ4:
+        return decode_lz4(src, stored_len, dst, raw_len, err);
+    case GODB_CODEC_ZSTD:
+        return decode_zstd(c, src, stored_len, dst, raw_len, err);
+    default:
+        return gp_fail(err, GP_EUNSUPPORTED, 0, "codec %u (%s) cannot be read", id,
+                       godb_codec_name(id));
+    }
+}
+
+/* Compress into dst of cap bytes; *len is what was written. */
+static gp_status encode_lz4(godb_codec *c, int level, const void *raw, size_t raw_len, void *dst,
+                            size_t cap, size_t *len, gp_err *err)
+{
+    int n;
+    if (level < LZ4_FAST_BELOW) {
+        if (!c->lz4 && !(c->lz4 = gp_alloc_aligned(1, (size_t)LZ4_sizeofState())))
+            return gp_fail(err, GP_ENOMEM, 0, "lz4: out of memory");
+        n = LZ4_compress_fast_extState(c->lz4, raw, dst, (int)raw_len, (int)cap, 1);
+    } else {
+        if (!c->lz4hc && !(c->lz4hc = gp_alloc_aligned(1, (size_t)LZ4_sizeofStateHC())))
+            return gp_fail(err, GP_ENOMEM, 0, "lz4: out of memory");
+        n = LZ4_compress_HC_extStateHC(c->lz4hc, raw, dst, (int)raw_len, (int)cap, level);
+    }
+    if (n <= 0)
+        return gp_fail(err, GP_EINVAL, 0, "lz4: cannot compress %zu bytes", raw_len);
+    *len = (size_t)n;
+    return GP_OK;
+}
+
+static gp_status encode_zstd(godb_codec *c, int level, const void *raw, size_t raw_len, void *dst,
+                             size_t cap, size_t *len, gp_err *err)
+{
+    if (!c->zc) {
+        if (!(c->zc = ZSTD_createCCtx()))
+            return gp_fail(err, GP_ENOMEM, 0, "zstd: out of memory");
+        /* Frame header as in 4.2: no content size, no checksum, no dictionary id. */
+        (void)ZSTD_CCtx_setParameter(c->zc, ZSTD_c_contentSizeFlag, 0);
+        (void)ZSTD_CCtx_setParameter(c->zc, ZSTD_c_checksumFlag, 0);
+        (void)ZSTD_CCtx_setParameter(c->zc, ZSTD_c_dictIDFlag, 0);
+    }
+    (void)ZSTD_CCtx_setParameter(c->zc, ZSTD_c_compressionLevel, level); /* clamped inside */
+    size_t n = ZSTD_compress2(c->zc, dst, cap, raw, raw_len);
+    if (ZSTD_isError(n))
+        return gp_fail(err, GP_ENOMEM, 0, "zstd: cannot compress %zu bytes: %s", raw_len,
+                       ZSTD_getErrorName(n));
+    *len = n;
+    return GP_OK;
+}
+
+/* Compress into c->scratch. */
+static gp_status compress(godb_codec *c, uint8_t id, int level, const void *raw, size_t raw_len,
+                          size_t *len, gp_err *err)
+{
+    if (id == GODB_CODEC_LZ4 && raw_len > RAW_LIMIT_LZ4)
+        return gp_fail(err, GP_ELIMIT, 0, "lz4: a block of %zu bytes is beyond the limit of %d",
+                       raw_len, RAW_LIMIT_LZ4);
+    size_t cap =
+        id == GODB_CODEC_LZ4 ? (size_t)LZ4_compressBound((int)raw_len) : ZSTD_compressBound(raw_len);
+    gp_buf_clear(&c->scratch);
+    uint8_t *dst = gp_buf_reserve(&c->scratch, cap);
+    if (!dst)
+        return gp_fail(err, GP_ENOMEM, 0, "codec: out of memory for %zu bytes", cap);
+    return id == GODB_CODEC_LZ4 ? encode_lz4(c, level, raw, raw_len, dst, cap, len, err)
+                                : encode_zstd(c, level, raw, raw_len, dst, cap, len, err);
+}
+
+gp_status godb_codec_encode(godb_codec *c, uint8_t id, int level, const void *raw, size_t raw_len,
+                            gp_buf *out, uint8_t *id_used, gp_err *err)
+{
+    const void *src = raw;
+    size_t len = raw_len;
+    uint8_t used = GODB_CODEC_NULL;
+
+    if (id != GODB_CODEC_NULL && id != GODB_CODEC_LZ4 && id != GODB_CODEC_ZSTD)
+        return gp_fail(err, GP_EUNSUPPORTED, 0, "codec %u (%s) cannot be written", id,
+                       godb_codec_name(id));
+    if (id != GODB_CODEC_NULL && raw_len > 0) {
+        size_t n = 0;
+        GP_TRY(compress(c, id, level > 0 ? level : GODB_CODEC_DEFAULT_LEVEL, raw, raw_len, &n, err));
+        if (n <= raw_len) { /* raw iff the output is longer (3.6) */
+            src = c->scratch.data;
+            len = n;
+            used = id;
+        }
+    }
+    gp_buf_add(out, src, len);
+    if (out->failed)
+        return gp_fail(err, GP_ENOMEM, 0, "codec: out of memory for %zu bytes", len);
+    *id_used = used;
+    return GP_OK;
+}

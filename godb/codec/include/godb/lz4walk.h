@@ -1,0 +1,27 @@
+/* lz4walk.h - follows the sequences of an LZ4 block whose compressed length is not known. */
+#ifndef GODB_LZ4WALK_H
+#define GODB_LZ4WALK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What godb_lz4_walk() found. */
+typedef struct godb_lz4_walk_result {
+    int complete;    /* 1: the block ends, after a literal run, with exactly raw_len bytes of output */
+    int plausible;   /* 1: every sequence that begins below `must` is valid and none overruns raw_len */
+    size_t consumed; /* bytes of src used; with complete: the length C of the compressed block */
+    size_t sequences; /* sequences seen, the last one included */
+} godb_lz4_walk_result;
+
+/* Walk the LZ4 block that begins at src and may extend over at most len bytes, expecting raw_len
+ * bytes of output. Nothing is decoded. `must`: a block that is really there reaches at least so
+ * far (defect D1: the stored length in the descriptor), so a walk that stays valid up to there is
+ * called plausible even when it is not complete, which is what an overwritten tail leaves behind.
+ * Untrusted input. Source: LZ4 block format; godb-format.md 9, D1. */
+godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_len, size_t must);
+
+/* Decode the sequences of src (len bytes) into dst until the input or raw_len bytes of output end;
+ * returns how many bytes of output are certain. For blocks whose tail is lost (D1). */
+size_t godb_lz4_decode_prefix(const uint8_t *src, size_t len, uint8_t *dst, size_t raw_len);
+
+#endif
