@@ -15,11 +15,11 @@ enum {
 };
 
 struct godb_codec {
-    void *lz4hc;     /* LZ4_sizeofStateHC() bytes */
-    void *lz4;       /* LZ4_sizeofState() bytes */
-    ZSTD_CCtx *zc;   /* parameters set except for the level */
+    void *lz4hc;   /* LZ4_sizeofStateHC() bytes */
+    void *lz4;     /* LZ4_sizeofState() bytes */
+    ZSTD_CCtx *zc; /* parameters set except for the level */
     ZSTD_DCtx *zd;
-    gp_buf scratch;  /* codec output before the raw fall-back is decided */
+    gp_buf scratch; /* codec output before the raw fall-back is decided */
 };
 
 static const char *const names[] = {"lz4cust", "null", "zstd", "lz4"};
@@ -84,12 +84,13 @@ static gp_status decode_zstd(godb_codec *c, const void *src, size_t stored_len, 
         return gp_fail(err, GP_ECORRUPT, 0, "zstd block of %zu bytes: %s", stored_len,
                        ZSTD_getErrorName(n));
     if (n != raw_len)
-        return gp_fail(err, GP_ECORRUPT, 0, "zstd block gives %zu bytes instead of %zu", n, raw_len);
+        return gp_fail(err, GP_ECORRUPT, 0, "zstd block gives %zu bytes instead of %zu", n,
+                       raw_len);
     return GP_OK;
 }
 
-gp_status godb_codec_decode(godb_codec *c, uint8_t id, const void *src, size_t stored_len, void *dst,
-                            size_t raw_len, gp_err *err)
+gp_status godb_codec_decode(godb_codec *c, uint8_t id, const void *src, size_t stored_len,
+                            void *dst, size_t raw_len, gp_err *err)
 {
     if (raw_len == 0 || stored_len == 0) {
         if (raw_len == 0 && stored_len == 0)
@@ -161,8 +162,8 @@ static gp_status compress(godb_codec *c, uint8_t id, int level, const void *raw,
     if (id == GODB_CODEC_LZ4 && raw_len > RAW_LIMIT_LZ4)
         return gp_fail(err, GP_ELIMIT, 0, "lz4: a block of %zu bytes is beyond the limit of %d",
                        raw_len, RAW_LIMIT_LZ4);
-    size_t cap =
-        id == GODB_CODEC_LZ4 ? (size_t)LZ4_compressBound((int)raw_len) : ZSTD_compressBound(raw_len);
+    size_t cap = id == GODB_CODEC_LZ4 ? (size_t)LZ4_compressBound((int)raw_len)
+                                      : ZSTD_compressBound(raw_len);
     gp_buf_clear(&c->scratch);
     uint8_t *dst = gp_buf_reserve(&c->scratch, cap);
     if (!dst)
@@ -183,7 +184,8 @@ gp_status godb_codec_encode(godb_codec *c, uint8_t id, int level, const void *ra
                        godb_codec_name(id));
     if (id != GODB_CODEC_NULL && raw_len > 0) {
         size_t n = 0;
-        GP_TRY(compress(c, id, level > 0 ? level : GODB_CODEC_DEFAULT_LEVEL, raw, raw_len, &n, err));
+        GP_TRY(
+            compress(c, id, level > 0 ? level : GODB_CODEC_DEFAULT_LEVEL, raw, raw_len, &n, err));
         if (n <= raw_len) { /* raw iff the output is longer (3.6) */
             src = c->scratch.data;
             len = n;

@@ -1,9 +1,13 @@
-/* lz4walk.c - LZ4 sequences by hand: where does a block end, and what does a cut block still give. */
+/* lz4walk.c - LZ4 sequences by hand: where does a block end, and what does a cut block still give.
+ */
 #include "godb/lz4walk.h"
 
 #include <string.h>
 
-enum { MIN_MATCH = 4 };
+enum {
+    MIN_MATCH = 4,
+    LAST_LITERALS = 5, /* a block ends with at least so many literals */
+};
 
 /* One sequence: literals, then (unless the block ends) a match. */
 typedef struct seq {
@@ -69,11 +73,13 @@ godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_le
         if (s.cut || s.lit_len > raw_len - made)
             break; /* at: the sequence that does not fit */
         made += s.lit_len;
-        if (made == raw_len && s.lit_len <= len - s.lit_at) {
+        if (made == raw_len && s.lit_len >= LAST_LITERALS && s.lit_len <= len - s.lit_at) {
             r.complete = 1;
             r.consumed = s.lit_at + s.lit_len;
             break;
         }
+        if (s.lit_at + s.lit_len >= must)
+            r.plausible = 1; /* a run crossed the end of the stored bytes: the rest is not ours */
         if (s.lit_len >= len - s.lit_at)
             break; /* literals reach behind what there is */
         read_match(src, len, &s);
@@ -81,9 +87,8 @@ godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_le
             break;
         made += s.match_len;
         at = s.next;
-        if (at >= must) { /* a sequence crossed the end of the stored bytes: the rest is not ours */
+        if (at >= must)
             r.plausible = 1;
-        }
     }
     if (r.complete)
         r.plausible = r.consumed >= must;

@@ -1,4 +1,5 @@
-/* codec.h - column block payloads: lz4, zstd, null (docs/godb-format.md 4) with the raw fall-back. */
+/* codec.h - column block payloads: lz4, zstd, null (docs/godb-format.md 4) with the raw fall-back.
+ */
 #ifndef GODB_CODEC_H
 #define GODB_CODEC_H
 
@@ -25,8 +26,8 @@ void godb_codec_free(godb_codec *c);
 /* Decode one stored block into exactly raw_len bytes at dst. GP_ECORRUPT when the payload does not
  * give exactly raw_len bytes or does not consume exactly stored_len; GP_EUNSUPPORTED for id 0 and
  * unknown ids. dst must have raw_len bytes; src is untrusted. */
-gp_status godb_codec_decode(godb_codec *c, uint8_t id, const void *src, size_t stored_len, void *dst,
-                            size_t raw_len, gp_err *err) GP_MUST_CHECK;
+gp_status godb_codec_decode(godb_codec *c, uint8_t id, const void *src, size_t stored_len,
+                            void *dst, size_t raw_len, gp_err *err) GP_MUST_CHECK;
 
 /* Encode raw_len bytes with codec id and level (<= 0: default 6), appending to out. *id_used is
  * GODB_CODEC_NULL when the codec output was longer than the input (raw fall-back, 3.6). */

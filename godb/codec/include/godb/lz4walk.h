@@ -7,9 +7,10 @@
 
 /* What godb_lz4_walk() found. */
 typedef struct godb_lz4_walk_result {
-    int complete;    /* 1: the block ends, after a literal run, with exactly raw_len bytes of output */
-    int plausible;   /* 1: every sequence that begins below `must` is valid and none overruns raw_len */
-    size_t consumed; /* bytes of src used; with complete: the length C of the compressed block */
+    int complete; /* 1: the block ends, after a literal run, with exactly raw_len bytes of output */
+    int plausible; /* 1: every sequence that begins below `must` is valid and none overruns raw_len
+                    */
+    size_t consumed;  /* bytes of src used; with complete: the length C of the compressed block */
     size_t sequences; /* sequences seen, the last one included */
 } godb_lz4_walk_result;
 

@@ -15,7 +15,8 @@ unsigned godb_packed_width(const uint8_t *raw, size_t len, size_t n);
 void godb_packed_encode(const uint64_t *values, size_t n, gp_buf *out);
 
 /* Values [from, from + count) to u64. raw was checked with godb_packed_width (w is its result). */
-void godb_packed_decode(const uint8_t *raw, unsigned w, size_t from, size_t count, uint64_t *values);
+void godb_packed_decode(const uint8_t *raw, unsigned w, size_t from, size_t count,
+                        uint64_t *values);
 
 /* Sum (modulo 2^64) of values [from, from + count) without materialising them. */
 uint64_t godb_packed_sum(const uint8_t *raw, unsigned w, size_t from, size_t count);

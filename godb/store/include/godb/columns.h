@@ -31,9 +31,9 @@ enum {
  * whoever made the struct. */
 typedef struct godb_rows {
     uint32_t n_v4, n_v6;
-    const uint8_t *sip, *dip; /* 4 n_v4 + 16 n_v6 bytes */
-    const uint8_t *proto;     /* n bytes */
-    const uint8_t *dport;     /* 2 n bytes, big-endian */
+    const uint8_t *sip, *dip;                 /* 4 n_v4 + 16 n_v6 bytes */
+    const uint8_t *proto;                     /* n bytes */
+    const uint8_t *dport;                     /* 2 n bytes, big-endian */
     const uint64_t *counter[GODB_N_COUNTERS]; /* bytes rcvd, bytes sent, pkts rcvd, pkts sent */
 } godb_rows;
 

@@ -10,7 +10,7 @@
 typedef struct godb_block {
     int64_t time_s; /* end of the interval covered */
     uint32_t n_v4, n_v6, drops;
-    uint8_t usable;  /* 0: a check failed; reason says which; readers skip and count it */
+    uint8_t usable; /* 0: a check failed; reason says which; readers skip and count it */
     uint8_t codec[GODB_N_COLS];
     uint32_t stored[GODB_N_COLS], raw[GODB_N_COLS]; /* bytes */
     uint64_t offset[GODB_N_COLS];                   /* bytes from the start of the column file */

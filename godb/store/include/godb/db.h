@@ -1,4 +1,5 @@
-/* db.h - a database root: interfaces, days of an interface, host identity (godb-format.md 1, 6.1). */
+/* db.h - a database root: interfaces, days of an interface, host identity (godb-format.md 1, 6.1).
+ */
 #ifndef GODB_DB_H
 #define GODB_DB_H
 

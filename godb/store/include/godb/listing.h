@@ -1,4 +1,5 @@
-/* listing.h - totals of an interface over a time range without reading rows (godb-format.md 6.4). */
+/* listing.h - totals of an interface over a time range without reading rows (godb-format.md 6.4).
+ */
 #ifndef GODB_LISTING_H
 #define GODB_LISTING_H
 

@@ -8,20 +8,24 @@
 #include <sys/types.h>
 
 typedef enum godb_sync {
-    GODB_SYNC_BLOCK, /* columns, metadata and directories reach the disk with every block (default) */
+    GODB_SYNC_BLOCK, /* columns, metadata and directories reach the disk with every block (default)
+                      */
     GODB_SYNC_DAY,   /* once, when the writer leaves a day or is closed */
-    GODB_SYNC_NONE,  /* never; a power loss may cost the day, a process crash still only one block */
+    GODB_SYNC_NONE, /* never; a power loss may cost the day, a process crash still only one block */
 } godb_sync;
 
 typedef struct godb_writer_opts {
-    uint8_t codec;   /* godb_codec_id; default GODB_CODEC_LZ4 */
-    int level;       /* compression level; 0 = default */
-    mode_t mode;     /* file mode P; 0 = 0644 */
+    uint8_t codec; /* godb_codec_id; default GODB_CODEC_LZ4 */
+    int level;     /* compression level; 0 = default */
+    mode_t mode;   /* file mode P; 0 = 0644 */
     godb_sync sync;
-    int no_index;    /* 1: write no per-day index file */
+    int no_index; /* 1: write no per-day index file */
 } godb_writer_opts;
 
-#define GODB_WRITER_OPTS_INIT {.codec = 3, .level = 0, .mode = 0, .sync = GODB_SYNC_BLOCK}
+#define GODB_WRITER_OPTS_INIT                                                                      \
+    {                                                                                              \
+        .codec = 3, .level = 0, .mode = 0, .sync = GODB_SYNC_BLOCK                                 \
+    }
 
 /* One thread. Holds the interface's lock (released by the kernel when the process dies). */
 typedef struct godb_writer godb_writer;
@@ -41,6 +45,11 @@ gp_status godb_writer_append(godb_writer *w, int64_t time_s, const godb_rows *ro
 /* Bulk: metadata of a day is committed once, when a block of another day comes, or at commit. */
 gp_status godb_writer_begin_bulk(godb_writer *w, gp_err *err) GP_MUST_CHECK;
 gp_status godb_writer_commit(godb_writer *w, gp_err *err) GP_MUST_CHECK;
+
+/* What went wrong beside a successful call since the last question (the directory could not be
+ * renamed, a damaged day was set aside): one line for the log, or NULL. Borrowed until the next
+ * call on w. */
+const char *godb_writer_note(godb_writer *w);
 
 /* Timestamp of the last block of the interface's newest day; 0 if there is none. */
 gp_status godb_writer_last_time(godb_writer *w, int64_t *time_s, gp_err *err) GP_MUST_CHECK;
@@ -74,6 +83,7 @@ void godb_sorter_clear(godb_sorter *s);
 gp_status godb_sorter_add(godb_sorter *s, const godb_row *row) GP_MUST_CHECK;
 /* Sort and fold; *out borrows from s until the next add or clear. replace: later rows of equal keys
  * win instead of being added (CSV import, 8.2). */
-gp_status godb_sorter_finish(godb_sorter *s, int replace, godb_rows *out, gp_err *err) GP_MUST_CHECK;
+gp_status godb_sorter_finish(godb_sorter *s, int replace, godb_rows *out,
+                             gp_err *err) GP_MUST_CHECK;
 
 #endif

@@ -1,0 +1,167 @@
+/* day.c - one day directory opened for reading. */
+#include "day.h"
+
+#include "db.h"
+#include "dirs.h"
+#include "gp/io.h"
+#include "gp/mem.h"
+#include "suffix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static atomic_uint_fast64_t next_id = 1; /* distinguishes days whose memory is reused */
+
+/* Look the day up in its month (path without its last part) and open it; -1 with errno. */
+static int open_moved(const godb_db *db, const godb_dayref *ref, gp_err *err)
+{
+    char month[GODB_PATH_CAP], name[GODB_DAYNAME_CAP];
+    const char *slash = strrchr(ref->path, '/');
+    unsigned n = 0;
+
+    int len =
+        snprintf(month, sizeof month, "%.*s", (int)(slash ? slash - ref->path : 0), ref->path);
+    if (!slash || len < 0 || (size_t)len >= sizeof month) {
+        errno = EINVAL;
+        return -1;
+    }
+    GP_CLEANUP(gp_closep) int month_fd = godb_dir_open(db->fd, month);
+    if (month_fd < 0)
+        return -1;
+    for (int i = 0; i < GODB_RENAME_TRIES; i++) {
+        if (godb_day_find(month_fd, ref->day_s, name, &n, err) != GP_OK)
+            return -1;
+        if (n == 0)
+            break;
+        int fd = godb_dir_open(month_fd, name);
+        if (fd >= 0 || errno != ENOENT)
+            return fd;
+    }
+    errno = ENOENT;
+    return -1;
+}
+
+/* Read .blockmeta of the open directory fd; *missing is set when it does not exist. */
+static gp_status read_meta(int fd, int64_t day_s, godb_blockmeta *m, gp_err *err)
+{
+    GP_CLEANUP(gp_buf_free) gp_buf buf = {0};
+
+    gp_status st = gp_read_file(fd, ".blockmeta", GODB_META_MAX, &buf, err);
+    if (st == GP_ELIMIT)
+        return gp_fail(err, GP_ECORRUPT, 0, ".blockmeta has more than %d bytes", GODB_META_MAX);
+    GP_TRY(st);
+    return godb_blockmeta_parse(buf.data, buf.len, day_s, m, err);
+}
+
+/* Open the directory and its metadata; follows the day when it was renamed or replaced. */
+static gp_status open_any(const godb_db *db, const godb_dayref *ref, int *fd, godb_blockmeta *m,
+                          gp_err *err)
+{
+    gp_status st = GP_ENOTFOUND;
+
+    *fd = godb_dir_open(db->fd, ref->path);
+    for (int i = 0; i < 2; i++) {
+        if (*fd < 0 && (errno == ENOENT || i > 0))
+            *fd = open_moved(db, ref, err);
+        if (*fd < 0)
+            return gp_fail(err, errno == ENOENT ? GP_ENOTFOUND : GP_EIO, errno, "%s", ref->path);
+        st = read_meta(*fd, ref->day_s, m, err);
+        if (st != GP_ENOTFOUND)
+            break;
+        gp_closep(fd); /* being made, or replaced by a merge: look again, once (6.5) */
+        *fd = -1;
+        errno = ENOENT;
+    }
+    return st == GP_OK ? GP_OK : gp_fail_context(err, st, "%s", ref->path);
+}
+
+gp_status godb_day_open(const godb_db *db, const godb_dayref *ref, godb_day **out, gp_err *err)
+{
+    GP_CLEANUP(gp_closep) int fd = -1;
+    godb_blockmeta m = {0};
+
+    GP_TRY(open_any(db, ref, &fd, &m, err));
+    godb_day *d = gp_calloc(1, sizeof *d);
+    if (d)
+        d->path = gp_strdup(ref->path);
+    if (!d || !d->path) {
+        godb_blockmeta_free(&m);
+        gp_free(d);
+        return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", ref->path);
+    }
+    d->id = atomic_fetch_add(&next_id, 1);
+    d->meta = m;
+    d->fd = fd;
+    fd = -1;
+    for (int c = 0; c < GODB_N_COLS; c++)
+        atomic_init(&d->col_fd[c], -1);
+    *out = d;
+    return GP_OK;
+}
+
+void godb_day_close(godb_day *d)
+{
+    if (!d)
+        return;
+    for (int c = 0; c < GODB_N_COLS; c++) {
+        int fd = atomic_load(&d->col_fd[c]);
+        gp_closep(&fd);
+    }
+    gp_closep(&d->fd);
+    godb_blockmeta_free(&d->meta);
+    gp_free(d->path);
+    gp_free(d);
+}
+
+size_t godb_day_n_blocks(const godb_day *d)
+{
+    return d->meta.n;
+}
+
+const godb_block *godb_day_block(const godb_day *d, size_t i)
+{
+    return &d->meta.blocks[i];
+}
+
+const godb_totals *godb_day_totals(const godb_day *d)
+{
+    return &d->meta.totals;
+}
+
+int64_t godb_day_start(const godb_day *d)
+{
+    return d->meta.day_s;
+}
+
+int godb_day_dirfd(const godb_day *d)
+{
+    return d->fd;
+}
+
+int godb_day_sorted(const godb_day *d)
+{
+    return d->meta.sorted;
+}
+
+gp_status godb_day_col_fd(const godb_day *day, godb_col col, int *fd, gp_err *err)
+{
+    godb_day *d = (godb_day *)(uintptr_t)day; /* a cache: fields are atomic, sharing stays legal */
+    int have = atomic_load_explicit(&d->col_fd[col], memory_order_acquire);
+
+    if (have < 0) {
+        have = openat(d->fd, godb_col_file(col), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (have < 0)
+            return gp_fail(err, errno == ENOENT ? GP_ECORRUPT : GP_EIO, errno, "%s/%s", d->path,
+                           godb_col_file(col));
+        int none = -1;
+        if (!atomic_compare_exchange_strong(&d->col_fd[col], &none, have)) {
+            close(have); /* another thread was first */
+            have = none;
+        }
+    }
+    *fd = have;
+    return GP_OK;
+}

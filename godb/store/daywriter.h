@@ -1,0 +1,58 @@
+/* daywriter.h - one day directory opened for appending encoded blocks (godb-format.md 5.2). */
+#ifndef GODB_STORE_DAYWRITER_H
+#define GODB_STORE_DAYWRITER_H
+
+#include "blockmeta.h"
+#include "godb/writer.h"
+#include "gp/bytes.h"
+
+/* How directories and files are made and how hard they are pushed to the disk. */
+typedef struct godb_dayopts {
+    mode_t mode; /* file mode P (1.8) */
+    godb_sync sync;
+} godb_dayopts;
+
+/* One thread. Blocks put are visible to nobody until committed. */
+typedef struct godb_daywriter {
+    int64_t day_s;
+    godb_dayopts opts;
+    int month_fd, dir_fd;
+    char name[GODB_DAYNAME_CAP]; /* of the day directory, as it is now */
+    int made;                    /* the directory is ours and has no .blockmeta yet */
+    godb_blockmeta meta;         /* committed blocks, then the ones put since */
+    size_t committed;            /* blocks in the .blockmeta on disk */
+    int fd[GODB_N_COLS];         /* column files written since the last commit, else -1 */
+} godb_daywriter;
+
+/* A block ready for the files. */
+typedef struct godb_encoded {
+    godb_block block; /* time, rows, drops, codec, stored, raw */
+    const uint8_t *payload[GODB_N_COLS];
+    uint64_t sums[GODB_N_COUNTERS];
+} godb_encoded;
+
+/* Find or make the directory of day_s below the interface directory iface_fd. Something odd that
+ * does not stop the work is appended to note. *dw is zeroed before and closed after use, also after
+ * a failure. GP_ECORRUPT when what is there cannot be appended to. */
+gp_status godb_daywriter_open(godb_daywriter *dw, int iface_fd, int64_t day_s,
+                              const godb_dayopts *opts, gp_buf *note, gp_err *err) GP_MUST_CHECK;
+
+/* Write the payloads behind the append positions. GP_EEXIST when the block is not later than all
+ * others. On failure nothing counts as put. */
+gp_status godb_daywriter_put(godb_daywriter *dw, const godb_encoded *e, gp_err *err) GP_MUST_CHECK;
+
+/* Undo the last put that is not committed. */
+void godb_daywriter_unput(godb_daywriter *dw, const godb_encoded *e);
+
+/* Make everything put durable (as opts.sync says) and visible. On failure nothing is visible and
+ * commit may be called again. Once .blockmeta is replaced the answer is GP_OK, and what then goes
+ * wrong (renaming the directory, syncing it) goes to note. */
+gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err) GP_MUST_CHECK;
+
+/* Drop what is not committed, remove a directory that we made in vain, close. */
+void godb_daywriter_close(godb_daywriter *dw);
+
+/* fsync every file and directory of the day (GODB_SYNC_DAY). */
+gp_status godb_daywriter_sync_all(int iface_fd, int64_t day_s, gp_err *err) GP_MUST_CHECK;
+
+#endif

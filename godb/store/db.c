@@ -1,0 +1,76 @@
+/* db.c - a database root and its interface directories (godb-format.md 1.1, 1.2). */
+#include "db.h"
+
+#include "dirs.h"
+#include "gp/io.h"
+#include "gp/mem.h"
+#include "strv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+gp_status godb_db_open(const char *path, godb_db **out, gp_err *err)
+{
+    GP_CLEANUP(gp_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return gp_fail(err, errno == ENOENT ? GP_ENOTFOUND : GP_EIO, errno, "database %s", path);
+    godb_db *db = gp_calloc(1, sizeof *db);
+    char *copy = gp_strdup(path);
+    if (!db || !copy) {
+        gp_free(db);
+        gp_free(copy);
+        return gp_fail(err, GP_ENOMEM, 0, "database %s: out of memory", path);
+    }
+    *db = (godb_db){.path = copy, .fd = fd};
+    fd = -1;
+    *out = db;
+    return GP_OK;
+}
+
+void godb_db_close(godb_db *db)
+{
+    if (!db)
+        return;
+    gp_closep(&db->fd);
+    gp_free(db->path);
+    gp_free(db);
+}
+
+const char *godb_db_path(const godb_db *db)
+{
+    return db->path;
+}
+
+int godb_iface_name_ok(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len <= GODB_IFACE_NAME_MAX && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0 && strpbrk(name, "/\\") == NULL;
+}
+
+static gp_status add_iface(void *ctx, const char *name, int is_dir)
+{
+    /* Staging trees of a merge look like interfaces (7.2). */
+    if (!is_dir || strncmp(name, GODB_STAGE_PREFIX, strlen(GODB_STAGE_PREFIX)) == 0)
+        return GP_OK;
+    return godb_strv_add(ctx, name);
+}
+
+gp_status godb_db_ifaces(const godb_db *db, char ***names, size_t *n, gp_err *err)
+{
+    godb_strv v = {0};
+    gp_status st = godb_dir_each(db->fd, add_iface, &v, err);
+
+    if (st == GP_OK)
+        st = godb_strv_finish(&v);
+    if (st != GP_OK) {
+        godb_strv_free(v.v);
+        return st == GP_ENOMEM ? gp_fail(err, st, 0, "listing interfaces: out of memory")
+                               : gp_fail_context(err, st, "database %s", db->path);
+    }
+    *names = v.v;
+    *n = v.n;
+    return GP_OK;
+}

@@ -1,0 +1,306 @@
+/* writer.c - append blocks to one interface: encode all columns in memory, then one commit. */
+#include "godb/writer.h"
+
+#include "daywriter.h"
+#include "dirs.h"
+#include "godb/codec.h"
+#include "godb/db.h"
+#include "godb/packed.h"
+#include "gp/io.h"
+#include "gp/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+struct godb_writer {
+    char *root, *iface;
+    int iface_fd; /* also carries the lock */
+    godb_writer_opts opts;
+    godb_codec *codec;
+    gp_buf packed;           /* one counter column before compression */
+    gp_buf col[GODB_N_COLS]; /* payloads of the block being written */
+    godb_daywriter day;      /* open only during append, or during a bulk */
+    int day_open, bulk;
+    int64_t unsynced_day_s; /* GODB_SYNC_DAY: day to sync when leaving it; -1 = none */
+    gp_buf note;
+};
+
+static gp_status open_iface(godb_writer *w, gp_err *err)
+{
+    mode_t mode = godb_dir_mode(w->opts.mode);
+
+    if (mkdir(w->root, 0755) != 0 && errno != EEXIST)
+        return gp_fail(err, GP_EIO, errno, "making database %s failed", w->root);
+    GP_CLEANUP(gp_closep) int root_fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root_fd < 0)
+        return gp_fail(err, GP_EIO, errno, "database %s", w->root);
+    int made = mkdirat(root_fd, w->iface, mode) == 0;
+    if (!made && errno != EEXIST)
+        return gp_fail(err, GP_EIO, errno, "making %s/%s failed", w->root, w->iface);
+    w->iface_fd = godb_dir_open(root_fd, w->iface);
+    if (w->iface_fd < 0)
+        return gp_fail(err, GP_EIO, errno, "%s/%s", w->root, w->iface);
+    if (made && w->opts.sync == GODB_SYNC_BLOCK && fsync(root_fd) != 0)
+        return gp_fail(err, GP_EIO, errno, "syncing %s failed", w->root);
+    /* On the directory itself, so no file appears in the tree; the kernel drops it with us. */
+    if (flock(w->iface_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            return gp_fail(err, GP_EEXIST, 0, "another process writes to %s/%s", w->root, w->iface);
+        return gp_fail(err, GP_EIO, errno, "locking %s/%s failed", w->root, w->iface);
+    }
+    return GP_OK;
+}
+
+gp_status godb_writer_open(const char *root, const char *iface, const godb_writer_opts *opts,
+                           godb_writer **out, gp_err *err)
+{
+    static const godb_writer_opts defaults = GODB_WRITER_OPTS_INIT;
+
+    if (!godb_iface_name_ok(iface))
+        return gp_fail(err, GP_EINVAL, 0, "'%s' is not an interface name", iface);
+    GP_CLEANUP(godb_writer_closep) godb_writer *w = gp_calloc(1, sizeof *w);
+    if (!w)
+        return gp_fail(err, GP_ENOMEM, 0, "writer: out of memory");
+    w->iface_fd = -1;
+    w->unsynced_day_s = -1;
+    w->opts = opts ? *opts : defaults;
+    w->opts.mode = w->opts.mode ? w->opts.mode & 07777 : GODB_FILE_MODE;
+    if (w->opts.codec != GODB_CODEC_NULL && w->opts.codec != GODB_CODEC_ZSTD &&
+        w->opts.codec != GODB_CODEC_LZ4)
+        return gp_fail(err, GP_EUNSUPPORTED, 0, "codec %u (%s) cannot be written", w->opts.codec,
+                       godb_codec_name(w->opts.codec));
+    w->root = gp_strdup(root);
+    w->iface = gp_strdup(iface);
+    if (!w->root || !w->iface)
+        return gp_fail(err, GP_ENOMEM, 0, "writer: out of memory");
+    GP_TRY(godb_codec_new(&w->codec, err));
+    tzset(); /* localtime_r() need not do it, and paths follow local time (1.3) */
+    GP_TRY(open_iface(w, err));
+    *out = w;
+    w = NULL;
+    return GP_OK;
+}
+
+/* Leaving a day with GODB_SYNC_DAY: everything of it to the disk. */
+static void sync_left_day(godb_writer *w)
+{
+    gp_err err = {0};
+
+    if (w->unsynced_day_s >= 0 &&
+        godb_daywriter_sync_all(w->iface_fd, w->unsynced_day_s, &err) != GP_OK)
+        gp_buf_printf(&w->note, "%s; ", err.msg);
+    w->unsynced_day_s = -1;
+}
+
+static void close_day(godb_writer *w)
+{
+    if (w->day_open)
+        godb_daywriter_close(&w->day);
+    w->day_open = 0;
+}
+
+void godb_writer_close(godb_writer *w)
+{
+    if (!w)
+        return;
+    close_day(w);
+    if (w->iface_fd >= 0)
+        sync_left_day(w);
+    gp_closep(&w->iface_fd);
+    for (int c = 0; c < GODB_N_COLS; c++)
+        gp_buf_free(&w->col[c]);
+    gp_buf_free(&w->packed);
+    gp_buf_free(&w->note);
+    godb_codec_free(w->codec);
+    gp_free(w->root);
+    gp_free(w->iface);
+    gp_free(w);
+}
+
+const char *godb_writer_note(godb_writer *w)
+{
+    static const char lost[] = "out of memory for a message";
+
+    if (w->note.len == 0 && !w->note.failed)
+        return NULL;
+    if (w->note.len >= 2 && memcmp(w->note.data + w->note.len - 2, "; ", 2) == 0)
+        w->note.len -= 2;
+    const char *text = gp_buf_str(&w->note);
+    w->note.len = 0; /* the text stays in place until the next one is written */
+    w->note.failed = 0;
+    return text ? text : lost;
+}
+
+/* Strictly rising (sip, dip, dport, proto) in rows [from, to) with addresses of width bytes at off.
+ */
+static int rising(const godb_rows *r, size_t from, size_t to, size_t off, size_t width)
+{
+    for (size_t i = from + 1; i < to; i++) {
+        const uint8_t *s = r->sip + off + width * (i - from);
+        const uint8_t *d = r->dip + off + width * (i - from);
+        int c = memcmp(s - width, s, width);
+        if (c == 0)
+            c = memcmp(d - width, d, width);
+        if (c == 0)
+            c = memcmp(r->dport + 2 * (i - 1), r->dport + 2 * i, 2);
+        if (c == 0)
+            c = r->proto[i - 1] - r->proto[i];
+        if (c >= 0)
+            return 0;
+    }
+    return 1;
+}
+
+static gp_status check_rows(int64_t time_s, const godb_rows *r, gp_err *err)
+{
+    uint64_t v4 = r->n_v4, v6 = r->n_v6;
+
+    if (time_s < 0 || time_s > INT64_MAX - GODB_DAY_S)
+        return gp_fail(err, GP_EINVAL, 0, "block time %lld is out of range", (long long)time_s);
+    if (4 * v4 + 16 * v6 > UINT32_MAX || 1 + 8 * (v4 + v6) > UINT32_MAX)
+        return gp_fail(err, GP_ELIMIT, 0, "%llu rows are too many for one block",
+                       (unsigned long long)(v4 + v6));
+    if (!rising(r, 0, v4, 0, 4) || !rising(r, v4, v4 + v6, 4 * v4, 16))
+        return gp_fail(err, GP_EINVAL, 0, "rows of block %lld are not in strictly rising key order",
+                       (long long)time_s);
+    return GP_OK;
+}
+
+static gp_status encode_column(godb_writer *w, godb_col c, const void *raw, size_t raw_len,
+                               godb_encoded *e, gp_err *err)
+{
+    gp_buf *b = &w->col[c];
+
+    gp_buf_clear(b);
+    e->block.codec[c] = GODB_CODEC_NULL;
+    if (raw_len > 0)
+        GP_TRY(godb_codec_encode(w->codec, w->opts.codec, w->opts.level, raw, raw_len, b,
+                                 &e->block.codec[c], err));
+    e->block.raw[c] = (uint32_t)raw_len;
+    e->block.stored[c] = (uint32_t)b->len;
+    e->payload[c] = b->data;
+    return GP_OK;
+}
+
+static gp_status encode(godb_writer *w, int64_t time_s, const godb_rows *r, uint64_t drops,
+                        godb_encoded *e, gp_err *err)
+{
+    size_t v4 = r->n_v4, v6 = r->n_v6, n = v4 + v6;
+    const void *attr[GODB_N_ATTRS] = {r->sip, r->dip, r->proto, r->dport};
+    const size_t len[GODB_N_ATTRS] = {4 * v4 + 16 * v6, 4 * v4 + 16 * v6, n, 2 * n};
+
+    *e = (godb_encoded){.block = {.time_s = time_s,
+                                  .n_v4 = r->n_v4,
+                                  .n_v6 = r->n_v6,
+                                  .drops = drops > UINT32_MAX ? UINT32_MAX : (uint32_t)drops}};
+    for (int c = 0; c < GODB_N_ATTRS; c++)
+        GP_TRY(encode_column(w, (godb_col)c, attr[c], len[c], e, err));
+    for (int k = 0; k < GODB_N_COUNTERS; k++) {
+        gp_buf_clear(&w->packed);
+        godb_packed_encode(r->counter[k], n, &w->packed);
+        if (w->packed.failed)
+            return gp_fail(err, GP_ENOMEM, 0, "writer: out of memory for %zu rows", n);
+        for (size_t i = 0; i < n; i++)
+            e->sums[k] += r->counter[k][i];
+        GP_TRY(
+            encode_column(w, (godb_col)(GODB_N_ATTRS + k), w->packed.data, w->packed.len, e, err));
+    }
+    return GP_OK;
+}
+
+static gp_status commit_day(godb_writer *w, gp_err *err)
+{
+    GP_TRY(godb_daywriter_commit(&w->day, &w->note, err));
+    if (w->opts.sync == GODB_SYNC_DAY)
+        w->unsynced_day_s = w->day.day_s;
+    return GP_OK;
+}
+
+/* Have the day of time_s open. */
+static gp_status enter_day(godb_writer *w, int64_t time_s, gp_err *err)
+{
+    const godb_dayopts o = {.mode = w->opts.mode, .sync = w->opts.sync};
+    int64_t day_s = time_s / GODB_DAY_S * GODB_DAY_S;
+
+    if (w->day_open && w->day.day_s == day_s)
+        return GP_OK;
+    if (w->day_open) {
+        GP_TRY(commit_day(w, err));
+        close_day(w);
+    }
+    if (w->unsynced_day_s >= 0 && w->unsynced_day_s != day_s)
+        sync_left_day(w);
+    w->day_open = 1; /* close_day() also cleans up after a failed open */
+    gp_status st = godb_daywriter_open(&w->day, w->iface_fd, day_s, &o, &w->note, err);
+    if (st != GP_OK)
+        close_day(w);
+    return st;
+}
+
+gp_status godb_writer_append(godb_writer *w, int64_t time_s, const godb_rows *rows, uint64_t drops,
+                             gp_err *err)
+{
+    godb_encoded e;
+    gp_status st = check_rows(time_s, rows, err);
+
+    if (st == GP_OK)
+        st = encode(w, time_s, rows, drops, &e, err);
+    if (st == GP_OK)
+        st = enter_day(w, time_s, err);
+    if (st == GP_OK)
+        st = godb_daywriter_put(&w->day, &e, err);
+    if (st == GP_OK && !w->bulk)
+        st = commit_day(w, err);
+    if (!w->bulk)
+        close_day(w);
+    return st == GP_OK ? GP_OK : gp_fail_context(err, st, "%s/%s", w->root, w->iface);
+}
+
+gp_status godb_writer_begin_bulk(godb_writer *w, gp_err *err)
+{
+    if (w->bulk)
+        return gp_fail(err, GP_EINVAL, 0, "a bulk write is open already");
+    w->bulk = 1;
+    return GP_OK;
+}
+
+gp_status godb_writer_commit(godb_writer *w, gp_err *err)
+{
+    if (w->day_open) {
+        gp_status st = commit_day(w, err);
+        if (st != GP_OK)
+            return gp_fail_context(err, st, "%s/%s", w->root, w->iface);
+        close_day(w);
+    }
+    w->bulk = 0;
+    return GP_OK;
+}
+
+gp_status godb_writer_last_time(godb_writer *w, int64_t *time_s, gp_err *err)
+{
+    godb_db *db = NULL;
+    godb_days days = {0};
+    int64_t first, last = 0;
+
+    GP_TRY(godb_db_open(w->root, &db, err));
+    gp_status st = godb_db_days(db, w->iface, 0, INT64_MAX, &days, err);
+    for (size_t i = days.n; st == GP_OK && i-- > 0;) {
+        char path[GODB_PATH_CAP];
+        snprintf(path, sizeof path, "%s/%s", w->root, days.v[i].path);
+        GP_CLEANUP(gp_closep) int fd = godb_dir_open(AT_FDCWD, path);
+        if (fd >= 0 && godb_day_span(fd, days.v[i].day_s, &first, &last))
+            break;
+        last = 0;
+    }
+    if (w->day_open && w->day.meta.n > 0 && w->day.meta.max_s > last)
+        last = w->day.meta.max_s; /* an open bulk */
+    if (st == GP_OK)
+        *time_s = last;
+    godb_days_free(&days);
+    godb_db_close(db);
+    return st;
+}
