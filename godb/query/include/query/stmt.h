@@ -30,9 +30,9 @@ typedef struct query_stmt {
     query_fields fields;
     unsigned labels; /* fields.labels plus the automatic interface label (1.2) */
     query_ifsel *ifsel;
-    query_cond *cond;      /* never NULL */
+    query_cond *cond;        /* never NULL */
     int64_t first_s, last_s; /* both included; last_s may be QUERY_TIME_MAX */
-    int64_t bin_s;         /* 300 = no binning; only looked at with the time label */
+    int64_t bin_s;           /* 300 = no binning; only looked at with the time label */
     query_direction direction;
     query_sort sort; /* time queries are forced to QUERY_SORT_TIME, ascending */
     int ascending;
@@ -44,7 +44,8 @@ typedef struct query_stmt {
     int dns_enabled;
     int64_t dns_timeout_ns;
     int64_t dns_max_rows;
-    query_args args; /* copy of what was asked, strings trimmed as used */
+    query_args args; /* as used, fit to be sent on: defaults filled in, query expanded, condition in
+                        statement form, first and last as epoch seconds (U38) */
 } query_stmt;
 
 /* One failed check (7.3): for CLI headings and API problem documents. */
@@ -52,24 +53,33 @@ typedef struct query_problem {
     const char *location; /* "body.query", static */
     char *message;        /* may span lines */
     char *value;          /* the echoed value as text */
+    char *hint;           /* "did you mean \"dport\"?", or NULL */
+    int value_is_number;  /* JSON shows `number` instead of the text */
+    int64_t number;
 } query_problem;
 typedef struct query_problems {
     query_problem *v;
     size_t n;
 } query_problems;
 void query_problems_clear(query_problems *p);
-/* The block that follows "failed to prepare query:" in 7.1, appended to out. */
+/* "failed to prepare query:" and the details as in 7.1, ending in a newline; appended to out. */
 void query_problems_format(const query_problems *p, gp_buf *out);
+/* The hints, one line each, if there are any. For what follows the text above. */
+void query_problems_hints(const query_problems *p, gp_buf *out);
+/* The array `errors` of a problem document (9.4). */
+void query_problems_to_json(const query_problems *p, gp_buf *out);
 
 typedef struct query_env {
     int64_t now_s;       /* injected clock */
     query_lookup lookup; /* NULL: names in conditions are errors */
     void *lookup_ctx;
-    int api_defaults; /* 1: `last` empty means QUERY_TIME_MAX and format defaults to json (9.2) */
+    int api_defaults; /* 1: members that are empty or zero get the API's defaults (9.2), so `last`
+                         means QUERY_TIME_MAX and the format json */
 } query_env;
 
 /* Run all checks in the order of 7.3 and collect all problems. GP_EINVAL when *problems is not
- * empty; other codes for system failures. args is copied. */
+ * empty; other codes for system failures. args is copied. *problems: {0} or cleared; the caller
+ * clears it. err has the first problem in one line. */
 gp_status query_prepare(const query_args *args, const query_env *env, query_stmt **out,
                         query_problems *problems, gp_err *err) GP_MUST_CHECK;
 void query_stmt_free(query_stmt *s);
@@ -84,5 +94,12 @@ int query_auto_iface_label(const query_stmt *s, size_t selected);
 
 /* The multi-line block of execution errors (7.1): "failed to execute query ... Statement: ...". */
 void query_error_dump(const query_stmt *s, const char *text, gp_buf *out);
+
+/* The statement as one JSON object, as the query log has it (2.10, `stmt`). */
+void query_stmt_to_json(const query_stmt *s, gp_buf *out);
+
+const char *query_format_name(query_format f);   /* "txt" */
+const char *query_sort_name(query_sort s);       /* "bytes" */
+const char *query_direction_name(query_direction d); /* "sum", "in", "out", "bi-directional" */
 
 #endif

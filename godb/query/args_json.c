@@ -1,0 +1,195 @@
+/* args_json.c - reading an arguments object from JSON, on top of what is there (spec 2.8, U12). */
+#include "args_int.h"
+#include "gp/mem.h"
+#include "gp/num.h"
+#include "limits.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <strings.h>
+
+/* Where int64 and uint64 end. */
+static const double I64_END = 9223372036854775808.0, U64_END = 18446744073709551616.0;
+
+typedef struct decoder {
+    query_args *a;
+    int wide; /* the text has a number beyond int64, so all numbers came as reals (see load()) */
+    gp_err *err;
+} decoder;
+
+static const char *type_name(const json_t *v)
+{
+    switch (json_typeof(v)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+    case JSON_REAL:
+        return "a number";
+    default:
+        return "true or false";
+    }
+}
+
+static gp_status wrong(const decoder *d, const query_member *m, const json_t *v)
+{
+    static const char *const wants[] = {
+        [MEMBER_TEXT] = "a string",
+        [MEMBER_BOOL] = "true or false",
+        [MEMBER_U64] = "a whole number of at least 0",
+        [MEMBER_I64] = "a whole number",
+        [MEMBER_DURATION] = "a duration such as \"1s\", or nanoseconds as a whole number",
+        [MEMBER_DNS] = "an object",
+    };
+    return gp_fail(d->err, GP_EINVAL, 0, "%s: got %s, want %s", m->name, type_name(v),
+                   wants[m->kind]);
+}
+
+static int get_i64(const decoder *d, const json_t *v, int64_t *out)
+{
+    if (json_is_integer(v)) {
+        *out = json_integer_value(v);
+        return 1;
+    }
+    double r = json_is_real(v) ? json_real_value(v) : 0.5;
+    if (!d->wide || r < -I64_END || r >= I64_END || r != (double)(int64_t)r)
+        return 0;
+    *out = (int64_t)r;
+    return 1;
+}
+
+static int get_u64(const decoder *d, const json_t *v, uint64_t *out)
+{
+    int64_t i;
+
+    if (get_i64(d, v, &i)) {
+        *out = (uint64_t)i;
+        return i >= 0;
+    }
+    double r = d->wide && json_is_real(v) ? json_real_value(v) : -1;
+    if (r < I64_END || r > U64_END)
+        return 0;
+    *out = r >= U64_END ? UINT64_MAX : (uint64_t)r; /* 2^64 - 1 was rounded up */
+    return 1;
+}
+
+static gp_status set_object(const decoder *d, const json_t *o, const query_member *members,
+                            size_t n);
+
+static gp_status set_member(const decoder *d, const query_member *m, const json_t *v)
+{
+    char *p = (char *)d->a + m->offset;
+    int64_t i;
+    uint64_t u;
+
+    switch (m->kind) {
+    case MEMBER_TEXT:
+        if (!json_is_string(v))
+            return wrong(d, m, v);
+        if (query_args_set(query_member_text(d->a, m), json_string_value(v)) != GP_OK)
+            return gp_fail(d->err, GP_ENOMEM, 0, "%s", m->name);
+        return GP_OK;
+    case MEMBER_BOOL:
+        if (!json_is_boolean(v))
+            return wrong(d, m, v);
+        memcpy(p, &(int){json_is_true(v)}, sizeof(int));
+        return GP_OK;
+    case MEMBER_U64:
+        if (!get_u64(d, v, &u))
+            return wrong(d, m, v);
+        memcpy(p, &u, sizeof u);
+        return GP_OK;
+    case MEMBER_DURATION:
+        if (json_is_string(v) &&
+            gp_num_duration_ns(json_string_value(v), json_string_length(v), &i))
+            break;
+        /* fallthrough */
+    case MEMBER_I64:
+        if (!get_i64(d, v, &i))
+            return wrong(d, m, v);
+        break;
+    case MEMBER_DNS:
+        if (!json_is_object(v))
+            return wrong(d, m, v);
+        return set_object(d, v, query_dns_members, QUERY_N_DNS_MEMBERS);
+    }
+    memcpy(p, &i, sizeof i);
+    return GP_OK;
+}
+
+static gp_status set_object(const decoder *d, const json_t *o, const query_member *members, size_t n)
+{
+    uint32_t seen = 0; /* bit of a member */
+
+    /* jansson's iterators are not const-correct, but only read */
+    json_t *obj = json_incref((json_t *)(uintptr_t)o);
+    gp_status st = GP_OK;
+    for (void *it = json_object_iter(obj); it && st == GP_OK; it = json_object_iter_next(obj, it)) {
+        const json_t *v = json_object_iter_value(it);
+        size_t i = 0;
+        while (i < n && strcasecmp(json_object_iter_key(it), members[i].name) != 0)
+            i++;
+        if (i == n)
+            continue;
+        if (seen & 1u << i)
+            st = gp_fail(d->err, GP_EINVAL, 0, "%s: given twice", members[i].name);
+        else if (!json_is_null(v))
+            st = set_member(d, &members[i], v);
+        seen |= 1u << i;
+    }
+    json_decref(obj);
+    return st;
+}
+
+/* NULL with err filled. What follows the value is ignored. */
+static json_t *load(const void *bytes, size_t len, int *wide, gp_err *err)
+{
+    const size_t flags = JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES;
+    json_error_t why;
+    json_t *v = json_loadb(bytes, len, flags, &why);
+
+    /* num_results may go to 2^64 - 1, jansson's integers do not: such texts are read again with all
+     * numbers as reals only if that is what stopped it. */
+    *wide = !v && json_error_code(&why) == json_error_numeric_overflow;
+    if (*wide)
+        v = json_loadb(bytes, len, flags | JSON_DECODE_INT_AS_REAL, &why);
+    if (!v) {
+        (void)gp_fail(err, GP_EINVAL, 0, "not JSON: line %d, column %d: %.120s", why.line,
+                      why.column, why.text);
+        return NULL;
+    }
+    if (json_is_object(v))
+        return v;
+    (void)gp_fail(err, GP_EINVAL, 0, "got %s, want an object with the query's arguments",
+                  json_is_null(v) ? "null" : type_name(v));
+    json_decref(v);
+    return NULL;
+}
+
+gp_status query_args_from_json(query_args *a, const void *bytes, size_t len, gp_err *err)
+{
+    query_args copy = {0};
+    decoder d = {.a = &copy, .err = err};
+
+    if (len > QUERY_MAX_JSON)
+        return gp_fail(err, GP_EINVAL, 0, "arguments of %zu bytes, at most %d", len, QUERY_MAX_JSON);
+    json_t *v = load(bytes, len, &d.wide, err);
+    if (!v)
+        return GP_EINVAL;
+    gp_status st = query_args_copy(&copy, a);
+    if (st == GP_OK)
+        st = set_object(&d, v, query_members, QUERY_N_MEMBERS);
+    else
+        st = gp_fail(err, GP_ENOMEM, 0, "arguments");
+    json_decref(v);
+    if (st != GP_OK) {
+        query_args_clear(&copy);
+        return st;
+    }
+    query_args_clear(a);
+    *a = copy;
+    return GP_OK;
+}
