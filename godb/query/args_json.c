@@ -120,7 +120,8 @@ static gp_status set_member(const decoder *d, const query_member *m, const json_
     return GP_OK;
 }
 
-static gp_status set_object(const decoder *d, const json_t *o, const query_member *members, size_t n)
+static gp_status set_object(const decoder *d, const json_t *o, const query_member *members,
+                            size_t n)
 {
     uint32_t seen = 0; /* bit of a member */
 
@@ -175,7 +176,8 @@ gp_status query_args_from_json(query_args *a, const void *bytes, size_t len, gp_
     decoder d = {.a = &copy, .err = err};
 
     if (len > QUERY_MAX_JSON)
-        return gp_fail(err, GP_EINVAL, 0, "arguments of %zu bytes, at most %d", len, QUERY_MAX_JSON);
+        return gp_fail(err, GP_EINVAL, 0, "arguments of %zu bytes, at most %d", len,
+                       QUERY_MAX_JSON);
     json_t *v = load(bytes, len, &d.wide, err);
     if (!v)
         return GP_EINVAL;

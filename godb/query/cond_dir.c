@@ -7,10 +7,9 @@ static const struct {
     const char *name;
     query_dirfilter filter;
 } VALUES[] = {
-    {"in", QUERY_DIR_IN},   {"inbound", QUERY_DIR_IN},
-    {"out", QUERY_DIR_OUT}, {"outbound", QUERY_DIR_OUT},
-    {"uni", QUERY_DIR_UNI}, {"unidirectional", QUERY_DIR_UNI},
-    {"bi", QUERY_DIR_BI},   {"bidirectional", QUERY_DIR_BI},
+    {"in", QUERY_DIR_IN},        {"inbound", QUERY_DIR_IN},       {"out", QUERY_DIR_OUT},
+    {"outbound", QUERY_DIR_OUT}, {"uni", QUERY_DIR_UNI},          {"unidirectional", QUERY_DIR_UNI},
+    {"bi", QUERY_DIR_BI},        {"bidirectional", QUERY_DIR_BI},
 };
 
 query_dirfilter query_cond_dirfilter(const cond_node *f)
@@ -61,7 +60,8 @@ static void drop_operand(cond_ctx *c, cond_node *chain, int last)
     chain->has_dir = 0;
 }
 
-/* The top node is &. Chains associate to the right: the right operand of three or more is a chain. */
+/* The top node is &. Chains associate to the right: the right operand of three or more is a chain.
+ */
 static gp_status split_and(cond_ctx *c, cond_node *chain)
 {
     cond_node *left = chain->first;

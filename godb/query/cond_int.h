@@ -6,7 +6,9 @@
 #include "query/cond.h"
 #include "query/tokens.h"
 
-enum { QUERY_COND_ARENA = 512 * 1024 * 1024 }; /* bytes of nodes; names with many addresses multiply */
+enum {
+    QUERY_COND_ARENA = 512 * 1024 * 1024
+}; /* bytes of nodes; names with many addresses multiply */
 
 typedef enum cond_kind { COND_CMP, COND_AND, COND_OR, COND_NOT } cond_kind;
 

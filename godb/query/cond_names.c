@@ -59,8 +59,8 @@ static int is_host_name(const char *s, size_t len)
     size_t digits = strspn(s + last, "0123456789");
     if (last == end || digits >= end - last)
         return 0;
-    return !(s[last] == '0' && s[last + 1] == 'x' && 2 + strspn(s + last + 2, "0123456789abcdef") >=
-             end - last);
+    return !(s[last] == '0' && s[last + 1] == 'x' &&
+             2 + strspn(s + last + 2, "0123456789abcdef") >= end - last);
 }
 
 static gp_status no_memory(cond_ctx *c)
@@ -134,8 +134,8 @@ static gp_status replace(cond_ctx *c, const names *x)
     size_t use = 0;
 
     for (size_t i = 0; i < x->n; i++) {
-        gp_net *nets;
-        uint32_t n;
+        gp_net *nets = NULL;
+        uint32_t n = 0;
         GP_TRY(to_nets(c, &x->addrs[i], &nets, &n));
         if (n == 0)
             return gp_fail(c->err, GP_EINVAL, 0, "could not resolve \"%.64s\": no addresses",

@@ -1,4 +1,5 @@
-/* cond_norm.c - desugaring, negation normal form, result text and the balanced tree (spec 3.5 - 3.8). */
+/* cond_norm.c - desugaring, negation normal form, result text and the balanced tree (spec 3.5
+ * - 3.8). */
 #include "cond_int.h"
 
 #include "limits.h"
@@ -12,9 +13,9 @@ static gp_status no_memory(cond_ctx *c)
 
 static query_op flip(query_op op)
 {
-    static const query_op other[] = {[QUERY_EQ] = QUERY_NE, [QUERY_NE] = QUERY_EQ,
-                                     [QUERY_LT] = QUERY_GE, [QUERY_GE] = QUERY_LT,
-                                     [QUERY_LE] = QUERY_GT, [QUERY_GT] = QUERY_LE};
+    static const query_op other[] = {
+        [QUERY_EQ] = QUERY_NE, [QUERY_NE] = QUERY_EQ, [QUERY_LT] = QUERY_GE,
+        [QUERY_GE] = QUERY_LT, [QUERY_LE] = QUERY_GT, [QUERY_GT] = QUERY_LE};
     return other[op];
 }
 
@@ -35,7 +36,8 @@ static unsigned height(const cond_node *n)
     return h + 1;
 }
 
-/* One address comparison, or a chain over all addresses of a name: any of them for =, none for != */
+/* One address comparison, or a chain over all addresses of a name: any of them for =, none for !=
+ */
 static cond_node *address_cmp(cond_ctx *c, const cond_node *n, cond_attr attr, query_op op)
 {
     cond_node *chain = NULL, *k = NULL;
@@ -118,9 +120,9 @@ gp_status query_cond_normalise(cond_ctx *c, cond_node **out)
 
 static void print_cmp(const cond_node *n, gp_buf *out)
 {
-    static const char *const names[] = {[COND_SIP] = "sip",     [COND_DIP] = "dip",
-                                        [COND_SNET] = "snet",   [COND_DNET] = "dnet",
-                                        [COND_DPORT] = "dport", [COND_PROTO] = "proto"};
+    static const char *const names[] = {
+        [COND_SIP] = "sip",   [COND_DIP] = "dip",     [COND_SNET] = "snet",
+        [COND_DNET] = "dnet", [COND_DPORT] = "dport", [COND_PROTO] = "proto"};
     char addr[GP_ADDR_STRLEN];
 
     gp_buf_adds(out, names[n->attr]);
@@ -155,9 +157,9 @@ void query_cond_print(const cond_node *n, gp_buf *out)
 
 /* ---- balanced tree ---- */
 
-/* Subtrees of one chain not yet joined, right to left; heights rise strictly from top to bottom, like
- * the digits of a binary counter. So n leaves give a tree log2(n) deep, and one deep operand adds one
- * level, not log2(n). */
+/* Subtrees of one chain not yet joined, right to left; heights rise strictly from top to bottom,
+ * like the digits of a binary counter. So n leaves give a tree log2(n) deep, and one deep operand
+ * adds one level, not log2(n). */
 typedef struct item item;
 struct item {
     item *below;
@@ -175,15 +177,15 @@ typedef struct balancer {
 
 static gp_status leaf(balancer *b, const cond_node *n, query_node **out)
 {
-    static const query_attr attrs[] = {[COND_SIP] = QUERY_SIP,     [COND_DIP] = QUERY_DIP,
-                                       [COND_SNET] = QUERY_SIP,    [COND_DNET] = QUERY_DIP,
-                                       [COND_DPORT] = QUERY_DPORT, [COND_PROTO] = QUERY_PROTO};
+    static const query_attr attrs[] = {
+        [COND_SIP] = QUERY_SIP,  [COND_DIP] = QUERY_DIP,     [COND_SNET] = QUERY_SIP,
+        [COND_DNET] = QUERY_DIP, [COND_DPORT] = QUERY_DPORT, [COND_PROTO] = QUERY_PROTO};
     query_node *k = gp_arena_alloc(b->arena, 1, sizeof *k);
 
     if (!k)
         return no_memory(b->c);
-    *k = (query_node){.kind = QUERY_CMP, .attr = attrs[n->attr], .op = (query_op)n->op,
-                      .value = n->number};
+    *k = (query_node){
+        .kind = QUERY_CMP, .attr = attrs[n->attr], .op = (query_op)n->op, .value = n->number};
     if (n->nets) {
         k->net = *n->nets;
         b->families |= k->net.addr.family == 4 ? 1 : 2;
@@ -213,7 +215,8 @@ static gp_status join(balancer *b, item **top, query_node_kind kind)
 
 static gp_status push(balancer *b, item **top, query_node_kind kind, query_node *node, unsigned h)
 {
-    while (*top && (*top)->below && (*top)->below->height < h) /* small ones first, then the deep one */
+    while (*top && (*top)->below &&
+           (*top)->below->height < h) /* small ones first, then the deep one */
         GP_TRY(join(b, top, kind));
     item *it = b->spare;
     if (it)

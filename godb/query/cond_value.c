@@ -67,9 +67,10 @@ static gp_status set_proto(cond_ctx *c, cond_node *n)
         return gp_fail(c->err, GP_EINVAL, 0,
                        "could not parse protocol: unknown name \"%.*s\" (did you mean \"%s\"?)",
                        shown(n), n->text, gp_ipproto_name((uint8_t)known));
-    return gp_fail(c->err, GP_EINVAL, 0,
-                   "could not parse protocol: unknown name \"%.*s\" (a name such as tcp, or 0 to 255)",
-                   shown(n), n->text);
+    return gp_fail(
+        c->err, GP_EINVAL, 0,
+        "could not parse protocol: unknown name \"%.*s\" (a name such as tcp, or 0 to 255)",
+        shown(n), n->text);
 }
 
 static gp_status bad_address(cond_ctx *c, const cond_node *n)

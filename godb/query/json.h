@@ -13,8 +13,8 @@ typedef struct query_json_object {
     int n; /* members so far */
 } query_json_object;
 
-query_json_object query_json_open(gp_buf *out);  /* { */
-void query_json_close(query_json_object *o);     /* } */
+query_json_object query_json_open(gp_buf *out);             /* { */
+void query_json_close(query_json_object *o);                /* } */
 void query_json_key(query_json_object *o, const char *key); /* then append a value */
 /* Members; the _opt forms leave out "" / NULL / 0. */
 void query_json_text(query_json_object *o, const char *key, const char *value);

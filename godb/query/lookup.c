@@ -1,7 +1,8 @@
-/* lookup.c - host names to addresses through c-ares: hosts file and DNS, driven by poll() right here.
+/* lookup.c - host names to addresses through c-ares: hosts file and DNS, driven by poll() right
+ * here.
  *
- * No threads and no state between calls: the channel lives for one call, so nothing can leak or hang
- * behind a limit that was hit (getaddrinfo_a() cannot be stopped once it runs).
+ * No threads and no state between calls: the channel lives for one call, so nothing can leak or
+ * hang behind a limit that was hit (getaddrinfo_a() cannot be stopped once it runs).
  */
 #include "gp/clock.h"
 #include "gp/mem.h"
@@ -86,7 +87,8 @@ static gp_status run(ares_channel ch, const size_t *open, gp_deadline deadline)
         for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
             int r = ARES_GETSOCK_READABLE(bits, i) != 0, w = ARES_GETSOCK_WRITABLE(bits, i) != 0;
             if (r || w)
-                fds[n++] = (struct pollfd){socks[i], (short)((r ? POLLIN : 0) | (w ? POLLOUT : 0)), 0};
+                fds[n++] =
+                    (struct pollfd){socks[i], (short)((r ? POLLIN : 0) | (w ? POLLOUT : 0)), 0};
         }
         int64_t left = gp_deadline_left_ms(deadline);
         if (left <= 0)
@@ -101,7 +103,8 @@ static gp_status run(ares_channel ch, const size_t *open, gp_deadline deadline)
             ares_process_fd(ch, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* retries and time-outs */
         for (nfds_t i = 0; ready > 0 && i < n; i++)
             if (fds[i].revents)
-                ares_process_fd(ch, fds[i].fd, fds[i].events & POLLOUT ? fds[i].fd : ARES_SOCKET_BAD);
+                ares_process_fd(ch, fds[i].fd,
+                                fds[i].events & POLLOUT ? fds[i].fd : ARES_SOCKET_BAD);
     }
     return GP_OK;
 }

@@ -1,4 +1,5 @@
-/* problems.c - what is wrong with the arguments: collected, and shown as text or JSON (spec 7, 9.4). */
+/* problems.c - what is wrong with the arguments: collected, and shown as text or JSON (spec
+ * 7, 9.4). */
 #include "problems.h"
 
 #include "gp/mem.h"

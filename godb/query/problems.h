@@ -4,8 +4,8 @@
 
 #include "query/stmt.h"
 
-/* Append one problem. message and hint are taken over (hint may be NULL, a NULL message means out of
- * memory); value is copied. GP_ENOMEM, else GP_OK. */
+/* Append one problem. message and hint are taken over (hint may be NULL, a NULL message means out
+ * of memory); value is copied. GP_ENOMEM, else GP_OK. */
 gp_status query_problem_add(query_problems *p, const char *location, char *message,
                             const char *value, char *hint) GP_MUST_CHECK;
 /* The same for a value that is a number; text: how people read it, NULL = in decimal. */

@@ -1,4 +1,5 @@
-/* stmt.c - from arguments to a statement: all checks in the order of spec 7.3, all problems kept. */
+/* stmt.c - from arguments to a statement: all checks in the order of spec 7.3, all problems kept.
+ */
 #include "query/stmt.h"
 
 #include "args_int.h"
@@ -305,7 +306,7 @@ static void derive(query_stmt *s)
     s->labels = s->fields.labels;
     if (query_auto_iface_label(s, 1))
         s->labels |= QUERY_LABEL_IFACE;
-    s->direction = a->sum            ? QUERY_SUM
+    s->direction = a->sum             ? QUERY_SUM
                    : a->in && !a->out ? QUERY_IN
                    : a->out && !a->in ? QUERY_OUT
                                       : QUERY_BOTH;
@@ -356,8 +357,8 @@ gp_status query_prepare(const query_args *args, const query_env *env, query_stmt
         st = gp_fail(err, st, 0, "failed to prepare query: %s", gp_status_name(st));
     } else if (problems->n) {
         const char *m = problems->v[0].message;
-        st = gp_fail(err, GP_EINVAL, 0, "%s: %.*s", problems->v[0].location,
-                     (int)strcspn(m, "\n"), m);
+        st = gp_fail(err, GP_EINVAL, 0, "%s: %.*s", problems->v[0].location, (int)strcspn(m, "\n"),
+                     m);
     } else {
         derive(s);
         *out = s;

@@ -72,8 +72,8 @@ gp_status query_time_parse(const char *text, int64_t now_s, int64_t *out_s, gp_e
         return gp_fail(err, GP_EINVAL, 0, "invalid time format: longer than %d bytes",
                        QUERY_MAX_TEXT);
     if (*text == '-') {
-        int ok = strchr(text, ':') ? parse_colon_form(text + 1, &v)
-                                   : parse_compact_form(text + 1, &v);
+        int ok =
+            strchr(text, ':') ? parse_colon_form(text + 1, &v) : parse_compact_form(text + 1, &v);
         if (!ok)
             return bad_time(text, "a relative time is written like -1d, -2h30m or -1d:4h:05m", err);
         if (__builtin_sub_overflow(now_s, v, out_s))
@@ -84,10 +84,11 @@ gp_status query_time_parse(const char *text, int64_t now_s, int64_t *out_s, gp_e
         return GP_OK;
     if (*text && strspn(text, "0123456789") == strlen(text))
         return bad_time(text, "out of range", err);
-    return bad_time(text,
-                    "expected -1d or -2h30m (before now), epoch seconds, or a date with a time such "
-                    "as \"2030-01-31 14:05\" or 2030-01-31T14:05:00Z",
-                    err);
+    return bad_time(
+        text,
+        "expected -1d or -2h30m (before now), epoch seconds, or a date with a time such "
+        "as \"2030-01-31 14:05\" or 2030-01-31T14:05:00Z",
+        err);
 }
 
 /* Wall time some months or days before now; 31 March less a month rolls over to 3 March (or 2). */

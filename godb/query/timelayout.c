@@ -1,11 +1,10 @@
 /* timelayout.c - absolute times in one of the accepted layouts (spec 4.1, item 3).
  *
- * A layout is a string of letters, each standing for one field, and of other characters that stand for
- * themselves; one blank stands for a run of them:
- *   Y year, 4 digits     m d  month, day, 2 digits       H  hour, 1 or 2 digits   z  +hhmm
- *   y year, 2 digits     n e  month, day, 1 or 2 digits  M S  2 digits            Z  Z or +hh:mm
- *   w b  names of weekday and month, 3 letters
- * A fraction may follow the seconds everywhere. (_D of the spec is e: the blank before it takes all.)
+ * A layout is a string of letters, each standing for one field, and of other characters that stand
+ * for themselves; one blank stands for a run of them: Y year, 4 digits     m d  month, day, 2
+ * digits       H  hour, 1 or 2 digits   z  +hhmm y year, 2 digits     n e  month, day, 1 or 2
+ * digits  M S  2 digits            Z  Z or +hh:mm w b  names of weekday and month, 3 letters A
+ * fraction may follow the seconds everywhere. (_D of the spec is e: the blank before it takes all.)
  */
 #include "timelayout.h"
 
@@ -17,8 +16,8 @@
 
 /* Tried in this order; the first that fits wins, which decides 02-01-30 (spec 4.1). */
 static const char *const SINGLES[] = {
-    "Y-m-dTH:M:SZ", "w b e H:M:S Y", "w b d H:M:S z Y", "d b y H:M z", "w, d b Y H:M:S z",
-    "Y-m-d H:M:S",
+    "Y-m-dTH:M:SZ", "w b e H:M:S Y",    "w b d H:M:S z Y",
+    "d b y H:M z",  "w, d b Y H:M:S z", "Y-m-d H:M:S",
 };
 static const char *const DASHED[] = {"Y-m-d", "y-m-d", "d-m-Y", "d-m-y"};
 static const char *const DASHED_CLOCK[] = {" H:M:S z", " H:M z", " H:M:S", " H:M"};

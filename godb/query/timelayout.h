@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 1 and *out_s if some layout fits the whole text. Texts without zone are read in the local zone. */
+/* 1 and *out_s if some layout fits the whole text. Texts without zone are read in the local zone.
+ */
 int query_layout_parse(const char *text, int64_t *out_s);
 
 /* RFC 3339 only; *ns: the fraction, cut to nanoseconds. */

@@ -25,8 +25,9 @@ int query_days_in_month(int64_t year, int month)
     return days[month - 1] + (month == 2 && is_leap(year));
 }
 
-/* Days from 1970-01-01 to the first of a month. Years start in March here, so that the leap day is the
- * last of its year: 400 years are 146,097 days, and (153 m + 2) / 5 counts the days before month m. */
+/* Days from 1970-01-01 to the first of a month. Years start in March here, so that the leap day is
+ * the last of its year: 400 years are 146,097 days, and (153 m + 2) / 5 counts the days before
+ * month m. */
 static int64_t days_before(int64_t year, int month)
 {
     int64_t y = year - (month <= 2);

@@ -19,8 +19,8 @@ int query_days_in_month(int64_t year, int month);
 int64_t query_civil_seconds(const query_civil *c);
 query_civil query_civil_of(int64_t utc_s);
 
-/* Seconds east of UTC at that instant in the local zone; 0 beyond what the C library can tell. Does not
- * look whether TZ has changed since the last tzset(): that would cost a stat() a row. */
+/* Seconds east of UTC at that instant in the local zone; 0 beyond what the C library can tell. Does
+ * not look whether TZ has changed since the last tzset(): that would cost a stat() a row. */
 int32_t query_zone_offset(int64_t at_s);
 
 /* Wall time in the local zone to an instant, by the rule of spec 4.1 around clock changes. */

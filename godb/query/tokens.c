@@ -1,4 +1,5 @@
-/* tokens.c - scanner of conditions: knows where an operator may stand, so words keep their letters. */
+/* tokens.c - scanner of conditions: knows where an operator may stand, so words keep their letters.
+ */
 #include "query/tokens.h"
 
 #include "gp/mem.h"
@@ -25,12 +26,14 @@ static const struct {
     const char *word;
     query_token_kind kind;
 } COMPARE_WORDS[] = {
-    {"eq", QUERY_TOK_EQ},   {"-eq", QUERY_TOK_EQ}, {"equals", QUERY_TOK_EQ}, {"ne", QUERY_TOK_NE},
-    {"-ne", QUERY_TOK_NE},  {"neq", QUERY_TOK_NE}, {"-neq", QUERY_TOK_NE},   {"le", QUERY_TOK_LE},
-    {"-le", QUERY_TOK_LE},  {"leq", QUERY_TOK_LE}, {"-leq", QUERY_TOK_LE},   {"ge", QUERY_TOK_GE},
-    {"-ge", QUERY_TOK_GE},  {"geq", QUERY_TOK_GE}, {"-geq", QUERY_TOK_GE},   {"l", QUERY_TOK_LT},
-    {"-l", QUERY_TOK_LT},   {"lt", QUERY_TOK_LT},  {"-lt", QUERY_TOK_LT},    {"less", QUERY_TOK_LT},
-    {"g", QUERY_TOK_GT},    {"-g", QUERY_TOK_GT},  {"gt", QUERY_TOK_GT},     {"-gt", QUERY_TOK_GT},
+    {"eq", QUERY_TOK_EQ},      {"-eq", QUERY_TOK_EQ},  {"equals", QUERY_TOK_EQ},
+    {"ne", QUERY_TOK_NE},      {"-ne", QUERY_TOK_NE},  {"neq", QUERY_TOK_NE},
+    {"-neq", QUERY_TOK_NE},    {"le", QUERY_TOK_LE},   {"-le", QUERY_TOK_LE},
+    {"leq", QUERY_TOK_LE},     {"-leq", QUERY_TOK_LE}, {"ge", QUERY_TOK_GE},
+    {"-ge", QUERY_TOK_GE},     {"geq", QUERY_TOK_GE},  {"-geq", QUERY_TOK_GE},
+    {"l", QUERY_TOK_LT},       {"-l", QUERY_TOK_LT},   {"lt", QUERY_TOK_LT},
+    {"-lt", QUERY_TOK_LT},     {"less", QUERY_TOK_LT}, {"g", QUERY_TOK_GT},
+    {"-g", QUERY_TOK_GT},      {"gt", QUERY_TOK_GT},   {"-gt", QUERY_TOK_GT},
     {"greater", QUERY_TOK_GT},
 };
 
@@ -80,9 +83,9 @@ static int compare_word(const char *p, size_t n)
 
 static int is_attribute(const char *p, size_t n)
 {
-    static const char *const names[] = {"sip",  "dip",  "snet", "dnet",  "dport",
-                                        "proto", "dir",  "src",  "dst",   "host",
-                                        "net",  "port", "protocol", "ipproto", "direction"};
+    static const char *const names[] = {"sip",   "dip",  "snet",     "dnet",    "dport",
+                                        "proto", "dir",  "src",      "dst",     "host",
+                                        "net",   "port", "protocol", "ipproto", "direction"};
     for (size_t i = 0; i < GP_COUNT(names); i++)
         if (is(p, n, names[i]))
             return 1;
@@ -131,11 +134,10 @@ static size_t scan_word(const char *p, place at)
 static query_token_kind scan_symbol(const char *p, size_t *n)
 {
     static const char first[] = "([{)]}&|+*=!<>";
-    static const uint8_t kinds[] = {QUERY_TOK_OPEN,  QUERY_TOK_OPEN,  QUERY_TOK_OPEN,
-                                    QUERY_TOK_CLOSE, QUERY_TOK_CLOSE, QUERY_TOK_CLOSE,
-                                    QUERY_TOK_AND,   QUERY_TOK_OR,    QUERY_TOK_OR,
-                                    QUERY_TOK_AND,   QUERY_TOK_EQ,    QUERY_TOK_NOT,
-                                    QUERY_TOK_LT,    QUERY_TOK_GT};
+    static const uint8_t kinds[] = {
+        QUERY_TOK_OPEN,  QUERY_TOK_OPEN, QUERY_TOK_OPEN, QUERY_TOK_CLOSE, QUERY_TOK_CLOSE,
+        QUERY_TOK_CLOSE, QUERY_TOK_AND,  QUERY_TOK_OR,   QUERY_TOK_OR,    QUERY_TOK_AND,
+        QUERY_TOK_EQ,    QUERY_TOK_NOT,  QUERY_TOK_LT,   QUERY_TOK_GT};
     const char *at = strchr(first, *p);
 
     if (!at) {
@@ -151,7 +153,7 @@ static query_token_kind scan_symbol(const char *p, size_t *n)
     }
     if (kind < QUERY_TOK_NOT)
         return kind;
-    size_t eq = strspn(p + 1, "=");           /* one to three make one `=`: != !== !=== */
+    size_t eq = strspn(p + 1, "=");             /* one to three make one `=`: != !== !=== */
     size_t most = kind == QUERY_TOK_EQ ? 2 : 3; /* `=` itself is the first of three */
     *n += eq < most ? eq : most;
     if (eq && kind != QUERY_TOK_EQ)
@@ -164,7 +166,8 @@ static query_token_kind word_operator(const char *p, size_t n, place at)
 {
     char next = p[n];
 
-    if (at == AT_VALUE || !(next == 0 || is_space(next) || opens(next) || closes(next) || next == '!'))
+    if (at == AT_VALUE ||
+        !(next == 0 || is_space(next) || opens(next) || closes(next) || next == '!'))
         return QUERY_TOK_WORD;
     if (is(p, n, "and"))
         return QUERY_TOK_AND;
@@ -224,9 +227,8 @@ static query_token next_token(const char *p, place at, size_t *len)
     *len = n;
     if (kind == QUERY_TOK_WORD)
         return (query_token){.s = p, .len = (uint32_t)n, .kind = QUERY_TOK_WORD};
-    return (query_token){.s = SPELLING[kind],
-                         .len = (uint32_t)strlen(SPELLING[kind]),
-                         .kind = (uint8_t)kind};
+    return (query_token){
+        .s = SPELLING[kind], .len = (uint32_t)strlen(SPELLING[kind]), .kind = (uint8_t)kind};
 }
 
 static gp_status scan(query_tokens *t, gp_err *err)

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Code point at p (NUL-terminated text, *p != 0) and its length in bytes. A malformed byte counts as
- * one code point 0xFFFD of one byte, so every text is walked to its end. */
+/* Code point at p (NUL-terminated text, *p != 0) and its length in bytes. A malformed byte counts
+ * as one code point 0xFFFD of one byte, so every text is walked to its end. */
 uint32_t query_utf8_next(const char *p, size_t *n);
 
 /* Code points in the first len bytes. */

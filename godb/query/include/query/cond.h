@@ -14,8 +14,8 @@ typedef enum query_op { QUERY_EQ, QUERY_NE, QUERY_LT, QUERY_LE, QUERY_GT, QUERY_
 typedef enum query_node_kind { QUERY_AND, QUERY_OR, QUERY_CMP } query_node_kind;
 
 /* Negation normal form: there is no "not". Chains are balanced: a chain of n terms is about log2(n)
- * deep, and the deepest tree there is (512 nested brackets of 1 MiB text) stays below 1,100 levels, so
- * walking it by recursion is safe. */
+ * deep, and the deepest tree there is (512 nested brackets of 1 MiB text) stays below 1,100 levels,
+ * so walking it by recursion is safe. */
 typedef struct query_node query_node;
 struct query_node {
     query_node_kind kind;
@@ -35,8 +35,8 @@ typedef enum query_dirfilter {
     QUERY_DIR_BI,  /* both > 0 */
 } query_dirfilter;
 
-/* Which rows a condition can look at (3.9, U20); a matter of the planner: query_cond_match() does not
- * look at it. */
+/* Which rows a condition can look at (3.9, U20); a matter of the planner: query_cond_match() does
+ * not look at it. */
 typedef enum query_family {
     QUERY_FAMILY_ANY = 0, /* no address comparison, or both families */
     QUERY_FAMILY_V4 = 4,
@@ -62,9 +62,9 @@ typedef struct query_addrs {
 } query_addrs;
 
 /* Look n host names up, in parallel, for names in conditions (3.6). out: n entries, zeroed by the
- * caller; out[i] gets the addresses of names[i] in the resolver's order. timeout_ns: one limit for all,
- * 0 = immediate time-out. GP_EDEADLINE at the limit; any other failure names the host in err. What is
- * in out is freed by the caller on failure too. */
+ * caller; out[i] gets the addresses of names[i] in the resolver's order. timeout_ns: one limit for
+ * all, 0 = immediate time-out. GP_EDEADLINE at the limit; any other failure names the host in err.
+ * What is in out is freed by the caller on failure too. */
 typedef gp_status (*query_lookup)(void *ctx, const char *const *names, size_t n, int64_t timeout_ns,
                                   query_addrs *out, gp_err *err);
 
@@ -96,8 +96,8 @@ int query_cond_match(const query_cond *c, const query_flow *f);
 /* The direction filter on aggregated packet counters. */
 int query_dirfilter_match(query_dirfilter f, uint64_t pkts_rcvd, uint64_t pkts_sent);
 
-/* Sanitised condition as tokens joined by blanks (statement form), also for invalid input: for error
- * displays. New string, gp_free() it; the text as it is if it is too long to be scanned. */
+/* Sanitised condition as tokens joined by blanks (statement form), also for invalid input: for
+ * error displays. New string, gp_free() it; the text as it is if it is too long to be scanned. */
 char *query_cond_sanitise(const char *text) GP_MUST_CHECK;
 
 #endif

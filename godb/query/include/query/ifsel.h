@@ -1,4 +1,5 @@
-/* ifsel.h - interface selectors: lists, any, !negation, /regular expressions/ (spec query.md 5.1). */
+/* ifsel.h - interface selectors: lists, any, !negation, /regular expressions/ (spec query.md 5.1).
+ */
 #ifndef QUERY_IFSEL_H
 #define QUERY_IFSEL_H
 
@@ -20,8 +21,8 @@ size_t query_ifsel_n_positive(const query_ifsel *s);
 /* 1 if the selector takes this interface. */
 int query_ifsel_match(const query_ifsel *s, const char *iface);
 
-/* From all (names in byte order) those selected, in byte order, without duplicates. *out: array of n
- * pointers into all, free with gp_free(). n = 0 is not an error here. */
+/* From all (names in byte order) those selected, in byte order, without duplicates. *out: array of
+ * n pointers into all, free with gp_free(). n = 0 is not an error here. */
 gp_status query_ifsel_select(const query_ifsel *s, char *const *all, size_t n_all,
                              const char ***out, size_t *n, gp_err *err) GP_MUST_CHECK;
 

@@ -98,8 +98,8 @@ void query_error_dump(const query_stmt *s, const char *text, gp_buf *out);
 /* The statement as one JSON object, as the query log has it (2.10, `stmt`). */
 void query_stmt_to_json(const query_stmt *s, gp_buf *out);
 
-const char *query_format_name(query_format f);   /* "txt" */
-const char *query_sort_name(query_sort s);       /* "bytes" */
+const char *query_format_name(query_format f);       /* "txt" */
+const char *query_sort_name(query_sort s);           /* "bytes" */
 const char *query_direction_name(query_direction d); /* "sum", "in", "out", "bi-directional" */
 
 #endif

@@ -1,12 +1,13 @@
-/* suggest.h - "did you mean": the known word nearest to a mistyped one, and the lists to choose from. */
+/* suggest.h - "did you mean": the known word nearest to a mistyped one, and the lists to choose
+ * from. */
 #ifndef QUERY_SUGGEST_H
 #define QUERY_SUGGEST_H
 
 #include <stddef.h>
 
-/* The candidate nearest to word (case ignored; insert, delete, replace and swap of neighbours cost 1),
- * or NULL when none is near enough: at most a third of the longer length, at least one edit. Words over
- * 64 bytes get none. Ties: the first candidate. Borrowed from candidates. */
+/* The candidate nearest to word (case ignored; insert, delete, replace and swap of neighbours cost
+ * 1), or NULL when none is near enough: at most a third of the longer length, at least one edit.
+ * Words over 64 bytes get none. Ties: the first candidate. Borrowed from candidates. */
 const char *query_suggest(const char *word, const char *const *candidates, size_t n);
 
 /* Static lists of what may be written. Never empty. */

@@ -7,15 +7,16 @@
 
 #include <stdint.h>
 
-#define QUERY_TIME_MAX INT64_C(9223371974719179007) /* largest supported time (API default `last`) */
+#define QUERY_TIME_MAX                                                                             \
+    INT64_C(9223371974719179007) /* largest supported time (API default `last`) */
 
 /* Relative, epoch or one of the layouts of 4.1 in the zone of the process (TZ). now_s: injected
  * clock. GP_EINVAL with "invalid time format: ...". */
 gp_status query_time_parse(const char *text, int64_t now_s, int64_t *out_s,
                            gp_err *err) GP_MUST_CHECK;
 
-/* Default lower bounds on local wall time: one calendar month back (day overflow rolls over), or one
- * day back (4.3). */
+/* Default lower bounds on local wall time: one calendar month back (day overflow rolls over), or
+ * one day back (4.3). */
 int64_t query_time_month_before(int64_t now_s);
 int64_t query_time_day_before(int64_t now_s);
 

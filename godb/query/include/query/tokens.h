@@ -40,9 +40,9 @@ typedef struct query_tokens {
 
 /* Scan a condition; any text gives tokens. GP_EINVAL for a word or a text that is too long.
  *
- * Alternative spellings are replaced only where an operator can stand: `and` is an operator between two
- * comparisons, yet a value may be called `l` or `tp++`. This accepts all the reference accepts with the
- * same meaning, and what it gets wrong (U21, U22). */
+ * Alternative spellings are replaced only where an operator can stand: `and` is an operator between
+ * two comparisons, yet a value may be called `l` or `tp++`. This accepts all the reference accepts
+ * with the same meaning, and what it gets wrong (U21, U22). */
 gp_status query_tokens_scan(const char *text, query_tokens *out, gp_err *err) GP_MUST_CHECK;
 void query_tokens_clear(query_tokens *t);
 
