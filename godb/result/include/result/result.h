@@ -57,7 +57,9 @@ typedef struct result_stats {
         directories_processed, workloads;
 } result_stats;
 
-/* Strings live in `arena`; rows are one gp_alloc'ed array. One thread. */
+/* Strings and label tables live in `arena`; rows are one gp_alloc'ed array. One thread. Fill the
+ * tables through the functions below: they keep names unique and find them by hash. */
+struct result_index; /* private: label text -> position */
 typedef struct result {
     gp_arena *arena;
     const char *hostname; /* host that ran the query; "" in merged results */
@@ -84,17 +86,22 @@ typedef struct result {
     size_t n_names;
     result_row *rows;
     size_t n_rows, cap_rows;
+    /* private: */
+    size_t cap_host_statuses, cap_ifaces, cap_hosts, cap_names;
+    struct result_index *host_index, *name_index;
 } result;
 
-/* mem_limit: most bytes the strings may take (rows are counted by whoever adds them). */
+/* mem_limit: most bytes the strings and tables may take (rows are counted by whoever adds them). */
 gp_status result_init(result *r, size_t mem_limit, gp_err *err) GP_MUST_CHECK;
-void result_clear(result *r);
+void result_clear(result *r); /* frees everything, zeroes the struct; fine on a zeroed one */
 const char *result_strdup(result *r, const char *s); /* into the arena; NULL if out of memory */
 /* Find or add a label; returns the index, or UINT32_MAX if out of memory. */
 uint32_t result_host_id(result *r, const char *name, const char *id);
 uint32_t result_iface_id(result *r, const char *name);
+/* A later status of the same host replaces the earlier one (11). Kept sorted by host. */
 gp_status result_add_host_status(result *r, const char *host, result_code code, const char *message,
                                  gp_err *err) GP_MUST_CHECK;
+/* Kept sorted and unique. */
 gp_status result_add_iface(result *r, const char *name, gp_err *err) GP_MUST_CHECK;
 /* Room for n more rows at r->rows + r->n_rows (n_rows is not changed). GP_ENOMEM. */
 gp_status result_reserve_rows(result *r, size_t n, gp_err *err) GP_MUST_CHECK;

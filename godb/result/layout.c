@@ -1,0 +1,152 @@
+/* layout.c - right-aligned text tables in two passes, and the table that keeps its lines. */
+#include "layout.h"
+
+#include "gp/mem.h"
+#include "result/print.h"
+#include "width.h"
+
+#include <string.h>
+
+gp_status layout_measure(layout *l, const layout_cell *cells, size_t n)
+{
+    for (size_t c = 0; c < LAYOUT_MAX_COLS; c++) {
+        struct layout_col *col = &l->col[c];
+        if (c >= n) {
+            col->open = 0;
+            continue;
+        }
+        if (!col->open) {
+            if (col->n == col->cap) {
+                size_t cap = col->cap ? 2 * col->cap : 4;
+                uint32_t *p = gp_realloc(col->width, cap, sizeof *p);
+                if (!p)
+                    return GP_ENOMEM;
+                col->width = p;
+                col->cap = cap;
+            }
+            col->width[col->n++] = 0;
+            col->open = 1;
+        }
+        if (cells[c].columns > col->width[col->n - 1])
+            col->width[col->n - 1] = cells[c].columns;
+    }
+    return GP_OK;
+}
+
+void layout_rewind(layout *l)
+{
+    for (size_t c = 0; c < LAYOUT_MAX_COLS; c++) {
+        l->col[c].at = 0;
+        l->col[c].open = 0;
+    }
+}
+
+void layout_put(layout *l, const layout_cell *cells, size_t n, writer *w)
+{
+    for (size_t c = 0; c < LAYOUT_MAX_COLS; c++) {
+        struct layout_col *col = &l->col[c];
+        if (c >= n) {
+            col->open = 0;
+            continue;
+        }
+        if (!col->open) {
+            col->at++;
+            col->open = 1;
+        }
+        size_t width = col->width[col->at - 1] + l->pad;
+        if (width > cells[c].columns)
+            writer_fill(w, ' ', width - cells[c].columns);
+        writer_add(w, cells[c].s, cells[c].len);
+    }
+    writer_addc(w, '\n');
+}
+
+void layout_free(layout *l)
+{
+    for (size_t c = 0; c < LAYOUT_MAX_COLS; c++)
+        gp_free(l->col[c].width);
+    *l = (layout){0};
+}
+
+/* ---- result_table: lines kept, for small tables such as `list` ---- */
+
+struct table_line {
+    layout_cell *cells;
+    size_t n;
+};
+
+struct result_table {
+    gp_arena *arena; /* cells and texts */
+    struct table_line *lines;
+    size_t n, cap;
+};
+
+gp_status result_table_new(result_table **out, gp_err *err)
+{
+    result_table *t = gp_calloc(1, sizeof *t);
+    if (t)
+        t->arena = gp_arena_new(SIZE_MAX);
+    if (!t || !t->arena) {
+        gp_free(t);
+        return gp_fail(err, GP_ENOMEM, 0, "table: out of memory");
+    }
+    *out = t;
+    return GP_OK;
+}
+
+void result_table_free(result_table *t)
+{
+    if (!t)
+        return;
+    gp_arena_free(t->arena);
+    gp_free(t->lines);
+    gp_free(t);
+}
+
+static gp_status table_reserve(result_table *t)
+{
+    if (t->n < t->cap)
+        return GP_OK;
+    size_t cap = t->cap ? 2 * t->cap : 32;
+    struct table_line *p = gp_realloc(t->lines, cap, sizeof *p);
+    if (!p)
+        return GP_ENOMEM;
+    t->lines = p;
+    t->cap = cap;
+    return GP_OK;
+}
+
+gp_status result_table_line(result_table *t, const char *const *cells, size_t n, gp_err *err)
+{
+    if (n > LAYOUT_MAX_COLS)
+        return gp_fail(err, GP_EINVAL, 0, "table: %zu columns, at most %d", n, LAYOUT_MAX_COLS);
+    layout_cell *line = gp_arena_alloc(t->arena, n ? n : 1, sizeof *line);
+    if (!line || table_reserve(t) != GP_OK)
+        return gp_fail(err, GP_ENOMEM, 0, "table: out of memory");
+    for (size_t i = 0; i < n; i++) {
+        size_t cap = strlen(cells[i]) + 1;
+        char *s = cap < UINT32_MAX ? gp_arena_alloc(t->arena, cap, 1) : NULL;
+        if (!s)
+            return gp_fail(err, GP_ENOMEM, 0, "table: out of memory");
+        uint32_t len = (uint32_t)width_clean(cells[i], s, cap);
+        line[i] = (layout_cell){s, len, (uint32_t)width_columns(s, len)};
+    }
+    t->lines[t->n++] = (struct table_line){line, n};
+    return GP_OK;
+}
+
+gp_status result_table_print(const result_table *t, unsigned padding, FILE *out, gp_err *err)
+{
+    layout l = {.pad = padding};
+    GP_CLEANUP(writer_freep) writer *w = writer_new(out);
+    gp_status st = w ? GP_OK : GP_ENOMEM;
+    for (size_t i = 0; i < t->n && st == GP_OK; i++)
+        st = layout_measure(&l, t->lines[i].cells, t->lines[i].n);
+    layout_rewind(&l);
+    for (size_t i = 0; i < t->n && st == GP_OK; i++)
+        layout_put(&l, t->lines[i].cells, t->lines[i].n, w);
+    layout_free(&l);
+    if (st != GP_OK)
+        return gp_fail(err, st, 0, "table: out of memory");
+    return writer_finish(w, err);
+}
