@@ -264,11 +264,11 @@ const char *column_head1(column c)
 const char *column_head2(column c)
 {
     static const char *const names[] = {
-        [COLUMN_TIME] = "time",     [COLUMN_HOST] = "host",       [COLUMN_HOSTID] = "hostid",
-        [COLUMN_IFACE] = "iface",   [COLUMN_SIP] = "sip",         [COLUMN_DIP] = "dip",
-        [COLUMN_DPORT] = "dport",   [COLUMN_PROTO] = "proto",     [COLUMN_PKTS_IN] = "in",
-        [COLUMN_PKTS_OUT] = "out",  [COLUMN_PKTS_SUM] = "in+out", [COLUMN_PKTS_PCT] = "%",
-        [COLUMN_BYTES_IN] = "in",   [COLUMN_BYTES_OUT] = "out",   [COLUMN_BYTES_SUM] = "in+out",
+        [COLUMN_TIME] = "time",    [COLUMN_HOST] = "host",       [COLUMN_HOSTID] = "hostid",
+        [COLUMN_IFACE] = "iface",  [COLUMN_SIP] = "sip",         [COLUMN_DIP] = "dip",
+        [COLUMN_DPORT] = "dport",  [COLUMN_PROTO] = "proto",     [COLUMN_PKTS_IN] = "in",
+        [COLUMN_PKTS_OUT] = "out", [COLUMN_PKTS_SUM] = "in+out", [COLUMN_PKTS_PCT] = "%",
+        [COLUMN_BYTES_IN] = "in",  [COLUMN_BYTES_OUT] = "out",   [COLUMN_BYTES_SUM] = "in+out",
         [COLUMN_BYTES_PCT] = "%",
     };
     return names[c];

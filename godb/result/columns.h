@@ -46,12 +46,12 @@ typedef struct columns {
     const writer *w; /* for its table of digits */
     column col[COLUMNS_MAX];
     size_t n;
-    uint64_t pkts_total, bytes_total; /* what percentages refer to */
+    uint64_t pkts_total, bytes_total;       /* what percentages refer to */
     layout_cell *hosts, *host_ids, *ifaces; /* label texts ready for a terminal; in arena */
     gp_arena *arena;
     int64_t time_s; /* time whose text is in time_text; rows of one block come together */
     char time_text[40];
-    char text[COLUMNS_MAX][48]; /* numbers, addresses */
+    char text[COLUMNS_MAX][48];       /* numbers, addresses */
     char name[2][COLUMNS_NAME_BYTES]; /* resolved sip, dip */
     layout_cell cell[COLUMNS_MAX];
 } columns;

@@ -113,9 +113,7 @@ static void add_hosts(gp_buf *out, const result *r)
 static void add_ifaces(footer *f, const result *r, const result_print_opts *o)
 {
     int hosts = r->n_host_statuses > 1;
-    line(f, !hosts               ? "Interface"
-            : r->n_ifaces > 1 ? "Interfaces / Hosts"
-                              : "Interface / Hosts");
+    line(f, !hosts ? "Interface" : r->n_ifaces > 1 ? "Interfaces / Hosts" : "Interface / Hosts");
     if (o->labels & QUERY_LABEL_IFACE)
         gp_buf_printf(&f->buf, "%zu queried", r->n_ifaces);
     else

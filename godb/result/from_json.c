@@ -3,17 +3,56 @@
  * Members that are not known are skipped, missing ones are zero. What is known must have the right
  * type: a wrong number is worse than an error.
  */
+#include "gp/bytes.h"
 #include "gp/num.h"
 #include "result/print.h"
 
 #include <jansson.h>
 #include <string.h>
 
-enum { MAX_MESSAGE = 80 };
+enum {
+    MAX_MESSAGE = 80,
+    BIG_DIGITS = 19, /* numbers with fewer digits fit jansson's signed integers */
+    BIG_MARK = '#',
+};
+
+/* Counters have 64 bits, jansson's integers 63: numbers of 19 digits and more become strings with a
+ * mark in front. Writes a copy to out only when there is one; false if out of memory. */
+static int quote_big_numbers(const char *s, size_t len, gp_buf *out)
+{
+    size_t copied = 0, i = 0;
+    int in_string = 0;
+    while (i < len) {
+        if (in_string) {
+            in_string = s[i] != '"';
+            i += s[i] == '\\' ? 2 : 1;
+            continue;
+        }
+        size_t n = 0;
+        while (i + n < len && s[i + n] >= '0' && s[i + n] <= '9')
+            n++;
+        if (n >= BIG_DIGITS) {
+            gp_buf_add(out, s + copied, i - copied);
+            gp_buf_printf(out, "\"%c%.*s\"", BIG_MARK, (int)(n < 64 ? n : 64), s + i);
+            copied = i + n;
+        }
+        in_string = n == 0 && s[i] == '"';
+        i += n ? n : 1;
+    }
+    if (copied)
+        gp_buf_add(out, s + copied, len - copied);
+    return !out->failed;
+}
 
 static gp_status bad(gp_err *err, const char *what, const char *want)
 {
     return gp_fail(err, GP_ECORRUPT, 0, "result: member \"%s\" is not %s", what, want);
+}
+
+static int big_value(const json_t *v, uint64_t max, uint64_t *out)
+{
+    const char *s = json_string_value(v);
+    return s[0] == BIG_MARK && gp_num_u64(s + 1, json_string_length(v) - 1, max, out);
 }
 
 static gp_status get_u64(const json_t *o, const char *key, uint64_t *out, gp_err *err)
@@ -21,8 +60,10 @@ static gp_status get_u64(const json_t *o, const char *key, uint64_t *out, gp_err
     const json_t *v = json_object_get(o, key);
     if (!v || json_is_null(v))
         return GP_OK;
+    if (json_is_string(v) && big_value(v, UINT64_MAX, out))
+        return GP_OK;
     if (!json_is_integer(v) || json_integer_value(v) < 0)
-        return bad(err, key, "a whole number");
+        return bad(err, key, "a whole number of 64 bits");
     *out = (uint64_t)json_integer_value(v);
     return GP_OK;
 }
@@ -32,8 +73,13 @@ static gp_status get_i64(const json_t *o, const char *key, int64_t *out, gp_err 
     const json_t *v = json_object_get(o, key);
     if (!v || json_is_null(v))
         return GP_OK;
+    uint64_t big;
+    if (json_is_string(v) && big_value(v, INT64_MAX, &big)) {
+        *out = (int64_t)big;
+        return GP_OK;
+    }
     if (!json_is_integer(v))
-        return bad(err, key, "a whole number");
+        return bad(err, key, "a whole number of 64 bits");
     *out = json_integer_value(v);
     return GP_OK;
 }
@@ -51,7 +97,8 @@ static gp_status get_str(const json_t *o, const char *key, const char **out, gp_
     return GP_OK;
 }
 
-static gp_status keep_str(result *r, const json_t *o, const char *key, const char **out, gp_err *err)
+static gp_status keep_str(result *r, const json_t *o, const char *key, const char **out,
+                          gp_err *err)
 {
     const char *s;
     GP_TRY(get_str(o, key, &s, err));
@@ -133,7 +180,7 @@ static gp_status get_statuses(const json_t *root, result *r, gp_err *err)
     void *it; /* jansson iterates over non-const objects only */
     json_t *mut = json_object_get(root, "hosts_statuses");
     for (it = json_object_iter(mut); it; it = json_object_iter_next(mut, it)) {
-        result_code code;
+        result_code code = RESULT_ERROR;
         const char *message;
         host = json_object_iter_key(it);
         v = json_object_iter_value(it);
@@ -307,7 +354,15 @@ gp_status result_from_json(const void *bytes, size_t len, result *out, gp_err *e
 {
     json_error_t why;
     result r;
-    json_t *root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why);
+    gp_buf quoted = {0};
+    if (!quote_big_numbers(bytes, len, &quoted)) {
+        gp_buf_free(&quoted);
+        return gp_fail(err, GP_ENOMEM, 0, "result: out of memory for %zu bytes of JSON", len);
+    }
+    json_t *root =
+        quoted.len ? json_loadb((const char *)quoted.data, quoted.len, JSON_REJECT_DUPLICATES, &why)
+                   : json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why);
+    gp_buf_free(&quoted);
     if (!root)
         return gp_fail(err, GP_ECORRUPT, 0, "result is not valid JSON: %.*s (line %d, column %d)",
                        MAX_MESSAGE, why.text, why.line, why.column);

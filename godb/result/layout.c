@@ -58,7 +58,6 @@ void layout_put(layout *l, const layout_cell *cells, size_t n, writer *w)
             writer_fill(w, ' ', width - cells[c].columns);
         writer_add(w, cells[c].s, cells[c].len);
     }
-    writer_addc(w, '\n');
 }
 
 void layout_free(layout *l)
@@ -135,6 +134,12 @@ gp_status result_table_line(result_table *t, const char *const *cells, size_t n,
     return GP_OK;
 }
 
+static void table_put(layout *l, const struct table_line *line, writer *w)
+{
+    layout_put(l, line->cells, line->n, w);
+    writer_addc(w, '\n');
+}
+
 gp_status result_table_print(const result_table *t, unsigned padding, FILE *out, gp_err *err)
 {
     layout l = {.pad = padding};
@@ -144,7 +149,7 @@ gp_status result_table_print(const result_table *t, unsigned padding, FILE *out,
         st = layout_measure(&l, t->lines[i].cells, t->lines[i].n);
     layout_rewind(&l);
     for (size_t i = 0; i < t->n && st == GP_OK; i++)
-        layout_put(&l, t->lines[i].cells, t->lines[i].n, w);
+        table_put(&l, &t->lines[i], w);
     layout_free(&l);
     if (st != GP_OK)
         return gp_fail(err, st, 0, "table: out of memory");

@@ -82,7 +82,8 @@ static gp_status map_labels(result_merger *m, const result *part, gp_err *err)
                              ? result_host_id(&m->sum, "", "")
                              : result_host_id(&m->sum, part->hosts[i].name, part->hosts[i].id);
         if (m->host_map[i] == UINT32_MAX)
-            return gp_fail(err, GP_ELIMIT, 0, "merging: too many host names for the memory allowed");
+            return gp_fail(err, GP_ELIMIT, 0,
+                           "merging: too many host names for the memory allowed");
     }
     for (size_t i = 0; i < part->n_names; i++) {
         m->iface_map[i] = result_iface_id(&m->sum, part->names[i]);
@@ -102,8 +103,10 @@ static gp_status add_rows(result_merger *m, const result *part, uint64_t *merged
         for (; n < ROWTABLE_BATCH && i < part->n_rows; n++, i++) {
             const result_row *row = &part->rows[i];
             if (row->host >= part->n_hosts || row->iface >= part->n_names)
-                return gp_fail(err, GP_EINVAL, 0, "merging: row %zu has a label that is not in the "
-                               "label table", i);
+                return gp_fail(err, GP_EINVAL, 0,
+                               "merging: row %zu has a label that is not in the "
+                               "label table",
+                               i);
             if (row->time_s != last) {
                 last = row->time_s;
                 last_bin = m->bin_s && last ? query_time_bin(last, m->bin_s) : last;

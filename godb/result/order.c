@@ -49,8 +49,8 @@ static uint64_t addr_top(const uint8_t b[16])
     return be64toh(v);
 }
 
-/* Second word: a prefix of (sip, dip, proto, dport) in which smaller never means later. Ties are left
- * to the full comparison. 2 bits of family come before each address. */
+/* Second word: a prefix of (sip, dip, proto, dport) in which smaller never means later. Ties are
+ * left to the full comparison. 2 bits of family come before each address. */
 static uint64_t second_key(const result_order *o, const result_row *r)
 {
     uint64_t s = addr_top(r->sip), d = addr_top(r->dip), k;
@@ -136,8 +136,7 @@ static int cmp_name_pp(const void *a, const void *b, void *ctx)
 }
 
 /* rank[i] = place of entry i; equal entries get the same rank. NULL if out of memory. */
-static uint32_t *make_ranks(void *table, size_t n,
-                            int (*cmp)(const void *, const void *, void *))
+static uint32_t *make_ranks(void *table, size_t n, int (*cmp)(const void *, const void *, void *))
 {
     uint32_t *rank = gp_alloc(2 * n + 1, sizeof *rank);
     if (!rank)
@@ -171,7 +170,8 @@ static int cmp_entry(const void *a, const void *b, void *ctx)
     return cmp_full(ctx, ((const order_entry *)a)->idx, ((const order_entry *)b)->idx);
 }
 
-/* ---- full sort: radix by the first key, then runs of ties by the second, then by comparison ---- */
+/* ---- full sort: radix by the first key, then runs of ties by the second, then by comparison ----
+ */
 
 static void sort_run(const order_ctx *x, order_entry *v, order_entry *tmp, size_t n)
 {

@@ -23,8 +23,7 @@ static gp_status put(pass *p, const layout_cell *cells, size_t n, const char *sg
     if (p->color && sgr)
         writer_printf(p->w, "\033[%sm", sgr);
     layout_put(&p->l, cells, n, p->w);
-    if (p->color && sgr)
-        writer_adds(p->w, "\033[0m");
+    writer_adds(p->w, p->color && sgr ? "\033[0m\n" : "\n");
     return GP_OK;
 }
 

@@ -127,8 +127,8 @@ gp_status result_add_host_status(result *r, const char *host, result_code code, 
         else
             hi = mid;
     }
-    result_host_status *t = table_grow(r, r->host_statuses, r->n_host_statuses,
-                                       &r->cap_host_statuses, sizeof *t);
+    result_host_status *t =
+        table_grow(r, r->host_statuses, r->n_host_statuses, &r->cap_host_statuses, sizeof *t);
     const char *m = result_strdup(r, message);
     if (!t || !m)
         return gp_fail(err, GP_ENOMEM, 0, "result: out of memory for host statuses");

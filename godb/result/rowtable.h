@@ -34,9 +34,9 @@ typedef struct rowtable {
 void rowtable_init(rowtable *t, size_t mem_limit);
 void rowtable_free(rowtable *t);
 
-/* Add n rows (at most ROWTABLE_BATCH); *merged is increased by those that met an equal key. Counters
- * stop at their largest value. GP_ELIMIT when mem_limit would be passed, GP_ENOMEM; then none of
- * the rows was added. rows must have zero padding bytes (rowtable_stage). */
+/* Add n rows (at most ROWTABLE_BATCH); *merged is increased by those that met an equal key.
+ * Counters stop at their largest value. GP_ELIMIT when mem_limit would be passed, GP_ENOMEM; then
+ * none of the rows was added. rows must have zero padding bytes (rowtable_stage). */
 gp_status rowtable_add(rowtable *t, const result_row *rows, size_t n, uint64_t *merged,
                        gp_err *err) GP_MUST_CHECK;
 

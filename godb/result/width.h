@@ -10,8 +10,8 @@
 /* Code point at p (NUL-terminated, *p != 0) and its bytes; WIDTH_BAD and 1 for a malformed byte. */
 uint32_t width_next(const char *p, size_t *n);
 
-/* Columns of the first len bytes: 2 for wide East Asian characters and emoji, 0 for combining marks,
- * 1 for all others. */
+/* Columns of the first len bytes: 2 for wide East Asian characters and emoji, 0 for combining
+ * marks, 1 for all others. */
 size_t width_columns(const char *s, size_t len);
 
 /* Copy s so that it cannot control a terminal: control characters (C0, DEL, C1), bidirectional

@@ -130,8 +130,8 @@ void writer_json(writer *w, const char *s)
     writer_addc(w, '"');
     for (size_t n; *s; s += n) {
         uint32_t cp = width_next(s, &n);
-        int special = cp < 0x20 || cp == '"' || cp == '\\' || cp == '<' || cp == '>' ||
-                      cp == '&' || cp == 0x2028 || cp == 0x2029 || cp == WIDTH_BAD;
+        int special = cp < 0x20 || cp == '"' || cp == '\\' || cp == '<' || cp == '>' || cp == '&' ||
+                      cp == 0x2028 || cp == 0x2029 || cp == WIDTH_BAD;
         if (!special)
             continue;
         writer_add(w, from, (size_t)(s - from));
@@ -231,7 +231,8 @@ static char *put_group(char *p, unsigned g)
     return p;
 }
 
-/* Longest run of at least two zero groups, the first on ties (RFC 5952 4.2); none: start -1, len 1. */
+/* Longest run of at least two zero groups, the first on ties (RFC 5952 4.2); none: start -1, len 1.
+ */
 static void zero_run(const unsigned g[8], int *start, int *len)
 {
     *start = -1;

@@ -17,8 +17,8 @@ enum {
 typedef struct writer {
     FILE *f;
     size_t len;
-    int failed, sys;      /* sys: errno of the first failed write */
-    char octet[256][4];   /* decimal digits of a byte, length in [3] */
+    int failed, sys;    /* sys: errno of the first failed write */
+    char octet[256][4]; /* decimal digits of a byte, length in [3] */
     char buf[WRITER_BYTES];
 } writer;
 
@@ -68,7 +68,8 @@ void writer_html(writer *w, const char *s, size_t n);
 /* One cell of a Markdown table: what would end the cell or start markup is escaped. */
 void writer_markdown(writer *w, const char *s, size_t n);
 
-/* Canonical address text as gp_addr_format, without NUL; at most 45 bytes. family 0 writes nothing. */
+/* Canonical address text as gp_addr_format, without NUL; at most 45 bytes. family 0 writes nothing.
+ */
 size_t writer_addr(const writer *w, char *p, uint8_t family, const uint8_t bytes[16]);
 
 #endif

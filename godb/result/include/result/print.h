@@ -8,12 +8,12 @@
 
 typedef struct result_print_opts {
     query_format format;
-    unsigned labels;            /* QUERY_LABEL_* to show (text, CSV) */
+    unsigned labels; /* QUERY_LABEL_* to show (text, CSV) */
     query_direction direction;
-    result_order order;         /* for "Sorted by" */
-    int show_stats;             /* --query.stats */
-    const char *trace_id;       /* 32 hex digits, or NULL */
-    int color;                  /* ANSI colours in text */
+    result_order order;   /* for "Sorted by" */
+    int show_stats;       /* --query.stats */
+    const char *trace_id; /* 32 hex digits, or NULL */
+    int color;            /* ANSI colours in text */
     /* Reverse DNS: name for an address, or NULL; may be NULL. Used for text and CSV only. */
     const char *(*resolve)(void *ctx, const gp_addr *a);
     void *resolve_ctx;
@@ -26,11 +26,11 @@ gp_status result_print(const result *r, const result_print_opts *o, FILE *out, F
                        gp_err *err) GP_MUST_CHECK;
 
 /* Number formats of 6.2; each writes into buf (>= 32 bytes) and returns it. */
-char *result_fmt_count(uint64_t v, char *buf, size_t cap);        /* "7.00  ", "1.00 k" */
-char *result_fmt_count_small(uint64_t v, char *buf, size_t cap);  /* "7", "1.00 k" */
-char *result_fmt_size(uint64_t v, char *buf, size_t cap);         /* "0.00   B" */
-char *result_fmt_size_small(uint64_t v, char *buf, size_t cap);   /* "340", "1.00 MB" */
-char *result_fmt_duration(int64_t ns, char *buf, size_t cap);     /* "1d1h30m0s", "18ms" */
+char *result_fmt_count(uint64_t v, char *buf, size_t cap);       /* "7.00  ", "1.00 k" */
+char *result_fmt_count_small(uint64_t v, char *buf, size_t cap); /* "7", "1.00 k" */
+char *result_fmt_size(uint64_t v, char *buf, size_t cap);        /* "0.00   B" */
+char *result_fmt_size_small(uint64_t v, char *buf, size_t cap);  /* "340", "1.00 MB" */
+char *result_fmt_duration(int64_t ns, char *buf, size_t cap);    /* "1d1h30m0s", "18ms" */
 
 /* Decode a JSON result object as 6.6 (from files or other servers) into *out. */
 gp_status result_from_json(const void *bytes, size_t len, result *out, gp_err *err) GP_MUST_CHECK;

@@ -17,12 +17,12 @@ typedef struct result_counters {
 
 /* One aggregated row; 88 bytes. Attributes that were not queried are zero / family 0. */
 typedef struct result_row {
-    int64_t time_s;       /* block end, Unix seconds; 0 = no time label */
-    uint32_t host;        /* index into result.hosts */
-    uint32_t iface;       /* index into result.names */
-    uint8_t sip[16], dip[16]; /* network order; IPv4 in the first four bytes */
+    int64_t time_s;                 /* block end, Unix seconds; 0 = no time label */
+    uint32_t host;                  /* index into result.hosts */
+    uint32_t iface;                 /* index into result.names */
+    uint8_t sip[16], dip[16];       /* network order; IPv4 in the first four bytes */
     uint8_t sip_family, dip_family; /* 0 (absent), 4, 6 */
-    uint16_t dport;       /* host order */
+    uint16_t dport;                 /* host order */
     uint8_t proto;
     result_counters c;
 } result_row;
@@ -33,14 +33,14 @@ typedef struct result_host {
 
 typedef enum result_code {
     RESULT_OK,
-    RESULT_EMPTY,           /* data, but no matching rows */
-    RESULT_MISSING_DATA,    /* no data for interface(s) / range */
+    RESULT_EMPTY,        /* data, but no matching rows */
+    RESULT_MISSING_DATA, /* no data for interface(s) / range */
     RESULT_ERROR,
     RESULT_TOO_MANY_REQUESTS,
-    RESULT_TIMEOUT,         /* ours: no answer within the deadline */
-    RESULT_UNREACHABLE,     /* ours: could not connect or connection lost */
-    RESULT_DENIED,          /* ours: signature, certificate, role or scope refused */
-    RESULT_NOT_FOUND,       /* ours: unknown host or interface */
+    RESULT_TIMEOUT,     /* ours: no answer within the deadline */
+    RESULT_UNREACHABLE, /* ours: could not connect or connection lost */
+    RESULT_DENIED,      /* ours: signature, certificate, role or scope refused */
+    RESULT_NOT_FOUND,   /* ours: unknown host or interface */
     RESULT_N_CODES
 } result_code;
 const char *result_code_name(result_code c); /* wire text: "ok", "missing data", ... */
@@ -78,11 +78,11 @@ typedef struct result {
     int data_available;
     int has_stats;
     result_stats stats;
-    query_fields fields;     /* attributes in query order */
-    const char *condition;   /* result form; "" = none */
-    result_host *hosts;      /* host label table */
+    query_fields fields;   /* attributes in query order */
+    const char *condition; /* result form; "" = none */
+    result_host *hosts;    /* host label table */
     size_t n_hosts;
-    const char **names;      /* interface label table (n_names entries) */
+    const char **names; /* interface label table (n_names entries) */
     size_t n_names;
     result_row *rows;
     size_t n_rows, cap_rows;
@@ -120,12 +120,13 @@ typedef struct result_order {
 result_order result_order_of(const query_stmt *s);
 
 /* <0, 0, >0 as a comes before, with, after b. Hosts and interfaces are compared by name. */
-int result_row_cmp(const result *r, const result_order *o, const result_row *a, const result_row *b);
+int result_row_cmp(const result *r, const result_order *o, const result_row *a,
+                   const result_row *b);
 /* Sort all rows; with limit > 0 only the first limit rows are kept (hits_total is not changed):
  * a bounded heap, O(n log limit). */
 gp_status result_sort(result *r, const result_order *o, uint64_t limit, gp_err *err) GP_MUST_CHECK;
-/* Put rows into time bins of s->bin_s, adding up equal ones; re-sorts and sets hits_total. No-op for
- * 300 s or without the time label. */
+/* Put rows into time bins of s->bin_s, adding up equal ones; re-sorts and sets hits_total. No-op
+ * for 300 s or without the time label. */
 gp_status result_bin(result *r, const query_stmt *s, gp_err *err) GP_MUST_CHECK;
 
 /* ---- merging of partial results (11) ---- */
@@ -141,7 +142,8 @@ gp_status result_merger_add(result_merger *m, const result *part, gp_err *err) G
 /* Record a host that failed altogether. */
 gp_status result_merger_host(result_merger *m, const char *host, result_code code,
                              const char *message, gp_err *err) GP_MUST_CHECK;
-/* The merged result so far: sorted, binned, cut to limit rows (0 = all). The merger stays usable. */
+/* The merged result so far: sorted, binned, cut to limit rows (0 = all). The merger stays usable.
+ */
 gp_status result_merger_get(result_merger *m, uint64_t limit, result *out,
                             gp_err *err) GP_MUST_CHECK;
 
