@@ -1,0 +1,25 @@
+/* options.h - command line of goprobe. */
+#ifndef AGENT_OPTIONS_H
+#define AGENT_OPTIONS_H
+
+#include "gp/addr.h"
+
+#include <stddef.h>
+
+enum { AGENT_MAX_LOCAL = 64, AGENT_MAX_PCAPS = 256 };
+
+typedef struct agent_options {
+    const char *pcaps[AGENT_MAX_PCAPS]; /* replay these instead of capturing */
+    size_t n_pcaps;
+    const char *iface, *db, *encoder;
+    gp_net local[AGENT_MAX_LOCAL];
+    size_t n_local;
+    int compat;
+    int dump_flows;
+} agent_options;
+
+/* Parse argv; prints usage and exits with 64 on a mistake, 0 after --help and --version. Strings in *o
+ * are borrowed from argv. */
+void agent_options_parse(int argc, char **argv, agent_options *o);
+
+#endif
