@@ -18,8 +18,8 @@ typedef struct agent_options {
     int dump_flows;
 } agent_options;
 
-/* Parse argv; prints usage and exits with 64 on a mistake, 0 after --help and --version. Strings in *o
- * are borrowed from argv. */
+/* Parse argv; prints usage and exits with 64 on a mistake, 0 after --help and --version. Strings in
+ * *o are borrowed from argv. */
 void agent_options_parse(int argc, char **argv, agent_options *o);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include "options.h"
 
-/* Exit code: 0; 1 when nothing was written, or when a file broke off (what came before is stored). */
+/* Exit code: 0; 1 when nothing was written, or when a file broke off (what came before is stored).
+ */
 int agent_replay(const agent_options *o);
 
 #endif

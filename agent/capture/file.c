@@ -43,6 +43,7 @@ typedef struct tap {
     size_t have, want; /* bytes of the header collected, and its size */
     uint64_t skip;     /* record bytes until the next header */
     const char *bad;   /* static text of what was wrong, or NULL */
+    int bad_head;      /* it is the file header */
 } tap;
 
 struct capture_file {
@@ -62,13 +63,14 @@ static void tap_file_head(tap *t)
 {
     uint32_t magic = gp_be32(t->head);
     t->big = magic == (uint32_t)MAGIC_US_BE || magic == (uint32_t)MAGIC_NS_BE;
-    t->classic =
-        t->big || magic == (uint32_t)MAGIC_US_LE || magic == (uint32_t)MAGIC_NS_LE ? 1 : 0;
+    t->classic = t->big || magic == (uint32_t)MAGIC_US_LE || magic == (uint32_t)MAGIC_NS_LE ? 1 : 0;
     if (!t->classic)
         return;
     t->snaplen = tap_u32(t, 16);
-    if (t->snaplen == 0 || t->snaplen > CAPTURE_FILE_SNAPLEN_MAX)
+    if (t->snaplen == 0 || t->snaplen > CAPTURE_FILE_SNAPLEN_MAX) {
         t->bad = "its header has a snap length of 0 or above 16 MiB";
+        t->bad_head = 1;
+    }
 }
 
 static void tap_head(tap *t)
@@ -84,8 +86,8 @@ static void tap_head(tap *t)
     t->skip = caplen;
 }
 
-/* Watch n bytes go by. Returns how many of them libpcap may see: all, or up to the end of the header
- * that is at fault. */
+/* Watch n bytes go by. Returns how many of them libpcap may see: all, or up to the end of the
+ * header that is at fault. */
 static size_t tap_feed(tap *t, const uint8_t *bytes, size_t n)
 {
     const uint8_t *p = bytes, *end = bytes + n;
@@ -163,7 +165,7 @@ gp_status capture_file_open(const char *path, capture_file **out, gp_err *err)
     f->tap = (tap){.classic = -1, .want = FILE_HEAD};
     GP_TRY(open_stream(f, err));
     f->pcap = pcap_fopen_offline_with_tstamp_precision(f->stream, PCAP_TSTAMP_PRECISION_NANO, text);
-    if (f->tap.bad)
+    if (f->tap.bad_head)
         return gp_fail(err, GP_ECORRUPT, 0, "%s: not a usable capture: %s", path, f->tap.bad);
     if (!f->pcap)
         return gp_fail(err, GP_ECORRUPT, 0, "%s: not a capture file (pcap or pcapng): %s", path,

@@ -21,7 +21,8 @@ static gp_status half_init(flow_half *h, size_t expect, uint32_t entry_bytes)
     h->index = gp_alloc_aligned(slots, sizeof *h->index);
     if (!h->index)
         return GP_ENOMEM;
-    /* Touched here, by the thread that prepares the bank, so that the worker takes no page faults. */
+    /* Touched here, by the thread that prepares the bank, so that the worker takes no page faults.
+     */
     memset(h->index, 0, slots * sizeof *h->index);
     h->mask = slots - 1;
     h->grow_at = grow_at(slots);
@@ -183,8 +184,7 @@ static void unpack_key(const flow_entry *e, int v6, uint8_t addr[2][16], uint16_
 void flow_bank_row(const flow_bank *b, size_t i, flow_row *out)
 {
     int v6 = i >= b->half[0].count;
-    const flow_entry *e =
-        flow_half_at(&b->half[v6], (uint32_t)(v6 ? i - b->half[0].count : i));
+    const flow_entry *e = flow_half_at(&b->half[v6], (uint32_t)(v6 ? i - b->half[0].count : i));
     uint8_t addr[2][16];
     uint16_t port[2];
     unsigned src = e->flags & FLOW_SWAPPED ? 1 : 0;

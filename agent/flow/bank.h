@@ -18,8 +18,8 @@
 enum {
     FLOW_CHUNK_BITS = 12,
     FLOW_CHUNK = 1 << FLOW_CHUNK_BITS,
-    FLOW_KEY4 = 2,         /* words of an IPv4 key: 13 bytes used */
-    FLOW_KEY6 = 5,         /* words of an IPv6 key: 37 bytes used */
+    FLOW_KEY4 = 2,          /* words of an IPv4 key: 13 bytes used */
+    FLOW_KEY6 = 5,          /* words of an IPv6 key: 37 bytes used */
     FLOW_ENTRY4_BYTES = 64, /* one cache line */
     FLOW_ENTRY6_BYTES = 80,
 };
@@ -43,9 +43,9 @@ typedef struct flow_entry {
 /* Entries of one address family. */
 typedef struct flow_half {
     uint64_t *index;
-    uint32_t mask;       /* slots - 1 */
-    uint32_t count;      /* entries */
-    uint32_t grow_at;    /* count at which the index doubles */
+    uint32_t mask;    /* slots - 1 */
+    uint32_t count;   /* entries */
+    uint32_t grow_at; /* count at which the index doubles */
     uint32_t entry_bytes;
     uint8_t **chunks; /* n_chunks pointers, room for cap_chunks */
     uint32_t n_chunks, cap_chunks;

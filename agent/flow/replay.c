@@ -8,8 +8,8 @@
 
 enum { PENDING = 256 };
 
-#define NS        INT64_C(1000000000)
-#define TIME_MAX  INT64_C(4102444800) /* 2100-01-01: later times are damage, not time */
+#define NS       INT64_C(1000000000)
+#define TIME_MAX INT64_C(4102444800) /* 2100-01-01: later times are damage, not time */
 
 typedef struct source {
     capture_file *file;
@@ -25,7 +25,7 @@ typedef struct replay {
     source *src;
     size_t n_src;
     flow_table *table;
-    int64_t end_s;   /* end of the running interval; 0 before the first packet */
+    int64_t end_s; /* end of the running interval; 0 before the first packet */
     capture_pkt pend[PENDING];
     size_t n_pend;
 } replay;
@@ -92,8 +92,8 @@ static gp_status rotate(replay *r, gp_err *err)
 
     flush(r);
     size_t n = flow_bank_count(flow_table_active(r->table));
-    GP_TRY(flow_bank_new(n, r->o->table.max_entries ? r->o->table.max_entries : FLOW_ENTRIES_DEFAULT,
-                         &fresh, err));
+    GP_TRY(flow_bank_new(
+        n, r->o->table.max_entries ? r->o->table.max_entries : FLOW_ENTRIES_DEFAULT, &fresh, err));
     GP_CLEANUP(flow_bank_unrefp) flow_bank *done = flow_table_rotate(r->table, fresh, &retired);
     flow_bank_unref(retired);
     if (n == 0)

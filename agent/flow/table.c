@@ -65,8 +65,8 @@ static inline void key_v6(const capture_pkt *p, slot *s)
     s->flip = (uint32_t)flip;
     memcpy(&s->key[flip ? 2 : 0], p->src, 16);
     memcpy(&s->key[flip ? 0 : 2], p->dst, 16);
-    s->key[4] = flip ? key_tail(p->dport, p->sport, p->proto)
-                     : key_tail(p->sport, p->dport, p->proto);
+    s->key[4] =
+        flip ? key_tail(p->dport, p->sport, p->proto) : key_tail(p->sport, p->dport, p->proto);
 }
 
 static inline int key_equal(const uint64_t *a, const uint64_t *b, unsigned words)
@@ -78,7 +78,8 @@ static inline int key_equal(const uint64_t *a, const uint64_t *b, unsigned words
 }
 
 /* The entry of a key, or NULL. */
-static inline flow_entry *find(const flow_half *h, const uint64_t *key, unsigned words, uint32_t tag)
+static inline flow_entry *find(const flow_half *h, const uint64_t *key, unsigned words,
+                               uint32_t tag)
 {
     for (uint32_t pos = tag & h->mask; h->index[pos]; pos = (pos + 1) & h->mask) {
         if ((uint32_t)(h->index[pos] >> 32) != tag)
@@ -114,6 +115,16 @@ static void make_slot(const flow_table *t, const capture_pkt *p, slot *s)
     s->e = NULL;
 }
 
+/* Flags for a source decided by c. A host that talks to itself on equal ports has no direction. */
+static uint32_t orientation(unsigned c, const capture_pkt *p, const slot *s)
+{
+    uint32_t from_hi = (c & CAPTURE_REVERSE) ? !s->flip : s->flip;
+
+    if (p->sport == p->dport && memcmp(p->src, p->dst, p->family == 6 ? 16 : 4) == 0)
+        from_hi = 0;
+    return (from_hi ? FLOW_SWAPPED : 0) | (c & CAPTURE_SURE ? FLOW_SURE : 0);
+}
+
 /* Flags of a new entry: as in the interval before, else by classification of this packet. */
 static uint32_t orient(const flow_table *t, const capture_pkt *p, const slot *s)
 {
@@ -124,9 +135,7 @@ static uint32_t orient(const flow_table *t, const capture_pkt *p, const slot *s)
         if (old)
             return old->flags;
     }
-    unsigned c = capture_classify(p, t->compat);
-    uint32_t from_hi = (c & CAPTURE_REVERSE) ? !s->flip : s->flip;
-    return (from_hi ? FLOW_SWAPPED : 0) | (c & CAPTURE_SURE ? FLOW_SURE : 0);
+    return orientation(capture_classify(p, t->compat), p, s);
 }
 
 static size_t entries(const flow_table *t)
@@ -145,9 +154,9 @@ static capture_pkt blanked(const capture_pkt *p, int reverse)
     return q;
 }
 
-/* The table is full: find or make the entry that stands for all source ports of this client. Without
- * sure evidence an existing entry of either orientation is preferred, so that the packets of a
- * conversation stay together. *s becomes the slot of that entry. */
+/* The table is full: find or make the entry that stands for all source ports of this client.
+ * Without sure evidence an existing entry of either orientation is preferred, so that the packets
+ * of a conversation stay together. *s becomes the slot of that entry. */
 static flow_entry *share(flow_table *t, const capture_pkt *p, slot *s)
 {
     flow_half *h = &t->active->half[p->family == 6];
@@ -194,10 +203,8 @@ static flow_entry *find_or_make(flow_table *t, const capture_pkt *p, slot *s)
 static void correct(flow_entry *e, const capture_pkt *p, const slot *s)
 {
     unsigned c = capture_evidence(p);
-    if (!c)
-        return;
-    uint32_t from_hi = (c & CAPTURE_REVERSE) ? !s->flip : s->flip;
-    e->flags = (from_hi ? FLOW_SWAPPED : 0) | FLOW_SURE;
+    if (c)
+        e->flags = orientation(c, p, s);
 }
 
 static inline void update(flow_table *t, const capture_pkt *p, slot *s)

@@ -10,16 +10,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const int dlts[8] = {DLT_EN10MB,    DLT_RAW,        DLT_LINUX_SLL, DLT_LINUX_SLL2,
-                                DLT_NULL,      DLT_LOOP,       DLT_IPV4,      DLT_IPV6};
+    static const int dlts[8] = {DLT_EN10MB, DLT_RAW,  DLT_LINUX_SLL, DLT_LINUX_SLL2,
+                                DLT_NULL,   DLT_LOOP, DLT_IPV4,      DLT_IPV6};
     capture_pkt p;
 
     if (size < 2)
         return 0;
     capture_parser parser = {.dlt = dlts[data[0] & 7], .compat = data[0] >> 3 & 1};
     uint32_t wire = (uint32_t)data[1] * 8;
-    capture_result r =
-        capture_parse(&parser, data + 2, (uint32_t)(size - 2), wire, &p);
+    capture_result r = capture_parse(&parser, data + 2, (uint32_t)(size - 2), wire, &p);
     if (r != CAPTURE_FLOW)
         return 0;
     /* invariants of a parsed packet */

@@ -3,8 +3,8 @@
  *   capture [flows [packets [ipv6-percent]]]     default: 10,000 and 1,000,000 flows
  *
  * Frames of UDP and TCP, both directions, flows picked at random (uniform: the worst case for the
- * cache), 160 bytes each in one buffer; parsed in batches of 256 as the live path does it. The frame
- * buffer holds 65,536 frames, so reading it costs what reading a capture ring costs.
+ * cache), 160 bytes each in one buffer; parsed in batches of 256 as the live path does it. The
+ * frame buffer holds 65,536 frames, so reading it costs what reading a capture ring costs.
  */
 #include "flow/table.h"
 #include "gp/clock.h"

@@ -45,8 +45,9 @@ wire() { # wire NS-A IF-A V4-A V6-A NS-B IF-B V4-B V6-B
         ip -n "$id-$ns" addr add "$v6" dev "$dev" nodad
         ip -n "$id-$ns" link set "$dev" up
         # one frame on the wire = one packet: no offloads
-        command -v ethtool >/dev/null && in_ns "$ns" ethtool -K "$dev" tso off gso off gro off \
-            tx off >/dev/null 2>&1 || true
+        if command -v ethtool >/dev/null; then
+            in_ns "$ns" ethtool -K "$dev" tso off gso off gro off >/dev/null 2>&1 || true
+        fi
     done
 }
 
@@ -119,10 +120,10 @@ round() { # round NUMBER
     local a n
     for a in 198.51.100.53 2001:db8:99::53; do
         for n in www mail ntp "host$1"; do
-            in_ns office dig +tries=1 +time=2 @$a $n.example A >/dev/null || true
-            in_ns office dig +tries=1 +time=2 @$a $n.example AAAA >/dev/null || true
+            in_ns office dig +tries=1 +time=2 "@$a" "$n.example" A >/dev/null || true
+            in_ns office dig +tries=1 +time=2 "@$a" "$n.example" AAAA >/dev/null || true
         done
-        in_ns dmz dig +tcp +tries=1 +time=2 @$a www.example A >/dev/null || true
+        in_ns dmz dig +tcp +tries=1 +time=2 "@$a" www.example A >/dev/null || true
     done
     web_client office "http://10.30.0.80/$((1000 * $1))" http://10.30.0.80/2000
     web_client office "http://[2001:db8:30::80]/$((700 * $1))"
@@ -145,6 +146,7 @@ end=$((SECONDS + 42))
 bg office python3 "$traffic" stream 10.20.0.10 198.51.100.80 5004 400 100 172
 bg office python3 "$traffic" stream 2001:db8:20::10 2001:db8:99::80 5004 200 200 172
 bg dmz python3 "$traffic" stream 10.30.0.80 198.51.100.80 514 60 600 220
+# shellcheck disable=SC2016 # expands on the other side
 in_ns office ssh -q -i "$tmp/user" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
     root@10.30.0.80 'for i in $(seq 38); do date; sleep 1; done' >"$tmp/ssh.log" 2>&1 &
 pids+=($!)

@@ -1,4 +1,5 @@
-/* classify_test.c - direction of a flow's first packet: the examples of capture.md 3.5 and the rules. */
+/* classify_test.c - direction of a flow's first packet: the examples of capture.md 3.5 and the
+ * rules. */
 #include "capture/packet.h"
 #include "test.h"
 
@@ -96,7 +97,8 @@ static void test_icmp_types(void **state)
     }
 }
 
-/* The two sides of one conversation agree on who the client is, whatever the ports, unless equal. */
+/* The two sides of one conversation agree on who the client is, whatever the ports, unless equal.
+ */
 static void test_ports_symmetric(void **state)
 {
     (void)state;

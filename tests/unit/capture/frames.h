@@ -76,8 +76,8 @@ static inline void put_frag6(frame *f, unsigned next, unsigned offset8, unsigned
 
 static inline void put_tcp(frame *f, unsigned s, unsigned d, unsigned flags)
 {
-    uint8_t h[20] = {(uint8_t)(s >> 8), (uint8_t)s, (uint8_t)(d >> 8), (uint8_t)d,
-                     [12] = 0x50,       (uint8_t)flags};
+    uint8_t h[20] = {(uint8_t)(s >> 8), (uint8_t)s,  (uint8_t)(d >> 8),
+                     (uint8_t)d,        [12] = 0x50, (uint8_t)flags};
     put(f, h, 20);
 }
 

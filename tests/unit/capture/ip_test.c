@@ -1,4 +1,5 @@
-/* ip_test.c - IP and transport headers, fragments, ports, error kinds (capture.md 1.4 to 1.6, D-4 to D-8). */
+/* ip_test.c - IP and transport headers, fragments, ports, error kinds (capture.md 1.4 to 1.6, D-4
+ * to D-8). */
 #include "frames.h"
 
 #include <pcap/dlt.h>
@@ -24,10 +25,10 @@ static void test_needed_bytes(void **state)
         unsigned proto;
         uint32_t need;
     } cases[] = {
-        {"TCP", 0, 6, 34},       {"TCP6", 1, 6, 54},    {"UDP", 0, 17, 24},
-        {"UDP6", 1, 17, 44},     {"ICMP", 0, 1, 21},    {"ICMPv6", 1, 58, 41},
+        {"TCP", 0, 6, 34},        {"TCP6", 1, 6, 54},          {"UDP", 0, 17, 24},
+        {"UDP6", 1, 17, 44},      {"ICMP", 0, 1, 21},          {"ICMPv6", 1, 58, 41},
         {"ICMP in v6", 1, 1, 40}, {"ICMPv6 in v4", 0, 58, 20}, {"GRE", 0, 47, 20},
-        {"ESP6", 1, 50, 40},     {"SCTP", 0, 132, 20},  {"no next header", 1, 59, 40},
+        {"ESP6", 1, 50, 40},      {"SCTP", 0, 132, 20},        {"no next header", 1, 59, 40},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         frame f = {.n = 0};
@@ -39,7 +40,7 @@ static void test_needed_bytes(void **state)
             put_ip4(&f, cases[i].proto, 0, 0);
         put(&f, zero, sizeof zero);
         for (uint32_t n = 0; n < cases[i].need + 2; n++) {
-            capture_result want = n == 0                ? CAPTURE_INVALID
+            capture_result want = n == 0              ? CAPTURE_INVALID
                                   : n < cases[i].need ? CAPTURE_TRUNCATED
                                                       : CAPTURE_FLOW;
             capture_result r = parse(&f, n, 0, &p);
@@ -85,12 +86,9 @@ static void test_ip4_fragments(void **state)
         unsigned proto, frag;
         capture_result want;
     } cases[] = {
-        {"don't fragment", 17, 0x4000, CAPTURE_FLOW},
-        {"first", 17, 0x2000, CAPTURE_FLOW},
-        {"middle", 17, 0x2001, CAPTURE_FRAGMENTED},
-        {"last", 6, 0x0100, CAPTURE_FRAGMENTED},
-        {"largest offset", 1, 0x1fff, CAPTURE_FRAGMENTED},
-        {"ESP middle", 50, 0x2001, CAPTURE_FLOW},
+        {"don't fragment", 17, 0x4000, CAPTURE_FLOW},      {"first", 17, 0x2000, CAPTURE_FLOW},
+        {"middle", 17, 0x2001, CAPTURE_FRAGMENTED},        {"last", 6, 0x0100, CAPTURE_FRAGMENTED},
+        {"largest offset", 1, 0x1fff, CAPTURE_FRAGMENTED}, {"ESP middle", 50, 0x2001, CAPTURE_FLOW},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         frame f = {.n = 0};
@@ -259,10 +257,10 @@ static void test_both_common(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_needed_bytes),   cmocka_unit_test(test_ip4_options),
-        cmocka_unit_test(test_ip4_fragments),  cmocka_unit_test(test_ip6_extensions),
-        cmocka_unit_test(test_ip6_fragments),  cmocka_unit_test(test_bad_versions),
-        cmocka_unit_test(test_common_ports),   cmocka_unit_test(test_both_common),
+        cmocka_unit_test(test_needed_bytes),  cmocka_unit_test(test_ip4_options),
+        cmocka_unit_test(test_ip4_fragments), cmocka_unit_test(test_ip6_extensions),
+        cmocka_unit_test(test_ip6_fragments), cmocka_unit_test(test_bad_versions),
+        cmocka_unit_test(test_common_ports),  cmocka_unit_test(test_both_common),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

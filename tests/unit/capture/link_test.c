@@ -1,4 +1,5 @@
-/* link_test.c - where the IP layer starts, by link type; VLAN, PPPoE, counted bytes (capture.md 1.1-1.3). */
+/* link_test.c - where the IP layer starts, by link type; VLAN, PPPoE, counted bytes
+ * (capture.md 1.1-1.3). */
 #include "frames.h"
 
 #include "gp/num.h"
@@ -196,8 +197,8 @@ static void test_prefixes(void **state)
     for (uint32_t n = 0; n <= f.n; n++) {
         frame cut = f;
         cut.n = n;
-        capture_result want = n < ip_at       ? CAPTURE_NOT_IP
-                              : n == ip_at    ? CAPTURE_INVALID
+        capture_result want = n < ip_at        ? CAPTURE_NOT_IP
+                              : n == ip_at     ? CAPTURE_INVALID
                               : n < l4_at + 14 ? CAPTURE_TRUNCATED
                                                : CAPTURE_FLOW;
         capture_result r = parse(DLT_EN10MB, &cut, &p);

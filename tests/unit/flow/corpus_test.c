@@ -1,4 +1,5 @@
-/* corpus_test.c - the corpus captures give exactly the expected flows and counters (capture.md 9.4). */
+/* corpus_test.c - the corpus captures give exactly the expected flows and counters
+ * (capture.md 9.4). */
 #include "flow/csv.h"
 #include "flow/replay.h"
 #include "test.h"
@@ -48,12 +49,14 @@ typedef struct counts {
 
 static void want_counts(const char *what, const flow_replay_stats *st, const counts *w)
 {
-    const uint64_t got[] = {st->frames,    st->received, st->processed, st->errors[0], st->errors[1],
-                            st->errors[2], st->packets,  st->bytes,     st->entries};
+    const uint64_t got[] = {st->frames,    st->received,  st->processed,
+                            st->errors[0], st->errors[1], st->errors[2],
+                            st->packets,   st->bytes,     st->entries};
     const uint64_t want[] = {w->frames,    w->received, w->processed, w->errors[0], w->errors[1],
                              w->errors[2], w->packets,  w->bytes,     w->entries};
-    static const char *const name[] = {"frames",    "received", "processed", "fragmented", "invalid",
-                                       "truncated", "packets",  "bytes",     "entries"};
+    static const char *const name[] = {"frames",     "received", "processed",
+                                       "fragmented", "invalid",  "truncated",
+                                       "packets",    "bytes",    "entries"};
     for (size_t i = 0; i < COUNT(got); i++)
         if (got[i] != want[i])
             fail_msg("%s: %s %" PRIu64 ", want %" PRIu64, what, name[i], got[i], want[i]);
@@ -81,9 +84,7 @@ static void test_expected(void **state)
         counts want;
     } cases[] = {
         {"c04-wap-r1.pcap.gz", "c04-wap-r1", {6880, 6880, 6880, {0, 0, 0}, 6880, 3859794, 2}},
-        {"default.pcap.gz",
-         "default",
-         {38642, 24937, 24771, {166, 15, 0}, 24756, 7788607, 903}},
+        {"default.pcap.gz", "default", {38642, 24937, 24771, {166, 15, 0}, 24756, 7788607, 903}},
         {"fragmented.pcap.gz", "fragmented", {16, 16, 10, {6, 0, 0}, 10, 13728, 6}},
         {"truncated.pcap.gz", "truncated", {3, 3, 3, {0, 0, 3}, 0, 0, 0}},
         {"udpflows.pcap.gz", "udpflows", {217, 217, 217, {0, 0, 0}, 217, 14641, 18}},

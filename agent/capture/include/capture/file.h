@@ -19,8 +19,8 @@ typedef struct capture_frame {
 } capture_frame;
 
 /* Open a capture file ("-" = standard input). Fails with GP_ENOTFOUND / GP_EIO, GP_ECORRUPT (no
- * capture file; snap length 0 or above 16 MiB), GP_EUNSUPPORTED (link type that capture_parse() does
- * not know; the text names it). */
+ * capture file; snap length 0 or above 16 MiB), GP_EUNSUPPORTED (link type that capture_parse()
+ * does not know; the text names it). */
 gp_status capture_file_open(const char *path, capture_file **out, gp_err *err) GP_MUST_CHECK;
 
 /* Next packet: 1, or 0 at the end. -1 with *err when the rest cannot be read (GP_ECORRUPT, cut

@@ -1,7 +1,9 @@
-/* table.h - the flow table: packets folded into 5-tuples, one bank per interval (capture.md 2 to 4).
+/* table.h - the flow table: packets folded into 5-tuples, one bank per interval (capture.md 2 to
+ * 4).
  *
  *   worker --flow_table_add()--> [active bank]        rotate: active becomes previous, a fresh one
- *                  \--on a miss--> [previous bank]    becomes active, and the writer gets the frozen one
+ *                  \--on a miss--> [previous bank]    becomes active, and the writer gets the
+ * frozen one
  *
  * A bank holds the flows of one interval and is frozen by rotation, so the writer and live queries
  * read it while capture goes on with the next one: nothing is locked and nothing is zeroed. What
@@ -34,8 +36,8 @@ typedef struct flow_bank flow_bank;
 /* One entry, oriented: src is the client. */
 typedef struct flow_row {
     uint8_t family, proto;
-    uint8_t sure;          /* 1: orientation by evidence of spec 3.6 */
-    uint16_t sport, dport; /* host order; 0 = blanked or none */
+    uint8_t sure;             /* 1: orientation by evidence of spec 3.6 */
+    uint16_t sport, dport;    /* host order; 0 = blanked or none */
     uint8_t src[16], dst[16]; /* IPv4 in the first four, the rest zero */
     uint64_t counter[FLOW_N_COUNTERS];
 } flow_row;
@@ -61,11 +63,11 @@ size_t flow_bank_bytes(const flow_bank *b); /* memory held */
 typedef struct flow_table flow_table;
 
 typedef struct flow_table_opts {
-    size_t max_entries;   /* 0 = FLOW_ENTRIES_DEFAULT */
-    int compat;           /* no later correction of direction (3.6), narrow multicast (D-9) */
-    int by_endpoint;      /* for tests: count as sent what travels from a flow's source, as received
-                             what travels to it, instead of capture_pkt.dir */
-    uint64_t seed;        /* of the hash; 0 = random (remote parties choose the keys) */
+    size_t max_entries; /* 0 = FLOW_ENTRIES_DEFAULT */
+    int compat;         /* no later correction of direction (3.6), narrow multicast (D-9) */
+    int by_endpoint;    /* for tests: count as sent what travels from a flow's source, as received
+                           what travels to it, instead of capture_pkt.dir */
+    uint64_t seed;      /* of the hash; 0 = random (remote parties choose the keys) */
 } flow_table_opts;
 
 /* opts may be NULL. */
@@ -77,8 +79,8 @@ static inline void flow_table_freep(flow_table **t)
 }
 
 /* Count n packets. At max_entries new 5-tuples share an entry without source port, which loses
- * nothing that is stored (4.9); those have an eighth of max_entries on top for themselves. When that
- * is full too, or memory is out, the packet is counted by flow_table_lost(). */
+ * nothing that is stored (4.9); those have an eighth of max_entries on top for themselves. When
+ * that is full too, or memory is out, the packet is counted by flow_table_lost(). */
 void flow_table_add(flow_table *t, const capture_pkt *pkts, size_t n);
 
 /* Make `fresh` the active bank (the table takes the reference) and return the one it replaces, now
@@ -90,7 +92,8 @@ flow_bank *flow_table_rotate(flow_table *t, flow_bank *fresh, flow_bank **retire
 /* The active bank, borrowed; only for the thread that owns the table. */
 const flow_bank *flow_table_active(const flow_table *t);
 
-/* Since creation: packets that found no entry; packets in entries without source port (overflow). */
+/* Since creation: packets that found no entry; packets in entries without source port (overflow).
+ */
 uint64_t flow_table_lost(const flow_table *t);
 uint64_t flow_table_shared(const flow_table *t);
 /* 1 when the active bank has reached max_entries: time for an early rotation. */
