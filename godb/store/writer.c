@@ -3,11 +3,11 @@
 
 #include "daywriter.h"
 #include "dirs.h"
-#include "godb/codec.h"
+#include "encoder.h"
 #include "godb/db.h"
-#include "godb/packed.h"
 #include "gp/io.h"
 #include "gp/mem.h"
+#include "writer_encoded.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +20,9 @@ struct godb_writer {
     char *root, *iface;
     int iface_fd; /* also carries the lock */
     godb_writer_opts opts;
-    godb_codec *codec;
-    gp_buf packed;           /* one counter column before compression */
-    gp_buf col[GODB_N_COLS]; /* payloads of the block being written */
-    godb_daywriter day;      /* open only during append, or during a bulk */
+    godb_encoder encoder;
+    godb_payload payload; /* of the block being written */
+    godb_daywriter day;   /* open only during append, or during a bulk */
     int day_open, bulk;
     int64_t unsynced_day_s; /* GODB_SYNC_DAY: day to sync when leaving it; -1 = none */
     gp_buf note;
@@ -77,7 +76,7 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
     w->iface = gp_strdup(iface);
     if (!w->root || !w->iface)
         return gp_fail(err, GP_ENOMEM, 0, "writer: out of memory");
-    GP_TRY(godb_codec_new(&w->codec, err));
+    GP_TRY(godb_encoder_init(&w->encoder, err));
     tzset(); /* localtime_r() need not do it, and paths follow local time (1.3) */
     GP_TRY(open_iface(w, err));
     *out = w;
@@ -111,11 +110,9 @@ void godb_writer_close(godb_writer *w)
     if (w->iface_fd >= 0)
         sync_left_day(w);
     gp_closep(&w->iface_fd);
-    for (int c = 0; c < GODB_N_COLS; c++)
-        gp_buf_free(&w->col[c]);
-    gp_buf_free(&w->packed);
+    godb_payload_free(&w->payload);
+    godb_encoder_free(&w->encoder);
     gp_buf_free(&w->note);
-    godb_codec_free(w->codec);
     gp_free(w->root);
     gp_free(w->iface);
     gp_free(w);
@@ -133,83 +130,6 @@ const char *godb_writer_note(godb_writer *w)
     w->note.len = 0; /* the text stays in place until the next one is written */
     w->note.failed = 0;
     return text ? text : lost;
-}
-
-/* Strictly rising (sip, dip, dport, proto) in rows [from, to) with addresses of width bytes at off.
- */
-static int rising(const godb_rows *r, size_t from, size_t to, size_t off, size_t width)
-{
-    for (size_t i = from + 1; i < to; i++) {
-        const uint8_t *s = r->sip + off + width * (i - from);
-        const uint8_t *d = r->dip + off + width * (i - from);
-        int c = memcmp(s - width, s, width);
-        if (c == 0)
-            c = memcmp(d - width, d, width);
-        if (c == 0)
-            c = memcmp(r->dport + 2 * (i - 1), r->dport + 2 * i, 2);
-        if (c == 0)
-            c = r->proto[i - 1] - r->proto[i];
-        if (c >= 0)
-            return 0;
-    }
-    return 1;
-}
-
-static gp_status check_rows(int64_t time_s, const godb_rows *r, gp_err *err)
-{
-    uint64_t v4 = r->n_v4, v6 = r->n_v6;
-
-    if (time_s < 0 || time_s > INT64_MAX - GODB_DAY_S)
-        return gp_fail(err, GP_EINVAL, 0, "block time %lld is out of range", (long long)time_s);
-    if (4 * v4 + 16 * v6 > UINT32_MAX || 1 + 8 * (v4 + v6) > UINT32_MAX)
-        return gp_fail(err, GP_ELIMIT, 0, "%llu rows are too many for one block",
-                       (unsigned long long)(v4 + v6));
-    if (!rising(r, 0, v4, 0, 4) || !rising(r, v4, v4 + v6, 4 * v4, 16))
-        return gp_fail(err, GP_EINVAL, 0, "rows of block %lld are not in strictly rising key order",
-                       (long long)time_s);
-    return GP_OK;
-}
-
-static gp_status encode_column(godb_writer *w, godb_col c, const void *raw, size_t raw_len,
-                               godb_encoded *e, gp_err *err)
-{
-    gp_buf *b = &w->col[c];
-
-    gp_buf_clear(b);
-    e->block.codec[c] = GODB_CODEC_NULL;
-    if (raw_len > 0)
-        GP_TRY(godb_codec_encode(w->codec, w->opts.codec, w->opts.level, raw, raw_len, b,
-                                 &e->block.codec[c], err));
-    e->block.raw[c] = (uint32_t)raw_len;
-    e->block.stored[c] = (uint32_t)b->len;
-    e->payload[c] = b->data;
-    return GP_OK;
-}
-
-static gp_status encode(godb_writer *w, int64_t time_s, const godb_rows *r, uint64_t drops,
-                        godb_encoded *e, gp_err *err)
-{
-    size_t v4 = r->n_v4, v6 = r->n_v6, n = v4 + v6;
-    const void *attr[GODB_N_ATTRS] = {r->sip, r->dip, r->proto, r->dport};
-    const size_t len[GODB_N_ATTRS] = {4 * v4 + 16 * v6, 4 * v4 + 16 * v6, n, 2 * n};
-
-    *e = (godb_encoded){.block = {.time_s = time_s,
-                                  .n_v4 = r->n_v4,
-                                  .n_v6 = r->n_v6,
-                                  .drops = drops > UINT32_MAX ? UINT32_MAX : (uint32_t)drops}};
-    for (int c = 0; c < GODB_N_ATTRS; c++)
-        GP_TRY(encode_column(w, (godb_col)c, attr[c], len[c], e, err));
-    for (int k = 0; k < GODB_N_COUNTERS; k++) {
-        gp_buf_clear(&w->packed);
-        godb_packed_encode(r->counter[k], n, &w->packed);
-        if (w->packed.failed)
-            return gp_fail(err, GP_ENOMEM, 0, "writer: out of memory for %zu rows", n);
-        for (size_t i = 0; i < n; i++)
-            e->sums[k] += r->counter[k][i];
-        GP_TRY(
-            encode_column(w, (godb_col)(GODB_N_ATTRS + k), w->packed.data, w->packed.len, e, err));
-    }
-    return GP_OK;
 }
 
 static gp_status commit_day(godb_writer *w, gp_err *err)
@@ -245,14 +165,20 @@ gp_status godb_writer_append(godb_writer *w, int64_t time_s, const godb_rows *ro
                              gp_err *err)
 {
     godb_encoded e;
-    gp_status st = check_rows(time_s, rows, err);
+    gp_status st = godb_encode_rows(&w->encoder, w->opts.codec, w->opts.level, time_s, rows, drops,
+                                    &w->payload, &e, err);
+
+    if (st != GP_OK)
+        return gp_fail_context(err, st, "%s/%s", w->root, w->iface);
+    return godb_writer_append_encoded(w, &e, err);
+}
+
+gp_status godb_writer_append_encoded(godb_writer *w, const godb_encoded *e, gp_err *err)
+{
+    gp_status st = enter_day(w, e->block.time_s, err);
 
     if (st == GP_OK)
-        st = encode(w, time_s, rows, drops, &e, err);
-    if (st == GP_OK)
-        st = enter_day(w, time_s, err);
-    if (st == GP_OK)
-        st = godb_daywriter_put(&w->day, &e, err);
+        st = godb_daywriter_put(&w->day, e, err);
     if (st == GP_OK && !w->bulk)
         st = commit_day(w, err);
     if (!w->bulk)
