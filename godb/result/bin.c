@@ -18,9 +18,9 @@ static gp_status fill(rowtable *t, const result *r, int64_t bin_s, gp_err *err)
                 last = row->time_s;
                 last_bin = last ? query_time_bin(last, bin_s) : 0; /* 0: has no time */
             }
-            rowtable_stage(&batch[n], row, row->host, row->iface, last_bin);
+            result_rowtable_stage(&batch[n], row, row->host, row->iface, last_bin);
         }
-        GP_TRY(rowtable_add(t, batch, n, &merged, err));
+        GP_TRY(result_rowtable_add(t, batch, n, &merged, err));
     }
     return GP_OK;
 }
@@ -30,15 +30,15 @@ gp_status result_bin(result *r, const query_stmt *s, gp_err *err)
     if (!(s->labels & QUERY_LABEL_TIME) || s->bin_s == NO_BINNING_S || s->bin_s <= 0)
         return GP_OK;
     rowtable t;
-    rowtable_init(&t, 0);
+    result_rowtable_init(&t, 0);
     gp_status st = fill(&t, r, s->bin_s, err);
     if (st == GP_OK) {
         for (uint32_t i = 0; i < t.n; i++)
-            r->rows[i] = *rowtable_row(&t, i);
+            r->rows[i] = *result_rowtable_row(&t, i);
         r->n_rows = t.n;
         r->hits_total = t.n;
     }
-    rowtable_free(&t);
+    result_rowtable_free(&t);
     if (st != GP_OK)
         return st;
     result_order o = result_order_of(s);

@@ -53,10 +53,10 @@ static gp_status label_cell(columns *x, const char *s, int clean, layout_cell *o
         char *copy = gp_arena_alloc(x->arena, cap, 1);
         if (!copy)
             return GP_ENOMEM;
-        len = (uint32_t)width_clean(s, copy, cap);
+        len = (uint32_t)result_width_clean(s, copy, cap);
         s = copy;
     }
-    *out = (layout_cell){s, len, (uint32_t)width_columns(s, len)};
+    *out = (layout_cell){s, len, (uint32_t)result_width_columns(s, len)};
     return GP_OK;
 }
 
@@ -77,7 +77,7 @@ static gp_status label_cells(columns *x, int clean)
     return GP_OK;
 }
 
-uint64_t column_value(column c, const result_counters *v)
+uint64_t result_column_value(column c, const result_counters *v)
 {
     switch (c) {
     case COLUMN_PKTS_IN:
@@ -85,13 +85,13 @@ uint64_t column_value(column c, const result_counters *v)
     case COLUMN_PKTS_OUT:
         return v->pkts_sent;
     case COLUMN_PKTS_SUM:
-        return number_add(v->pkts_rcvd, v->pkts_sent);
+        return result_number_add(v->pkts_rcvd, v->pkts_sent);
     case COLUMN_BYTES_IN:
         return v->bytes_rcvd;
     case COLUMN_BYTES_OUT:
         return v->bytes_sent;
     default:
-        return number_add(v->bytes_rcvd, v->bytes_sent);
+        return result_number_add(v->bytes_rcvd, v->bytes_sent);
     }
 }
 
@@ -111,8 +111,8 @@ static column pct_of(const columns *x, column pct)
     return pkts ? COLUMN_PKTS_SUM : COLUMN_BYTES_SUM;
 }
 
-gp_status columns_init(columns *x, const result *r, const result_print_opts *o, const writer *w,
-                       int clean, gp_err *err)
+gp_status result_columns_init(columns *x, const result *r, const result_print_opts *o,
+                              const writer *w, int clean, gp_err *err)
 {
     memset(x, 0, sizeof *x);
     x->r = r;
@@ -120,16 +120,16 @@ gp_status columns_init(columns *x, const result *r, const result_print_opts *o, 
     x->w = w;
     x->arena = gp_arena_new(SIZE_MAX);
     if (!x->arena || label_cells(x, clean) != GP_OK) {
-        columns_free(x);
+        result_columns_free(x);
         return gp_fail(err, GP_ENOMEM, 0, "printing: out of memory");
     }
     pick_columns(x);
-    x->pkts_total = column_value(pct_of(x, COLUMN_PKTS_PCT), &r->totals);
-    x->bytes_total = column_value(pct_of(x, COLUMN_BYTES_PCT), &r->totals);
+    x->pkts_total = result_column_value(pct_of(x, COLUMN_PKTS_PCT), &r->totals);
+    x->bytes_total = result_column_value(pct_of(x, COLUMN_BYTES_PCT), &r->totals);
     return GP_OK;
 }
 
-void columns_free(columns *x)
+void result_columns_free(columns *x)
 {
     gp_arena_free(x->arena);
     x->arena = NULL;
@@ -148,7 +148,7 @@ static size_t time_cell(columns *x, int64_t time_s, int raw, const char **s)
             char *p = x->time_text;
             if (time_s < 0)
                 *p++ = '-';
-            p += number_u64(p, time_s < 0 ? 0 - (uint64_t)time_s : (uint64_t)time_s);
+            p += result_number_u64(p, time_s < 0 ? 0 - (uint64_t)time_s : (uint64_t)time_s);
             *p = '\0';
         } else {
             query_time_format_local(time_s, x->time_text, sizeof x->time_text);
@@ -170,10 +170,10 @@ static size_t addr_cell(columns *x, column c, const result_row *row, char *buf, 
         const char *name = x->o->resolve(x->o->resolve_ctx, &a);
         if (name) {
             *s = x->name[sip];
-            return width_clean(name, x->name[sip], sizeof x->name[sip]);
+            return result_width_clean(name, x->name[sip], sizeof x->name[sip]);
         }
     }
-    size_t n = writer_addr(x->w, buf, family, bytes);
+    size_t n = result_writer_addr(x->w, buf, family, bytes);
     if (n == 0) {
         *s = "invalid IP";
         n = strlen(*s);
@@ -187,27 +187,28 @@ static size_t proto_cell(uint8_t proto, char *buf, const char **s)
     if (*s)
         return strlen(*s);
     *s = buf;
-    return number_u64(buf, proto);
+    return result_number_u64(buf, proto);
 }
 
 static size_t counter_cell(columns *x, column c, const result_counters *v, char *buf, int raw)
 {
-    if (column_is_pct(c)) {
-        double pct = number_percent(column_value(pct_of(x, c), v),
-                                    c == COLUMN_PKTS_PCT ? x->pkts_total : x->bytes_total);
+    if (result_column_is_pct(c)) {
+        double pct = result_number_percent(result_column_value(pct_of(x, c), v),
+                                           c == COLUMN_PKTS_PCT ? x->pkts_total : x->bytes_total);
         if (pct == 0.0 && !raw) {
             buf[0] = '0';
             return 1;
         }
-        return number_fixed2(buf, pct);
+        return result_number_fixed2(buf, pct);
     }
-    uint64_t n = column_value(c, v);
+    uint64_t n = result_column_value(c, v);
     if (raw)
-        return number_u64(buf, n);
-    return c <= COLUMN_PKTS_SUM ? number_count_small(buf, n, 1) : number_size_small(buf, n, 1);
+        return result_number_u64(buf, n);
+    return c <= COLUMN_PKTS_SUM ? result_number_count_small(buf, n, 1)
+                                : result_number_size_small(buf, n, 1);
 }
 
-void columns_row(columns *x, const result_row *row, int raw)
+void result_columns_row(columns *x, const result_row *row, int raw)
 {
     for (size_t i = 0; i < x->n; i++) {
         column c = x->col[i];
@@ -232,7 +233,7 @@ void columns_row(columns *x, const result_row *row, int raw)
             n = addr_cell(x, c, row, buf, &s);
             break;
         case COLUMN_DPORT:
-            n = number_u64(buf, row->dport);
+            n = result_number_u64(buf, row->dport);
             break;
         case COLUMN_PROTO:
             n = proto_cell(row->proto, buf, &s);
@@ -240,28 +241,28 @@ void columns_row(columns *x, const result_row *row, int raw)
         default:
             n = counter_cell(x, c, &row->c, buf, raw);
         }
-        x->cell[i] = (layout_cell){s, (uint32_t)n, (uint32_t)width_columns(s, n)};
+        x->cell[i] = (layout_cell){s, (uint32_t)n, (uint32_t)result_width_columns(s, n)};
     }
 }
 
-void columns_totals(columns *x, int raw)
+void result_columns_totals(columns *x, int raw)
 {
     for (size_t i = 0; i < x->n; i++) {
         uint32_t n = 0;
-        if (column_is_counter(x->col[i]))
+        if (result_column_is_counter(x->col[i]))
             n = (uint32_t)counter_cell(x, x->col[i], &x->r->totals, x->text[i], raw);
         x->cell[i] = (layout_cell){x->text[i], n, n};
     }
 }
 
-const char *column_head1(column c)
+const char *result_column_head1(column c)
 {
-    if (!column_is_counter(c))
+    if (!result_column_is_counter(c))
         return "";
     return c <= COLUMN_PKTS_SUM ? "packets" : "bytes";
 }
 
-const char *column_head2(column c)
+const char *result_column_head2(column c)
 {
     static const char *const names[] = {
         [COLUMN_TIME] = "time",    [COLUMN_HOST] = "host",       [COLUMN_HOSTID] = "hostid",
@@ -274,10 +275,10 @@ const char *column_head2(column c)
     return names[c];
 }
 
-const char *column_csv(const columns *x, column c)
+const char *result_column_csv(const columns *x, column c)
 {
-    if (!column_is_counter(c))
-        return column_head2(c);
+    if (!result_column_is_counter(c))
+        return result_column_head2(c);
     if (x->o->direction != QUERY_BOTH)
         return c <= COLUMN_PKTS_SUM ? "packets" : "data vol.";
     switch (c) {

@@ -30,11 +30,11 @@ enum {
     COLUMNS_NAME_BYTES = 1100 /* longest resolved name shown */
 };
 
-static inline int column_is_counter(column c)
+static inline int result_column_is_counter(column c)
 {
     return c >= COLUMN_PKTS_IN && c != COLUMN_PKTS_PCT && c != COLUMN_BYTES_PCT;
 }
-static inline int column_is_pct(column c)
+static inline int result_column_is_pct(column c)
 {
     return c == COLUMN_PKTS_PCT || c == COLUMN_BYTES_PCT;
 }
@@ -58,22 +58,22 @@ typedef struct columns {
 
 /* clean: labels are made safe for a terminal (text, Markdown, HTML); otherwise they are as they are
  * (CSV). GP_ENOMEM. */
-gp_status columns_init(columns *x, const result *r, const result_print_opts *o, const writer *w,
-                       int clean, gp_err *err) GP_MUST_CHECK;
-void columns_free(columns *x);
+gp_status result_columns_init(columns *x, const result *r, const result_print_opts *o,
+                              const writer *w, int clean, gp_err *err) GP_MUST_CHECK;
+void result_columns_free(columns *x);
 
 /* Cells of one row in x->cell; raw: plain integers and epoch seconds as CSV has them. Valid until
  * the next call. */
-void columns_row(columns *x, const result_row *row, int raw);
+void result_columns_row(columns *x, const result_row *row, int raw);
 /* Cells of the totals line: counters only. */
-void columns_totals(columns *x, int raw);
+void result_columns_totals(columns *x, int raw);
 
 /* Header texts: two lines for text, one for CSV. */
-const char *column_head1(column c);
-const char *column_head2(column c);
-const char *column_csv(const columns *x, column c);
+const char *result_column_head1(column c);
+const char *result_column_head2(column c);
+const char *result_column_csv(const columns *x, column c);
 
 /* Sum of received and sent, or one of them, as a counter column shows it. */
-uint64_t column_value(column c, const result_counters *v);
+uint64_t result_column_value(column c, const result_counters *v);
 
 #endif

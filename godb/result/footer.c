@@ -12,10 +12,10 @@ static void add_clean(gp_buf *out, const char *s)
     size_t cap = strlen(s) + 1;
     uint8_t *p = gp_buf_reserve(out, cap);
     if (p)
-        out->len += width_clean(s, (char *)p, cap);
+        out->len += result_width_clean(s, (char *)p, cap);
 }
 
-void footer_status(const result *r, gp_buf *out)
+void result_footer_status(const result *r, gp_buf *out)
 {
     if (r->status != RESULT_OK) {
         gp_buf_printf(out, "Status \"%s\": ", result_code_name(r->status));
@@ -34,7 +34,7 @@ void footer_status(const result *r, gp_buf *out)
     }
 }
 
-const char *footer_sorted_by(const result_order *o)
+const char *result_footer_sorted_by(const result_order *o)
 {
     static const char *const texts[2][4] = {
         {[QUERY_BOTH] = "accumulated data volume (sent and received)",
@@ -51,7 +51,7 @@ const char *footer_sorted_by(const result_order *o)
     return texts[o->sort == QUERY_SORT_PACKETS][o->direction];
 }
 
-void footer_ifaces(const result *r, gp_buf *out)
+void result_footer_ifaces(const result *r, gp_buf *out)
 {
     for (size_t i = 0; i < r->n_ifaces; i++) {
         if (i)
@@ -117,7 +117,7 @@ static void add_ifaces(footer *f, const result *r, const result_print_opts *o)
     if (o->labels & QUERY_LABEL_IFACE)
         gp_buf_printf(&f->buf, "%zu queried", r->n_ifaces);
     else
-        footer_ifaces(r, &f->buf);
+        result_footer_ifaces(r, &f->buf);
     if (hosts)
         add_hosts(&f->buf, r);
 }
@@ -144,14 +144,14 @@ static void add_stats(footer *f, const result *r)
     }
 }
 
-gp_status footer_make(footer *f, const result *r, const result_print_opts *o, gp_err *err)
+gp_status result_footer_make(footer *f, const result *r, const result_print_opts *o, gp_err *err)
 {
     char shown[32], total[32], took[64];
     *f = (footer){0};
     add_timespan(f, r);
     add_ifaces(f, r, o);
     line(f, "Sorted by");
-    gp_buf_adds(&f->buf, footer_sorted_by(&o->order));
+    gp_buf_adds(&f->buf, result_footer_sorted_by(&o->order));
     if (r->condition && *r->condition) {
         line(f, "Conditions");
         add_clean(&f->buf, r->condition);
@@ -171,7 +171,7 @@ gp_status footer_make(footer *f, const result *r, const result_print_opts *o, gp
     return f->buf.failed ? gp_fail(err, GP_ENOMEM, 0, "printing: out of memory") : GP_OK;
 }
 
-void footer_free(footer *f)
+void result_footer_free(footer *f)
 {
     gp_buf_free(&f->buf);
 }

@@ -15,11 +15,11 @@ typedef struct footer {
     gp_buf buf;
 } footer;
 
-/* GP_ENOMEM. footer_free() in any case. Labels are safe for a terminal. */
-gp_status footer_make(footer *f, const result *r, const result_print_opts *o,
-                      gp_err *err) GP_MUST_CHECK;
-void footer_free(footer *f);
-static inline const char *footer_text(const footer *f, size_t i)
+/* GP_ENOMEM. result_footer_free() in any case. Labels are safe for a terminal. */
+gp_status result_footer_make(footer *f, const result *r, const result_print_opts *o,
+                             gp_err *err) GP_MUST_CHECK;
+void result_footer_free(footer *f);
+static inline const char *result_footer_text(const footer *f, size_t i)
 {
     return (const char *)f->buf.data + f->text[i];
 }
@@ -28,12 +28,12 @@ static inline const char *footer_text(const footer *f, size_t i)
 int64_t result_time_clamp(int64_t time_s);
 
 /* "accumulated data volume (sent and received)", ...; static. */
-const char *footer_sorted_by(const result_order *o);
+const char *result_footer_sorted_by(const result_order *o);
 
 /* Interface names joined by commas, appended to out. */
-void footer_ifaces(const result *r, gp_buf *out);
+void result_footer_ifaces(const result *r, gp_buf *out);
 
 /* Status line and lines of failed hosts (6.1), each ending in a newline, appended to out. */
-void footer_status(const result *r, gp_buf *out);
+void result_footer_status(const result *r, gp_buf *out);
 
 #endif

@@ -17,7 +17,7 @@ struct result_index {
 };
 
 /* FNV-1a over both texts with a separator; spread by a final multiply. */
-uint64_t labels_hash(const char *a, const char *b)
+uint64_t result_labels_hash(const char *a, const char *b)
 {
     uint64_t h = UINT64_C(14695981039346656037);
     for (const char *p = a; *p; p++)
@@ -29,7 +29,7 @@ uint64_t labels_hash(const char *a, const char *b)
     return h * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-uint32_t labels_find(const struct result_index *x, uint64_t hash, uint32_t *it)
+uint32_t result_labels_find(const struct result_index *x, uint64_t hash, uint32_t *it)
 {
     if (!x)
         return UINT32_MAX;
@@ -68,7 +68,7 @@ static gp_status grow(struct result_index *x)
     return GP_OK;
 }
 
-gp_status labels_add(struct result_index **x, uint64_t hash, uint32_t pos)
+gp_status result_labels_add(struct result_index **x, uint64_t hash, uint32_t pos)
 {
     if (!*x) {
         *x = gp_calloc(1, sizeof **x);
@@ -81,7 +81,7 @@ gp_status labels_add(struct result_index **x, uint64_t hash, uint32_t pos)
     return GP_OK;
 }
 
-void labels_free(struct result_index *x)
+void result_labels_free(struct result_index *x)
 {
     if (!x)
         return;

@@ -9,15 +9,15 @@
 
 struct result_index;
 
-uint64_t labels_hash(const char *a, const char *b);
+uint64_t result_labels_hash(const char *a, const char *b);
 
 /* Positions stored under hash, one a call; *it starts at 0 and is advanced. UINT32_MAX at the end.
  * x may be NULL. The caller compares the text. */
-uint32_t labels_find(const struct result_index *x, uint64_t hash, uint32_t *it);
+uint32_t result_labels_find(const struct result_index *x, uint64_t hash, uint32_t *it);
 
 /* Store pos under hash; makes the index on first use. GP_ENOMEM. */
-gp_status labels_add(struct result_index **x, uint64_t hash, uint32_t pos) GP_MUST_CHECK;
+gp_status result_labels_add(struct result_index **x, uint64_t hash, uint32_t pos) GP_MUST_CHECK;
 
-void labels_free(struct result_index *x);
+void result_labels_free(struct result_index *x);
 
 #endif

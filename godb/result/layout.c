@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-gp_status layout_measure(layout *l, const layout_cell *cells, size_t n)
+gp_status result_layout_measure(layout *l, const layout_cell *cells, size_t n)
 {
     for (size_t c = 0; c < LAYOUT_MAX_COLS; c++) {
         struct layout_col *col = &l->col[c];
@@ -33,7 +33,7 @@ gp_status layout_measure(layout *l, const layout_cell *cells, size_t n)
     return GP_OK;
 }
 
-void layout_rewind(layout *l)
+void result_layout_rewind(layout *l)
 {
     for (size_t c = 0; c < LAYOUT_MAX_COLS; c++) {
         l->col[c].at = 0;
@@ -41,7 +41,7 @@ void layout_rewind(layout *l)
     }
 }
 
-void layout_put(layout *l, const layout_cell *cells, size_t n, writer *w)
+void result_layout_put(layout *l, const layout_cell *cells, size_t n, writer *w)
 {
     for (size_t c = 0; c < LAYOUT_MAX_COLS; c++) {
         struct layout_col *col = &l->col[c];
@@ -55,12 +55,12 @@ void layout_put(layout *l, const layout_cell *cells, size_t n, writer *w)
         }
         size_t width = col->width[col->at - 1] + l->pad;
         if (width > cells[c].columns)
-            writer_fill(w, ' ', width - cells[c].columns);
-        writer_add(w, cells[c].s, cells[c].len);
+            result_writer_fill(w, ' ', width - cells[c].columns);
+        result_writer_add(w, cells[c].s, cells[c].len);
     }
 }
 
-void layout_free(layout *l)
+void result_layout_free(layout *l)
 {
     for (size_t c = 0; c < LAYOUT_MAX_COLS; c++)
         gp_free(l->col[c].width);
@@ -127,8 +127,8 @@ gp_status result_table_line(result_table *t, const char *const *cells, size_t n,
         char *s = cap < UINT32_MAX ? gp_arena_alloc(t->arena, cap, 1) : NULL;
         if (!s)
             return gp_fail(err, GP_ENOMEM, 0, "table: out of memory");
-        uint32_t len = (uint32_t)width_clean(cells[i], s, cap);
-        line[i] = (layout_cell){s, len, (uint32_t)width_columns(s, len)};
+        uint32_t len = (uint32_t)result_width_clean(cells[i], s, cap);
+        line[i] = (layout_cell){s, len, (uint32_t)result_width_columns(s, len)};
     }
     t->lines[t->n++] = (struct table_line){line, n};
     return GP_OK;
@@ -136,22 +136,22 @@ gp_status result_table_line(result_table *t, const char *const *cells, size_t n,
 
 static void table_put(layout *l, const struct table_line *line, writer *w)
 {
-    layout_put(l, line->cells, line->n, w);
-    writer_addc(w, '\n');
+    result_layout_put(l, line->cells, line->n, w);
+    result_writer_addc(w, '\n');
 }
 
 gp_status result_table_print(const result_table *t, unsigned padding, FILE *out, gp_err *err)
 {
     layout l = {.pad = padding};
-    GP_CLEANUP(writer_freep) writer *w = writer_new(out);
+    GP_CLEANUP(result_writer_freep) writer *w = result_writer_new(out);
     gp_status st = w ? GP_OK : GP_ENOMEM;
     for (size_t i = 0; i < t->n && st == GP_OK; i++)
-        st = layout_measure(&l, t->lines[i].cells, t->lines[i].n);
-    layout_rewind(&l);
+        st = result_layout_measure(&l, t->lines[i].cells, t->lines[i].n);
+    result_layout_rewind(&l);
     for (size_t i = 0; i < t->n && st == GP_OK; i++)
         table_put(&l, &t->lines[i], w);
-    layout_free(&l);
+    result_layout_free(&l);
     if (st != GP_OK)
         return gp_fail(err, st, 0, "table: out of memory");
-    return writer_finish(w, err);
+    return result_writer_finish(w, err);
 }

@@ -16,8 +16,8 @@ typedef struct layout_cell {
 } layout_cell;
 
 /* For every column, runs of consecutive lines that have a cell there form a block with its own
- * width. All lines are shown twice: first to layout_measure(), then to layout_put(), so nothing is
- * kept but the widths. Zero-initialise, then set pad. One thread. */
+ * width. All lines are shown twice: first to result_layout_measure(), then to result_layout_put(),
+ * so nothing is kept but the widths. Zero-initialise, then set pad. One thread. */
 typedef struct layout {
     unsigned pad; /* blanks before the longest cell */
     struct layout_col {
@@ -28,11 +28,11 @@ typedef struct layout {
     } col[LAYOUT_MAX_COLS];
 } layout;
 
-gp_status layout_measure(layout *l, const layout_cell *cells, size_t n) GP_MUST_CHECK;
+gp_status result_layout_measure(layout *l, const layout_cell *cells, size_t n) GP_MUST_CHECK;
 /* Between the two passes. */
-void layout_rewind(layout *l);
+void result_layout_rewind(layout *l);
 /* One line without its newline. */
-void layout_put(layout *l, const layout_cell *cells, size_t n, writer *w);
-void layout_free(layout *l);
+void result_layout_put(layout *l, const layout_cell *cells, size_t n, writer *w);
+void result_layout_free(layout *l);
 
 #endif

@@ -36,7 +36,7 @@ gp_status result_merger_new(const query_stmt *s, int merge_hosts, size_t mem_lim
     m->order = result_order_of(s);
     m->merge_hosts = merge_hosts;
     m->bin_s = (s->labels & QUERY_LABEL_TIME) && s->bin_s != NO_BINNING_S ? s->bin_s : 0;
-    rowtable_init(&m->rows, mem_limit);
+    result_rowtable_init(&m->rows, mem_limit);
     m->sum.fields = s->fields;
     m->sum.condition = result_strdup(&m->sum, s->cond ? s->cond->text : "");
     m->sum.time_first_s = s->first_s;
@@ -54,7 +54,7 @@ void result_merger_free(result_merger *m)
 {
     if (!m)
         return;
-    rowtable_free(&m->rows);
+    result_rowtable_free(&m->rows);
     result_clear(&m->sum);
     gp_free(m->host_map);
     gp_free(m->iface_map);
@@ -111,20 +111,20 @@ static gp_status add_rows(result_merger *m, const result *part, uint64_t *merged
                 last = row->time_s;
                 last_bin = m->bin_s && last ? query_time_bin(last, m->bin_s) : last;
             }
-            rowtable_stage(&batch[n], row, m->host_map[row->host], m->iface_map[row->iface],
-                           last_bin);
+            result_rowtable_stage(&batch[n], row, m->host_map[row->host], m->iface_map[row->iface],
+                                  last_bin);
         }
-        GP_TRY(rowtable_add(&m->rows, batch, n, merged, err));
+        GP_TRY(result_rowtable_add(&m->rows, batch, n, merged, err));
     }
     return GP_OK;
 }
 
 static void counters_add(result_counters *dst, const result_counters *src)
 {
-    dst->bytes_rcvd = number_add(dst->bytes_rcvd, src->bytes_rcvd);
-    dst->bytes_sent = number_add(dst->bytes_sent, src->bytes_sent);
-    dst->pkts_rcvd = number_add(dst->pkts_rcvd, src->pkts_rcvd);
-    dst->pkts_sent = number_add(dst->pkts_sent, src->pkts_sent);
+    dst->bytes_rcvd = result_number_add(dst->bytes_rcvd, src->bytes_rcvd);
+    dst->bytes_sent = result_number_add(dst->bytes_sent, src->bytes_sent);
+    dst->pkts_rcvd = result_number_add(dst->pkts_rcvd, src->pkts_rcvd);
+    dst->pkts_sent = result_number_add(dst->pkts_sent, src->pkts_sent);
 }
 
 static void stats_add(result_stats *dst, const result_stats *src)
@@ -223,10 +223,10 @@ static gp_status copy_rows(const result_merger *m, uint64_t limit, result *out, 
     order_view view = {.chunks = m->rows.chunks, .shift = ROWTABLE_SHIFT, .n = m->rows.n};
     GP_CLEANUP(gp_freep) order_entry *v = NULL;
     size_t n = 0;
-    GP_TRY(order_select(&m->sum, &view, &m->order, limit, &v, &n, err));
+    GP_TRY(result_order_select(&m->sum, &view, &m->order, limit, &v, &n, err));
     GP_TRY(result_reserve_rows(out, n, err));
     for (size_t i = 0; i < n; i++)
-        out->rows[i] = *order_row(&view, v[i].idx);
+        out->rows[i] = *result_order_row(&view, v[i].idx);
     out->n_rows = n;
     return GP_OK;
 }

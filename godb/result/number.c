@@ -10,7 +10,7 @@ static const char pairs[] = "000102030405060708091011121314151617181920212223242
                             "34353637383940414243444546474849505152535455565758596061626364656667"
                             "6869707172737475767778798081828384858687888990919293949596979899";
 
-size_t number_u64(char *p, uint64_t v)
+size_t result_number_u64(char *p, uint64_t v)
 {
     char tmp[20];
     size_t i = sizeof tmp;
@@ -32,32 +32,32 @@ size_t number_u64(char *p, uint64_t v)
 /* A double has 53 bits of mantissa and 100 needs 5 more (its factor 4 is only an exponent), so the
  * product is exact in long double (64 bits or more) and rounding half to even gives what printf
  * gives. */
-size_t number_fixed2(char *p, double v)
+size_t result_number_fixed2(char *p, double v)
 {
     long double t = (long double)v * 100.0L;
     uint64_t n = (uint64_t)t;
     long double rest = t - (long double)n;
     if (rest > 0.5L || (rest == 0.5L && (n & 1)))
         n++;
-    size_t len = number_u64(p, n / 100);
+    size_t len = result_number_u64(p, n / 100);
     p[len] = '.';
     memcpy(p + len + 1, pairs + 2 * (n % 100), 2);
     return len + 3;
 }
 
-double number_percent(uint64_t part, uint64_t total)
+double result_number_percent(uint64_t part, uint64_t total)
 {
     return total ? 100.0 * (double)part / (double)total : 0.0;
 }
 
-uint64_t number_add(uint64_t a, uint64_t b)
+uint64_t result_number_add(uint64_t a, uint64_t b)
 {
     uint64_t sum;
     return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
 /* Unit texts are two characters: "k" right after a blank, and two blanks for none. */
-size_t number_count(char *p, uint64_t v)
+size_t result_number_count(char *p, uint64_t v)
 {
     static const char units[][2] = {{' ', ' '}, {' ', 'k'}, {' ', 'M'}, {' ', 'G'},
                                     {' ', 'T'}, {' ', 'P'}, {' ', 'E'}};
@@ -68,16 +68,16 @@ size_t number_count(char *p, uint64_t v)
         d /= 1000.0;
         unit++;
     }
-    size_t len = number_fixed2(p, d);
+    size_t len = result_number_fixed2(p, d);
     memcpy(p + len, units[unit], 2);
     return len + 2;
 }
 
-size_t number_count_small(char *p, uint64_t v, int padded)
+size_t result_number_count_small(char *p, uint64_t v, int padded)
 {
     if (v >= 1000)
-        return number_count(p, v);
-    size_t len = number_u64(p, v);
+        return result_number_count(p, v);
+    size_t len = result_number_u64(p, v);
     if (padded) {
         memcpy(p + len, "  ", 2);
         len += 2;
@@ -85,7 +85,7 @@ size_t number_count_small(char *p, uint64_t v, int padded)
     return len;
 }
 
-size_t number_size(char *p, uint64_t v)
+size_t result_number_size(char *p, uint64_t v)
 {
     static const char units[][4] = {"  B", " kB", " MB", " GB", " TB", " PB", " EB"};
     double d = (double)v;
@@ -95,16 +95,16 @@ size_t number_size(char *p, uint64_t v)
         d /= 1024.0;
         unit++;
     }
-    size_t len = number_fixed2(p, d);
+    size_t len = result_number_fixed2(p, d);
     memcpy(p + len, units[unit], 3);
     return len + 3;
 }
 
-size_t number_size_small(char *p, uint64_t v, int padded)
+size_t result_number_size_small(char *p, uint64_t v, int padded)
 {
     if (v > 1024)
-        return number_size(p, v);
-    size_t len = number_u64(p, v);
+        return result_number_size(p, v);
+    size_t len = result_number_u64(p, v);
     if (padded) {
         memcpy(p + len, "   ", 3);
         len += 3;
@@ -127,25 +127,25 @@ static char *give(char *buf, size_t cap, const char *text, size_t n)
 char *result_fmt_count(uint64_t v, char *buf, size_t cap)
 {
     char t[32];
-    return give(buf, cap, t, number_count(t, v));
+    return give(buf, cap, t, result_number_count(t, v));
 }
 
 char *result_fmt_count_small(uint64_t v, char *buf, size_t cap)
 {
     char t[32];
-    return give(buf, cap, t, number_count_small(t, v, 0));
+    return give(buf, cap, t, result_number_count_small(t, v, 0));
 }
 
 char *result_fmt_size(uint64_t v, char *buf, size_t cap)
 {
     char t[32];
-    return give(buf, cap, t, number_size(t, v));
+    return give(buf, cap, t, result_number_size(t, v));
 }
 
 char *result_fmt_size_small(uint64_t v, char *buf, size_t cap)
 {
     char t[32];
-    return give(buf, cap, t, number_size_small(t, v, 0));
+    return give(buf, cap, t, result_number_size_small(t, v, 0));
 }
 
 /* Nearest millisecond, half away from zero; n >= 0. */
@@ -167,7 +167,7 @@ char *result_fmt_duration(int64_t ns, char *buf, size_t cap)
         ns = ns == INT64_MIN ? INT64_MAX : -ns;
     }
     if (ns >= day_ns) {
-        len += number_u64(text + len, (uint64_t)(ns / day_ns));
+        len += result_number_u64(text + len, (uint64_t)(ns / day_ns));
         text[len++] = 'd';
         ns %= day_ns;
     }

@@ -31,7 +31,7 @@ static uint64_t counter_key(const result_order *o, const result_counters *c)
     case QUERY_SUM:
         break;
     }
-    return number_add(in, out);
+    return result_number_add(in, out);
 }
 
 /* First word of the order: smaller comes first. */
@@ -156,7 +156,7 @@ static uint32_t *make_ranks(void *table, size_t n, int (*cmp)(const void *, cons
 
 static int cmp_full(const order_ctx *x, uint32_t i, uint32_t j)
 {
-    const result_row *a = order_row(x->view, i), *b = order_row(x->view, j);
+    const result_row *a = result_order_row(x->view, i), *b = result_order_row(x->view, j);
     int c = cmp_tie(a, b);
     if (!c)
         c = cmp_u64(x->host_rank[a->host], x->host_rank[b->host]);
@@ -180,8 +180,8 @@ static void sort_run(const order_ctx *x, order_entry *v, order_entry *tmp, size_
         return;
     }
     for (size_t i = 0; i < n; i++)
-        v[i].key = second_key(x->o, order_row(x->view, v[i].idx));
-    radix_sort(v, tmp, n);
+        v[i].key = second_key(x->o, result_order_row(x->view, v[i].idx));
+    result_radix_sort(v, tmp, n);
     for (size_t i = 0, j; i < n; i = j) {
         for (j = i + 1; j < n && v[j].key == v[i].key; j++)
             ;
@@ -192,7 +192,7 @@ static void sort_run(const order_ctx *x, order_entry *v, order_entry *tmp, size_
 
 static void sort_all(const order_ctx *x, order_entry *v, order_entry *tmp, size_t n)
 {
-    radix_sort(v, tmp, n);
+    result_radix_sort(v, tmp, n);
     for (size_t i = 0, j; i < n; i = j) {
         for (j = i + 1; j < n && v[j].key == v[i].key; j++)
             ;
@@ -231,11 +231,11 @@ static void select_heap(const order_ctx *x, order_entry *heap, size_t limit)
 {
     const order_view *view = x->view;
     for (size_t i = 0; i < limit; i++)
-        heap[i] = (order_entry){first_key(x->o, order_row(view, (uint32_t)i)), (uint32_t)i};
+        heap[i] = (order_entry){first_key(x->o, result_order_row(view, (uint32_t)i)), (uint32_t)i};
     for (size_t i = limit / 2; i-- > 0;)
         sift_down(x, heap, limit, i);
     for (size_t i = limit; i < view->n; i++) {
-        order_entry e = {first_key(x->o, order_row(view, (uint32_t)i)), (uint32_t)i};
+        order_entry e = {first_key(x->o, result_order_row(view, (uint32_t)i)), (uint32_t)i};
         if (e.key > heap[0].key || !later(x, &heap[0], &e))
             continue;
         heap[0] = e;
@@ -243,8 +243,8 @@ static void select_heap(const order_ctx *x, order_entry *heap, size_t limit)
     }
 }
 
-gp_status order_select(const result *r, const order_view *view, const result_order *o,
-                       uint64_t limit, order_entry **out, size_t *n, gp_err *err)
+gp_status result_order_select(const result *r, const order_view *view, const result_order *o,
+                              uint64_t limit, order_entry **out, size_t *n, gp_err *err)
 {
     if (view->n >= UINT32_MAX)
         return gp_fail(err, GP_ELIMIT, 0, "sorting is limited to 4,294,967,294 rows");
@@ -265,7 +265,7 @@ gp_status order_select(const result *r, const order_view *view, const result_ord
         select_heap(&x, v, keep);
     else
         for (size_t i = 0; i < view->n; i++)
-            v[i] = (order_entry){first_key(o, order_row(view, (uint32_t)i)), (uint32_t)i};
+            v[i] = (order_entry){first_key(o, result_order_row(view, (uint32_t)i)), (uint32_t)i};
     sort_all(&x, v, v + room, room);
     gp_free(x.host_rank);
     gp_free(x.iface_rank);
@@ -300,7 +300,7 @@ gp_status result_sort(result *r, const result_order *o, uint64_t limit, gp_err *
     size_t n = 0;
     if (r->n_rows == 0)
         return GP_OK;
-    GP_TRY(order_select(r, &view, o, limit, &v, &n, err));
+    GP_TRY(result_order_select(r, &view, o, limit, &v, &n, err));
     if (n == r->n_rows) {
         permute(r->rows, v, n);
     } else {

@@ -11,7 +11,7 @@ typedef struct order_view {
     size_t n;
 } order_view;
 
-static inline result_row *order_row(const order_view *v, uint32_t i)
+static inline result_row *result_order_row(const order_view *v, uint32_t i)
 {
     uint64_t wide = i;
     return v->chunks[wide >> v->shift] + (wide & ((UINT64_C(1) << v->shift) - 1));
@@ -25,10 +25,11 @@ typedef struct order_entry {
 
 /* The first `limit` rows (0 = all) of view in order, as entries in a new array (gp_free). *n: how
  * many. r gives the label texts. GP_ENOMEM. */
-gp_status order_select(const result *r, const order_view *view, const result_order *o,
-                       uint64_t limit, order_entry **out, size_t *n, gp_err *err) GP_MUST_CHECK;
+gp_status result_order_select(const result *r, const order_view *view, const result_order *o,
+                              uint64_t limit, order_entry **out, size_t *n,
+                              gp_err *err) GP_MUST_CHECK;
 
 /* Sort entries by key, rising; tmp has room for n entries and is overwritten. Stable. */
-void radix_sort(order_entry *v, order_entry *tmp, size_t n);
+void result_radix_sort(order_entry *v, order_entry *tmp, size_t n);
 
 #endif

@@ -26,10 +26,10 @@ static gp_status put_notes(const result *r, const result_print_opts *o, writer *
                            gp_err *err)
 {
     gp_buf b = {0};
-    footer_status(r, &b);
+    result_footer_status(r, &b);
     int failed = b.failed;
     if (o->format == QUERY_TXT && b.len)
-        writer_add(w, (const char *)b.data, b.len);
+        result_writer_add(w, (const char *)b.data, b.len);
     else if (notes && b.len)
         (void)!fwrite(b.data, 1, b.len, notes); /* lost notes do not stop the result */
     gp_buf_free(&b);
@@ -41,18 +41,19 @@ gp_status result_print(const result *r, const result_print_opts *o, FILE *out, F
 {
     static gp_status (*const printers[])(const result *, const result_print_opts *, writer *,
                                          gp_err *) = {
-        [QUERY_TXT] = print_txt,       [QUERY_JSON] = print_json, [QUERY_CSV] = print_csv,
-        [QUERY_NDJSON] = print_ndjson, [QUERY_MD] = print_md,     [QUERY_HTML] = print_html,
+        [QUERY_TXT] = result_print_txt, [QUERY_JSON] = result_print_json,
+        [QUERY_CSV] = result_print_csv, [QUERY_NDJSON] = result_print_ndjson,
+        [QUERY_MD] = result_print_md,   [QUERY_HTML] = result_print_html,
     };
     if ((unsigned)o->format >= GP_COUNT(printers))
         return gp_fail(err, GP_EINVAL, 0, "printing: unknown format");
     GP_TRY(check(r, o, err));
-    GP_CLEANUP(writer_freep) writer *w = writer_new(out);
+    GP_CLEANUP(result_writer_freep) writer *w = result_writer_new(out);
     if (!w)
         return gp_fail(err, GP_ENOMEM, 0, "printing: out of memory");
     int in_fragment = o->format == QUERY_MD || o->format == QUERY_HTML;
     if (!in_fragment && o->format != QUERY_JSON)
         GP_TRY(put_notes(r, o, w, notes, err));
     GP_TRY(printers[o->format](r, o, w, err));
-    return writer_finish(w, err);
+    return result_writer_finish(w, err);
 }

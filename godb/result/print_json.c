@@ -22,13 +22,13 @@ static void put_time(writer *w, int64_t time_s, uint32_t ns)
 {
     char buf[64];
     if (time_s != result_time_clamp(time_s)) {
-        writer_adds(w, "\"9999-12-31T23:59:59Z\"");
+        result_writer_adds(w, "\"9999-12-31T23:59:59Z\"");
         return;
     }
     query_time_format_rfc3339(time_s, ns, buf, sizeof buf);
-    writer_addc(w, '"');
-    writer_adds(w, buf);
-    writer_addc(w, '"');
+    result_writer_addc(w, '"');
+    result_writer_adds(w, buf);
+    result_writer_addc(w, '"');
 }
 
 /* `,"name":value` (comma only after the first), left out when zero. */
@@ -36,65 +36,65 @@ static void put_member(writer *w, const char *name, uint64_t v, int *n)
 {
     if (!v)
         return;
-    writer_adds(w, (*n)++ ? ",\"" : "\"");
-    writer_adds(w, name);
-    writer_adds(w, "\":");
-    writer_u64(w, v);
+    result_writer_adds(w, (*n)++ ? ",\"" : "\"");
+    result_writer_adds(w, name);
+    result_writer_adds(w, "\":");
+    result_writer_u64(w, v);
 }
 
 static void put_counters(writer *w, const result_counters *c)
 {
     int n = 0;
-    writer_addc(w, '{');
+    result_writer_addc(w, '{');
     put_member(w, "br", c->bytes_rcvd, &n);
     put_member(w, "bs", c->bytes_sent, &n);
     put_member(w, "pr", c->pkts_rcvd, &n);
     put_member(w, "ps", c->pkts_sent, &n);
-    writer_addc(w, '}');
+    result_writer_addc(w, '}');
 }
 
 static void put_status(writer *w, result_code code, const char *message)
 {
-    writer_adds(w, "{\"code\":");
-    writer_json(w, result_code_name(code));
+    result_writer_adds(w, "{\"code\":");
+    result_writer_json(w, result_code_name(code));
     if (message && *message) {
-        writer_adds(w, ",\"message\":");
-        writer_json(w, message);
+        result_writer_adds(w, ",\"message\":");
+        result_writer_json(w, message);
     }
-    writer_addc(w, '}');
+    result_writer_addc(w, '}');
 }
 
 static void put_strings(writer *w, const char *const *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        writer_addc(w, i ? ',' : '[');
-        writer_json(w, v[i]);
+        result_writer_addc(w, i ? ',' : '[');
+        result_writer_json(w, v[i]);
     }
-    writer_adds(w, n ? "]" : "null");
+    result_writer_adds(w, n ? "]" : "null");
 }
 
 static void put_head(const result *r, writer *w)
 {
-    writer_addc(w, '{');
+    result_writer_addc(w, '{');
     if (r->hostname && *r->hostname) {
-        writer_adds(w, "\"hostname\":");
-        writer_json(w, r->hostname);
-        writer_addc(w, ',');
+        result_writer_adds(w, "\"hostname\":");
+        result_writer_json(w, r->hostname);
+        result_writer_addc(w, ',');
     }
-    writer_adds(w, "\"status\":");
+    result_writer_adds(w, "\"status\":");
     put_status(w, r->status, r->status_message);
-    writer_adds(w, ",\"hosts_statuses\":");
+    result_writer_adds(w, ",\"hosts_statuses\":");
     for (size_t i = 0; i < r->n_host_statuses; i++) {
         const result_host_status *h = &r->host_statuses[i];
-        writer_addc(w, i ? ',' : '{');
-        writer_json(w, h->host);
-        writer_addc(w, ':');
+        result_writer_addc(w, i ? ',' : '{');
+        result_writer_json(w, h->host);
+        result_writer_addc(w, ':');
         put_status(w, h->code, h->message);
     }
     if (r->n_host_statuses)
-        writer_addc(w, '}');
+        result_writer_addc(w, '}');
     else
-        writer_adds(w, r->status == RESULT_TOO_MANY_REQUESTS ? "null" : "{}");
+        result_writer_adds(w, r->status == RESULT_TOO_MANY_REQUESTS ? "null" : "{}");
 }
 
 static void put_timings(const result *r, writer *w)
@@ -104,15 +104,15 @@ static void put_timings(const result *r, writer *w)
         ns += 1000000000;
         s--;
     }
-    writer_adds(w, ",\"timings\":{\"query_start\":");
+    result_writer_adds(w, ",\"timings\":{\"query_start\":");
     put_time(w, s, (uint32_t)ns);
-    writer_adds(w, ",\"query_duration_ns\":");
-    writer_i64(w, r->query_duration_ns);
+    result_writer_adds(w, ",\"query_duration_ns\":");
+    result_writer_i64(w, r->query_duration_ns);
     if (r->resolution_ns) {
-        writer_adds(w, ",\"resolution\":");
-        writer_i64(w, r->resolution_ns);
+        result_writer_adds(w, ",\"resolution\":");
+        result_writer_i64(w, r->resolution_ns);
     }
-    writer_addc(w, '}');
+    result_writer_addc(w, '}');
 }
 
 static void put_stats(const result_stats *s, writer *w)
@@ -127,52 +127,54 @@ static void put_stats(const result_stats *s, writer *w)
                    {",\"directories_processed\":", s->directories_processed},
                    {",\"workloads\":", s->workloads}};
     for (size_t i = 0; i < GP_COUNT(members); i++) {
-        writer_adds(w, members[i].name);
-        writer_u64(w, members[i].v);
+        result_writer_adds(w, members[i].name);
+        result_writer_u64(w, members[i].v);
     }
-    writer_addc(w, '}');
+    result_writer_addc(w, '}');
 }
 
 static void put_summary(const result *r, writer *w)
 {
-    writer_adds(w, ",\"summary\":{\"interfaces\":");
+    result_writer_adds(w, ",\"summary\":{\"interfaces\":");
     put_strings(w, r->ifaces, r->n_ifaces);
-    writer_adds(w, ",\"time_first\":");
+    result_writer_adds(w, ",\"time_first\":");
     put_time(w, r->time_first_s, 0);
-    writer_adds(w, ",\"time_last\":");
+    result_writer_adds(w, ",\"time_last\":");
     put_time(w, r->time_last_s, 0);
-    writer_adds(w, ",\"totals\":");
+    result_writer_adds(w, ",\"totals\":");
     put_counters(w, &r->totals);
     put_timings(r, w);
-    writer_adds(w, ",\"hits\":{\"displayed\":");
-    writer_u64(w, r->n_rows);
-    writer_adds(w, ",\"total\":");
-    writer_u64(w, r->hits_total);
-    writer_adds(w, r->data_available ? "},\"data_available\":true" : "},\"data_available\":false");
+    result_writer_adds(w, ",\"hits\":{\"displayed\":");
+    result_writer_u64(w, r->n_rows);
+    result_writer_adds(w, ",\"total\":");
+    result_writer_u64(w, r->hits_total);
+    result_writer_adds(w, r->data_available ? "},\"data_available\":true"
+                                            : "},\"data_available\":false");
     if (r->has_stats)
         put_stats(&r->stats, w);
-    writer_addc(w, '}');
+    result_writer_addc(w, '}');
 }
 
 static void put_query(const result *r, writer *w)
 {
-    writer_adds(w, ",\"query\":{\"attributes\":[");
+    result_writer_adds(w, ",\"query\":{\"attributes\":[");
     for (size_t i = 0; i < r->fields.n_attrs; i++) {
         if (i)
-            writer_addc(w, ',');
-        writer_json(w, query_attr_name(r->fields.attrs[i]));
+            result_writer_addc(w, ',');
+        result_writer_json(w, query_attr_name(r->fields.attrs[i]));
     }
-    writer_addc(w, ']');
+    result_writer_addc(w, ']');
     if (r->condition && *r->condition) {
-        writer_adds(w, ",\"condition\":");
-        writer_json(w, r->condition);
+        result_writer_adds(w, ",\"condition\":");
+        result_writer_json(w, r->condition);
     }
-    writer_addc(w, '}');
+    result_writer_addc(w, '}');
 }
 
 /* ---- rows ---- */
 
-/* What writer_json() would write for name:text, kept in the arena. Uses an empty scratch writer. */
+/* What result_writer_json() would write for name:text, kept in the arena. Uses an empty scratch
+ * writer. */
 static const char *keep(rows_json *x, writer *scratch, size_t *len)
 {
     char *p = gp_arena_alloc(x->arena, scratch->len + 1, 1);
@@ -198,20 +200,20 @@ static gp_status prepare_labels(rows_json *x, writer *scratch)
     for (size_t i = 0; i < r->n_hosts; i++) {
         const result_host *h = &r->hosts[i];
         if (*h->name) {
-            writer_adds(scratch, "\"host\":");
-            writer_json(scratch, h->name);
+            result_writer_adds(scratch, "\"host\":");
+            result_writer_json(scratch, h->name);
         }
         if (*h->id) {
-            writer_adds(scratch, *h->name ? ",\"host_id\":" : "\"host_id\":");
-            writer_json(scratch, h->id);
+            result_writer_adds(scratch, *h->name ? ",\"host_id\":" : "\"host_id\":");
+            result_writer_json(scratch, h->id);
         }
         if (!(x->host[i] = keep(x, scratch, &x->host_len[i])))
             return GP_ENOMEM;
     }
     for (size_t i = 0; i < r->n_names; i++) {
         if (*r->names[i]) {
-            writer_adds(scratch, "\"iface\":");
-            writer_json(scratch, r->names[i]);
+            result_writer_adds(scratch, "\"iface\":");
+            result_writer_json(scratch, r->names[i]);
         }
         if (!(x->iface[i] = keep(x, scratch, &x->iface_len[i])))
             return GP_ENOMEM;
@@ -226,7 +228,7 @@ static void put_labels(rows_json *x, const result_row *row)
 {
     writer *w = x->w;
     int comma = 0;
-    writer_add(w, "{\"labels\":{", 11);
+    result_writer_add(w, "{\"labels\":{", 11);
     if (row->time_s) {
         if (row->time_s != x->time_s) {
             char *p = LIT(x->time_text, "\"timestamp\":\"");
@@ -237,21 +239,21 @@ static void put_labels(rows_json *x, const result_row *row)
             x->time_len = (size_t)(p - x->time_text);
             x->time_s = row->time_s;
         }
-        writer_add(w, x->time_text, x->time_len);
+        result_writer_add(w, x->time_text, x->time_len);
         comma = 1;
     }
     size_t n = x->iface_len[row->iface];
     if (n) {
         if (comma)
-            writer_addc(w, ',');
-        writer_add(w, x->iface[row->iface], n);
+            result_writer_addc(w, ',');
+        result_writer_add(w, x->iface[row->iface], n);
         comma = 1;
     }
     n = x->host_len[row->host];
     if (n) {
         if (comma)
-            writer_addc(w, ',');
-        writer_add(w, x->host[row->host], n);
+            result_writer_addc(w, ',');
+        result_writer_add(w, x->host[row->host], n);
     }
 }
 
@@ -264,7 +266,7 @@ static inline char *put_nonzero(char *p, const char *key, size_t key_len, uint64
         *p++ = ',';
     memcpy(p, key, key_len);
     p += key_len;
-    return p + number_u64(p, v);
+    return p + result_number_u64(p, v);
 }
 #define NONZERO(p, key, v, start) put_nonzero((p), (key), sizeof(key) - 1, (v), (start))
 
@@ -277,7 +279,7 @@ static char *put_addr(const writer *w, char *p, const char *key, uint8_t family,
         *p++ = ',';
     memcpy(p, key, 7);
     p += 7;
-    p += writer_addr(w, p, family, bytes);
+    p += result_writer_addr(w, p, family, bytes);
     *p++ = '"';
     return p;
 }
@@ -286,7 +288,7 @@ static void put_row(rows_json *x, const result_row *row)
 {
     put_labels(x, row);
     writer *w = x->w;
-    char *p = writer_room(w, 512), *start; /* at most 2 * 55 + 4 * 26 + 60 bytes */
+    char *p = result_writer_room(w, 512), *start; /* at most 2 * 55 + 4 * 26 + 60 bytes */
     p = start = LIT(p, "},\"attributes\":{");
     p = put_addr(w, p, "\"sip\":\"", row->sip_family, row->sip, start);
     p = put_addr(w, p, "\"dip\":\"", row->dip_family, row->dip, start);
@@ -298,47 +300,47 @@ static void put_row(rows_json *x, const result_row *row)
     p = NONZERO(p, "\"pr\":", row->c.pkts_rcvd, start);
     p = NONZERO(p, "\"ps\":", row->c.pkts_sent, start);
     p = LIT(p, "}}");
-    writer_used(w, p);
+    result_writer_used(w, p);
 }
 
 /* between: what separates two rows. */
 static gp_status put_rows(const result *r, writer *w, char between, gp_err *err)
 {
     rows_json x = {.r = r, .w = w};
-    GP_CLEANUP(writer_freep) writer *scratch = writer_new(NULL);
+    GP_CLEANUP(result_writer_freep) writer *scratch = result_writer_new(NULL);
     gp_status st = scratch ? prepare_labels(&x, scratch) : GP_ENOMEM;
     for (size_t i = 0; i < r->n_rows && st == GP_OK && !w->failed; i++) {
         if (i)
-            writer_addc(w, between);
+            result_writer_addc(w, between);
         put_row(&x, &r->rows[i]);
     }
     gp_arena_free(x.arena);
     return st == GP_OK ? st : gp_fail(err, st, 0, "printing: out of memory");
 }
 
-gp_status print_json(const result *r, const result_print_opts *o, writer *w, gp_err *err)
+gp_status result_print_json(const result *r, const result_print_opts *o, writer *w, gp_err *err)
 {
     (void)o;
     put_head(r, w);
     put_summary(r, w);
     put_query(r, w);
-    writer_adds(w, ",\"rows\":");
+    result_writer_adds(w, ",\"rows\":");
     int merged = !r->hostname || !*r->hostname;
     if (r->n_rows == 0 && merged) {
-        writer_adds(w, "null}\n");
+        result_writer_adds(w, "null}\n");
         return GP_OK;
     }
-    writer_addc(w, '[');
+    result_writer_addc(w, '[');
     GP_TRY(put_rows(r, w, ',', err));
-    writer_adds(w, "]}\n");
+    result_writer_adds(w, "]}\n");
     return GP_OK;
 }
 
-gp_status print_ndjson(const result *r, const result_print_opts *o, writer *w, gp_err *err)
+gp_status result_print_ndjson(const result *r, const result_print_opts *o, writer *w, gp_err *err)
 {
     (void)o;
     GP_TRY(put_rows(r, w, '\n', err));
     if (r->n_rows)
-        writer_addc(w, '\n');
+        result_writer_addc(w, '\n');
     return GP_OK;
 }

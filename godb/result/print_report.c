@@ -10,11 +10,11 @@ static void head_text(const columns *x, size_t i, char *buf, size_t cap)
 {
     column c = x->col[i];
     const char *group = "";
-    if (column_is_counter(c))
-        group = column_head1(c);
-    else if (column_is_pct(c))
+    if (result_column_is_counter(c))
+        group = result_column_head1(c);
+    else if (result_column_is_pct(c))
         group = c == COLUMN_PKTS_PCT ? "packets" : "bytes";
-    snprintf(buf, cap, "%s%s%s", group, *group ? " " : "", column_head2(c));
+    snprintf(buf, cap, "%s%s%s", group, *group ? " " : "", result_column_head2(c));
 }
 
 /* Without the blanks that align numbers in text. */
@@ -31,12 +31,12 @@ static gp_status put_notes(const result *r, writer *w, const char *before, const
                            void (*put)(writer *, const char *, size_t), gp_err *err)
 {
     gp_buf b = {0};
-    footer_status(r, &b);
+    result_footer_status(r, &b);
     const char *s = gp_buf_str(&b);
     for (const char *end; s && (end = strchr(s, '\n')); s = end + 1) {
-        writer_adds(w, before);
+        result_writer_adds(w, before);
         put(w, s, (size_t)(end - s));
-        writer_adds(w, after);
+        result_writer_adds(w, after);
     }
     gp_buf_free(&b);
     return s ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "printing: out of memory");
@@ -47,11 +47,11 @@ static gp_status put_notes(const result *r, writer *w, const char *before, const
 static void md_line(const columns *x, writer *w)
 {
     for (size_t i = 0; i < x->n; i++) {
-        writer_adds(w, "| ");
-        writer_markdown(w, x->cell[i].s, trimmed(&x->cell[i]));
-        writer_addc(w, ' ');
+        result_writer_adds(w, "| ");
+        result_writer_markdown(w, x->cell[i].s, trimmed(&x->cell[i]));
+        result_writer_addc(w, ' ');
     }
-    writer_adds(w, "|\n");
+    result_writer_adds(w, "|\n");
 }
 
 static void md_head(const columns *x, writer *w)
@@ -59,14 +59,14 @@ static void md_head(const columns *x, writer *w)
     char text[64];
     for (size_t i = 0; i < x->n; i++) {
         head_text(x, i, text, sizeof text);
-        writer_adds(w, "| ");
-        writer_markdown(w, text, strlen(text));
-        writer_addc(w, ' ');
+        result_writer_adds(w, "| ");
+        result_writer_markdown(w, text, strlen(text));
+        result_writer_addc(w, ' ');
     }
-    writer_adds(w, "|\n");
+    result_writer_adds(w, "|\n");
     for (size_t i = 0; i < x->n; i++)
-        writer_adds(w, x->col[i] < COLUMN_PKTS_IN ? "|---" : "|---:");
-    writer_adds(w, "|\n");
+        result_writer_adds(w, x->col[i] < COLUMN_PKTS_IN ? "|---" : "|---:");
+    result_writer_adds(w, "|\n");
 }
 
 static void md_rows(columns *x, writer *w)
@@ -75,47 +75,47 @@ static void md_rows(columns *x, writer *w)
         return;
     md_head(x, w);
     for (size_t i = 0; i < x->r->n_rows && !w->failed; i++) {
-        columns_row(x, &x->r->rows[i], 0);
+        result_columns_row(x, &x->r->rows[i], 0);
         md_line(x, w);
     }
-    columns_totals(x, 0);
+    result_columns_totals(x, 0);
     md_line(x, w);
-    writer_addc(w, '\n');
+    result_writer_addc(w, '\n');
 }
 
-gp_status print_md(const result *r, const result_print_opts *o, writer *w, gp_err *err)
+gp_status result_print_md(const result *r, const result_print_opts *o, writer *w, gp_err *err)
 {
     GP_CLEANUP(gp_freep) columns *x = gp_alloc(1, sizeof *x);
     if (!x)
         return gp_fail(err, GP_ENOMEM, 0, "printing: out of memory");
-    GP_TRY(put_notes(r, w, "**", "**\n\n", writer_markdown, err));
-    GP_TRY(columns_init(x, r, o, w, 1, err));
+    GP_TRY(put_notes(r, w, "**", "**\n\n", result_writer_markdown, err));
+    GP_TRY(result_columns_init(x, r, o, w, 1, err));
     md_rows(x, w);
-    columns_free(x);
+    result_columns_free(x);
 
     footer f;
-    gp_status st = footer_make(&f, r, o, err);
+    gp_status st = result_footer_make(&f, r, o, err);
     for (size_t i = 0; st == GP_OK && i < f.n; i++) {
-        writer_printf(w, "- %s: ", f.key[i]);
-        const char *s = footer_text(&f, i);
-        writer_markdown(w, s, strlen(s));
-        writer_addc(w, '\n');
+        result_writer_printf(w, "- %s: ", f.key[i]);
+        const char *s = result_footer_text(&f, i);
+        result_writer_markdown(w, s, strlen(s));
+        result_writer_addc(w, '\n');
     }
-    footer_free(&f);
+    result_footer_free(&f);
     return st;
 }
 
 /* ---- HTML ---- */
 
-static void html_line(const columns *x, writer *w, const char *tag)
+static void html_line(const columns *x, writer *w)
 {
-    writer_adds(w, "<tr>");
+    result_writer_adds(w, "<tr>");
     for (size_t i = 0; i < x->n; i++) {
-        writer_printf(w, x->col[i] < COLUMN_PKTS_IN ? "<%s>" : "<%s class=\"n\">", tag);
-        writer_html(w, x->cell[i].s, trimmed(&x->cell[i]));
-        writer_printf(w, "</%s>", tag);
+        result_writer_adds(w, x->col[i] < COLUMN_PKTS_IN ? "<td>" : "<td class=\"n\">");
+        result_writer_html(w, x->cell[i].s, trimmed(&x->cell[i]));
+        result_writer_adds(w, "</td>");
     }
-    writer_adds(w, "</tr>\n");
+    result_writer_adds(w, "</tr>\n");
 }
 
 static void html_rows(columns *x, writer *w)
@@ -123,44 +123,44 @@ static void html_rows(columns *x, writer *w)
     char text[64];
     if (x->r->n_rows == 0)
         return;
-    writer_adds(w, "<table class=\"fleetprobe\">\n<thead><tr>");
+    result_writer_adds(w, "<table class=\"fleetprobe\">\n<thead><tr>");
     for (size_t i = 0; i < x->n; i++) {
         head_text(x, i, text, sizeof text);
-        writer_adds(w, x->col[i] < COLUMN_PKTS_IN ? "<th>" : "<th class=\"n\">");
-        writer_html(w, text, strlen(text));
-        writer_adds(w, "</th>");
+        result_writer_adds(w, x->col[i] < COLUMN_PKTS_IN ? "<th>" : "<th class=\"n\">");
+        result_writer_html(w, text, strlen(text));
+        result_writer_adds(w, "</th>");
     }
-    writer_adds(w, "</tr></thead>\n<tbody>\n");
+    result_writer_adds(w, "</tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < x->r->n_rows && !w->failed; i++) {
-        columns_row(x, &x->r->rows[i], 0);
-        html_line(x, w, "td");
+        result_columns_row(x, &x->r->rows[i], 0);
+        html_line(x, w);
     }
-    writer_adds(w, "</tbody>\n<tfoot>\n");
-    columns_totals(x, 0);
-    html_line(x, w, "td");
-    writer_adds(w, "</tfoot>\n</table>\n");
+    result_writer_adds(w, "</tbody>\n<tfoot>\n");
+    result_columns_totals(x, 0);
+    html_line(x, w);
+    result_writer_adds(w, "</tfoot>\n</table>\n");
 }
 
-gp_status print_html(const result *r, const result_print_opts *o, writer *w, gp_err *err)
+gp_status result_print_html(const result *r, const result_print_opts *o, writer *w, gp_err *err)
 {
     GP_CLEANUP(gp_freep) columns *x = gp_alloc(1, sizeof *x);
     if (!x)
         return gp_fail(err, GP_ENOMEM, 0, "printing: out of memory");
-    GP_TRY(put_notes(r, w, "<p class=\"fleetprobe-note\">", "</p>\n", writer_html, err));
-    GP_TRY(columns_init(x, r, o, w, 1, err));
+    GP_TRY(put_notes(r, w, "<p class=\"fleetprobe-note\">", "</p>\n", result_writer_html, err));
+    GP_TRY(result_columns_init(x, r, o, w, 1, err));
     html_rows(x, w);
-    columns_free(x);
+    result_columns_free(x);
 
     footer f;
-    gp_status st = footer_make(&f, r, o, err);
-    writer_adds(w, "<dl class=\"fleetprobe\">\n");
+    gp_status st = result_footer_make(&f, r, o, err);
+    result_writer_adds(w, "<dl class=\"fleetprobe\">\n");
     for (size_t i = 0; st == GP_OK && i < f.n; i++) {
-        const char *s = footer_text(&f, i);
-        writer_printf(w, "<dt>%s</dt><dd>", f.key[i]);
-        writer_html(w, s, strlen(s));
-        writer_adds(w, "</dd>\n");
+        const char *s = result_footer_text(&f, i);
+        result_writer_printf(w, "<dt>%s</dt><dd>", f.key[i]);
+        result_writer_html(w, s, strlen(s));
+        result_writer_adds(w, "</dd>\n");
     }
-    writer_adds(w, "</dl>\n");
-    footer_free(&f);
+    result_writer_adds(w, "</dl>\n");
+    result_footer_free(&f);
     return st;
 }

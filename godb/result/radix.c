@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-void radix_sort(order_entry *v, order_entry *tmp, size_t n)
+void result_radix_sort(order_entry *v, order_entry *tmp, size_t n)
 {
     size_t count[8][256];
     memset(count, 0, sizeof count);

@@ -42,8 +42,8 @@ gp_status result_init(result *r, size_t mem_limit, gp_err *err)
 
 void result_clear(result *r)
 {
-    labels_free(r->host_index);
-    labels_free(r->name_index);
+    result_labels_free(r->host_index);
+    result_labels_free(r->name_index);
     gp_free(r->rows);
     gp_arena_free(r->arena);
     *r = (result){0};
@@ -82,8 +82,8 @@ uint32_t result_host_id(result *r, const char *name, const char *id)
         name = "";
     if (!id)
         id = "";
-    uint64_t hash = labels_hash(name, id);
-    for (uint32_t pos, it = 0; (pos = labels_find(r->host_index, hash, &it)) != UINT32_MAX;)
+    uint64_t hash = result_labels_hash(name, id);
+    for (uint32_t pos, it = 0; (pos = result_labels_find(r->host_index, hash, &it)) != UINT32_MAX;)
         if (strcmp(r->hosts[pos].name, name) == 0 && strcmp(r->hosts[pos].id, id) == 0)
             return pos;
     result_host *t = table_grow(r, r->hosts, r->n_hosts, &r->cap_hosts, sizeof *t);
@@ -91,7 +91,7 @@ uint32_t result_host_id(result *r, const char *name, const char *id)
         return UINT32_MAX;
     r->hosts = t;
     const char *n = result_strdup(r, name), *i = result_strdup(r, id);
-    if (!n || !i || labels_add(&r->host_index, hash, (uint32_t)r->n_hosts) != GP_OK)
+    if (!n || !i || result_labels_add(&r->host_index, hash, (uint32_t)r->n_hosts) != GP_OK)
         return UINT32_MAX;
     t[r->n_hosts] = (result_host){n, i};
     return (uint32_t)r->n_hosts++;
@@ -101,8 +101,8 @@ uint32_t result_iface_id(result *r, const char *name)
 {
     if (!name)
         name = "";
-    uint64_t hash = labels_hash(name, "");
-    for (uint32_t pos, it = 0; (pos = labels_find(r->name_index, hash, &it)) != UINT32_MAX;)
+    uint64_t hash = result_labels_hash(name, "");
+    for (uint32_t pos, it = 0; (pos = result_labels_find(r->name_index, hash, &it)) != UINT32_MAX;)
         if (strcmp(r->names[pos], name) == 0)
             return pos;
     const char **t = table_grow(r, r->names, r->n_names, &r->cap_names, sizeof *t);
@@ -110,7 +110,7 @@ uint32_t result_iface_id(result *r, const char *name)
         return UINT32_MAX;
     r->names = t;
     const char *n = result_strdup(r, name);
-    if (!n || labels_add(&r->name_index, hash, (uint32_t)r->n_names) != GP_OK)
+    if (!n || result_labels_add(&r->name_index, hash, (uint32_t)r->n_names) != GP_OK)
         return UINT32_MAX;
     t[r->n_names] = n;
     return (uint32_t)r->n_names++;

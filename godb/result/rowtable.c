@@ -13,7 +13,7 @@ enum { KEY_WORDS = 7, KEY_BYTES = 8 * KEY_WORDS };
 _Static_assert(offsetof(result_row, c) == KEY_BYTES, "the key must end where the counters start");
 _Static_assert(offsetof(result_row, proto) == 52, "proto is the last byte of the key");
 
-void rowtable_init(rowtable *t, size_t mem_limit)
+void result_rowtable_init(rowtable *t, size_t mem_limit)
 {
     *t = (rowtable){.mem_limit = mem_limit};
     if (getrandom(t->seed, sizeof t->seed, GRND_NONBLOCK) != (ssize_t)sizeof t->seed)
@@ -21,7 +21,7 @@ void rowtable_init(rowtable *t, size_t mem_limit)
             t->seed[i] = ((uint64_t)gp_mono_ns() + i) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-void rowtable_free(rowtable *t)
+void result_rowtable_free(rowtable *t)
 {
     for (uint32_t i = 0; i < t->n_chunks; i++)
         gp_free(t->chunks[i]);
@@ -30,8 +30,8 @@ void rowtable_free(rowtable *t)
     *t = (rowtable){0};
 }
 
-void rowtable_stage(result_row *dst, const result_row *src, uint32_t host, uint32_t iface,
-                    int64_t time_s)
+void result_rowtable_stage(result_row *dst, const result_row *src, uint32_t host, uint32_t iface,
+                           int64_t time_s)
 {
     memcpy(dst, src, sizeof *dst);
     dst->host = host;
@@ -136,10 +136,10 @@ static gp_status make_room(rowtable *t, size_t n, gp_err *err)
 
 static void counters_add(result_counters *dst, const result_counters *src)
 {
-    dst->bytes_rcvd = number_add(dst->bytes_rcvd, src->bytes_rcvd);
-    dst->bytes_sent = number_add(dst->bytes_sent, src->bytes_sent);
-    dst->pkts_rcvd = number_add(dst->pkts_rcvd, src->pkts_rcvd);
-    dst->pkts_sent = number_add(dst->pkts_sent, src->pkts_sent);
+    dst->bytes_rcvd = result_number_add(dst->bytes_rcvd, src->bytes_rcvd);
+    dst->bytes_sent = result_number_add(dst->bytes_sent, src->bytes_sent);
+    dst->pkts_rcvd = result_number_add(dst->pkts_rcvd, src->pkts_rcvd);
+    dst->pkts_sent = result_number_add(dst->pkts_sent, src->pkts_sent);
 }
 
 /* 1 when the row met an equal key. */
@@ -152,18 +152,19 @@ static int add_one(rowtable *t, const result_row *row, uint32_t tag)
             break;
         if ((uint32_t)(s >> 32) != tag)
             continue;
-        result_row *have = rowtable_row(t, (uint32_t)s - 1);
+        result_row *have = result_rowtable_row(t, (uint32_t)s - 1);
         if (row_same_key(have, row)) {
             counters_add(&have->c, &row->c);
             return 1;
         }
     }
     t->slots[pos] = (uint64_t)tag << 32 | (t->n + 1);
-    *rowtable_row(t, t->n++) = *row;
+    *result_rowtable_row(t, t->n++) = *row;
     return 0;
 }
 
-gp_status rowtable_add(rowtable *t, const result_row *rows, size_t n, uint64_t *merged, gp_err *err)
+gp_status result_rowtable_add(rowtable *t, const result_row *rows, size_t n, uint64_t *merged,
+                              gp_err *err)
 {
     uint32_t tags[ROWTABLE_BATCH];
     GP_TRY(make_room(t, n, err));
@@ -175,7 +176,7 @@ gp_status rowtable_add(rowtable *t, const result_row *rows, size_t n, uint64_t *
     for (size_t i = 0; i < n; i++) { /* slots have arrived: ask for the rows they point to */
         uint64_t s = t->slots[tags[i] >> shift];
         if ((uint32_t)(s >> 32) == tags[i] && s) {
-            const result_row *r = rowtable_row(t, (uint32_t)s - 1);
+            const result_row *r = result_rowtable_row(t, (uint32_t)s - 1);
             __builtin_prefetch(r, 1);
             __builtin_prefetch((const unsigned char *)r + sizeof *r - 1, 1);
         }

@@ -31,20 +31,20 @@ typedef struct rowtable {
 
 /* Seeds from the system's random numbers: rows come from strangers, so that nobody can make
  * colliding keys. */
-void rowtable_init(rowtable *t, size_t mem_limit);
-void rowtable_free(rowtable *t);
+void result_rowtable_init(rowtable *t, size_t mem_limit);
+void result_rowtable_free(rowtable *t);
 
 /* Add n rows (at most ROWTABLE_BATCH); *merged is increased by those that met an equal key.
  * Counters stop at their largest value. GP_ELIMIT when mem_limit would be passed, GP_ENOMEM; then
- * none of the rows was added. rows must have zero padding bytes (rowtable_stage). */
-gp_status rowtable_add(rowtable *t, const result_row *rows, size_t n, uint64_t *merged,
-                       gp_err *err) GP_MUST_CHECK;
+ * none of the rows was added. rows must have zero padding bytes (result_rowtable_stage). */
+gp_status result_rowtable_add(rowtable *t, const result_row *rows, size_t n, uint64_t *merged,
+                              gp_err *err) GP_MUST_CHECK;
 
 /* Copy a row with other labels; padding bytes of the key become zero. */
-void rowtable_stage(result_row *dst, const result_row *src, uint32_t host, uint32_t iface,
-                    int64_t time_s);
+void result_rowtable_stage(result_row *dst, const result_row *src, uint32_t host, uint32_t iface,
+                           int64_t time_s);
 
-static inline result_row *rowtable_row(const rowtable *t, uint32_t i)
+static inline result_row *result_rowtable_row(const rowtable *t, uint32_t i)
 {
     return t->chunks[i >> ROWTABLE_SHIFT] + (i & (ROWTABLE_CHUNK - 1));
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-uint32_t width_next(const char *p, size_t *n)
+uint32_t result_width_next(const char *p, size_t *n)
 {
     const unsigned char *s = (const unsigned char *)p;
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -74,7 +74,7 @@ static int in_ranges(const struct range *r, size_t n, uint32_t cp)
     return lo < n && cp >= r[lo].from;
 }
 
-size_t width_columns(const char *s, size_t len)
+size_t result_width_columns(const char *s, size_t len)
 {
     size_t cols = 0;
     for (size_t i = 0, n; i < len; i += n) {
@@ -83,7 +83,7 @@ size_t width_columns(const char *s, size_t len)
             cols++;
             continue;
         }
-        uint32_t cp = width_next(s + i, &n);
+        uint32_t cp = result_width_next(s + i, &n);
         if (in_ranges(zero, GP_COUNT(zero), cp))
             continue;
         cols += in_ranges(wide, GP_COUNT(wide), cp) ? 2 : 1;
@@ -97,11 +97,11 @@ static int unsafe(uint32_t cp)
            (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
 }
 
-size_t width_clean(const char *s, char *out, size_t cap)
+size_t result_width_clean(const char *s, char *out, size_t cap)
 {
     size_t len = 0;
     for (size_t n; *s; s += n) {
-        uint32_t cp = width_next(s, &n);
+        uint32_t cp = result_width_next(s, &n);
         size_t need = unsafe(cp) ? 1 : n;
         if (len + need + 1 > cap)
             break;

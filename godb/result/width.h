@@ -8,15 +8,15 @@
 #define WIDTH_BAD UINT32_MAX /* a byte that is not UTF-8 */
 
 /* Code point at p (NUL-terminated, *p != 0) and its bytes; WIDTH_BAD and 1 for a malformed byte. */
-uint32_t width_next(const char *p, size_t *n);
+uint32_t result_width_next(const char *p, size_t *n);
 
 /* Columns of the first len bytes: 2 for wide East Asian characters and emoji, 0 for combining
  * marks, 1 for all others. */
-size_t width_columns(const char *s, size_t len);
+size_t result_width_columns(const char *s, size_t len);
 
 /* Copy s so that it cannot control a terminal: control characters (C0, DEL, C1), bidirectional
  * overrides and malformed bytes become '?'. Writes at most cap bytes with NUL, cut at a character;
  * returns the length. */
-size_t width_clean(const char *s, char *out, size_t cap);
+size_t result_width_clean(const char *s, char *out, size_t cap);
 
 #endif

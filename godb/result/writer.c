@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-writer *writer_new(FILE *f)
+writer *result_writer_new(FILE *f)
 {
     writer *w = gp_alloc(1, sizeof *w);
     if (!w)
@@ -18,16 +18,16 @@ writer *writer_new(FILE *f)
     w->len = 0;
     w->failed = w->sys = 0;
     for (unsigned i = 0; i < 256; i++)
-        w->octet[i][3] = (char)number_u64(w->octet[i], i);
+        w->octet[i][3] = (char)result_number_u64(w->octet[i], i);
     return w;
 }
 
-void writer_free(writer *w)
+void result_writer_free(writer *w)
 {
     gp_free(w);
 }
 
-void writer_flush(writer *w)
+void result_writer_flush(writer *w)
 {
     if (!w->failed && w->len && fwrite(w->buf, 1, w->len, w->f) != w->len) {
         w->failed = 1;
@@ -36,9 +36,9 @@ void writer_flush(writer *w)
     w->len = 0;
 }
 
-gp_status writer_finish(writer *w, gp_err *err)
+gp_status result_writer_finish(writer *w, gp_err *err)
 {
-    writer_flush(w);
+    result_writer_flush(w);
     if (!w->failed && fflush(w->f) != 0) {
         w->failed = 1;
         w->sys = errno;
@@ -47,7 +47,7 @@ gp_status writer_finish(writer *w, gp_err *err)
                      : GP_OK;
 }
 
-void writer_add(writer *w, const char *p, size_t n)
+void result_writer_add(writer *w, const char *p, size_t n)
 {
     while (n > WRITER_BYTES - w->len) {
         size_t part = WRITER_BYTES - w->len;
@@ -55,51 +55,51 @@ void writer_add(writer *w, const char *p, size_t n)
         w->len += part;
         p += part;
         n -= part;
-        writer_flush(w);
+        result_writer_flush(w);
     }
     memcpy(w->buf + w->len, p, n);
     w->len += n;
 }
 
-void writer_adds(writer *w, const char *s)
+void result_writer_adds(writer *w, const char *s)
 {
-    writer_add(w, s, strlen(s));
+    result_writer_add(w, s, strlen(s));
 }
 
-void writer_addc(writer *w, char c)
+void result_writer_addc(writer *w, char c)
 {
-    *writer_room(w, 1) = c;
+    *result_writer_room(w, 1) = c;
     w->len++;
 }
 
-void writer_fill(writer *w, char c, size_t n)
+void result_writer_fill(writer *w, char c, size_t n)
 {
     while (n) {
         size_t part = n < WRITER_ROOM ? n : WRITER_ROOM;
-        memset(writer_room(w, part), c, part);
+        memset(result_writer_room(w, part), c, part);
         w->len += part;
         n -= part;
     }
 }
 
-void writer_u64(writer *w, uint64_t v)
+void result_writer_u64(writer *w, uint64_t v)
 {
-    char *p = writer_room(w, 20);
-    w->len += number_u64(p, v);
+    char *p = result_writer_room(w, 20);
+    w->len += result_number_u64(p, v);
 }
 
-void writer_i64(writer *w, int64_t v)
+void result_writer_i64(writer *w, int64_t v)
 {
     if (v < 0)
-        writer_addc(w, '-');
-    writer_u64(w, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+        result_writer_addc(w, '-');
+    result_writer_u64(w, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
-void writer_printf(writer *w, const char *fmt, ...)
+void result_writer_printf(writer *w, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    char *p = writer_room(w, WRITER_ROOM);
+    char *p = result_writer_room(w, WRITER_ROOM);
     int n = vsnprintf(p, WRITER_ROOM, fmt, ap);
     va_end(ap);
     if (n > 0)
@@ -109,7 +109,7 @@ void writer_printf(writer *w, const char *fmt, ...)
 static void json_special(writer *w, uint32_t cp)
 {
     static const char hex[] = "0123456789abcdef";
-    char *p = writer_room(w, 6);
+    char *p = result_writer_room(w, 6);
     const char *at = cp < 0x20 ? strchr("\bb\ff\nn\rr\tt", (int)cp) : NULL;
     *p++ = '\\';
     if (cp == '"' || cp == '\\') {
@@ -121,84 +121,90 @@ static void json_special(writer *w, uint32_t cp)
         for (int shift = 12; shift >= 0; shift -= 4)
             *p++ = hex[cp >> shift & 15];
     }
-    writer_used(w, p);
+    result_writer_used(w, p);
 }
 
-void writer_json(writer *w, const char *s)
+void result_writer_json(writer *w, const char *s)
 {
     const char *from = s; /* start of what can be copied as it is */
-    writer_addc(w, '"');
+    result_writer_addc(w, '"');
     for (size_t n; *s; s += n) {
-        uint32_t cp = width_next(s, &n);
+        uint32_t cp = result_width_next(s, &n);
         int special = cp < 0x20 || cp == '"' || cp == '\\' || cp == '<' || cp == '>' || cp == '&' ||
                       cp == 0x2028 || cp == 0x2029 || cp == WIDTH_BAD;
         if (!special)
             continue;
-        writer_add(w, from, (size_t)(s - from));
+        result_writer_add(w, from, (size_t)(s - from));
         json_special(w, cp == WIDTH_BAD ? 0xfffd : cp);
         from = s + n;
     }
-    writer_add(w, from, (size_t)(s - from));
-    writer_addc(w, '"');
+    result_writer_add(w, from, (size_t)(s - from));
+    result_writer_addc(w, '"');
 }
 
-void writer_csv(writer *w, const char *s, size_t n)
+void result_writer_csv(writer *w, const char *s, size_t n)
 {
     int quote = n > 0 && strchr(" \t\v\f", s[0]) != NULL;
     for (size_t i = 0; i < n && !quote; i++)
         quote = s[i] == ',' || s[i] == '"' || s[i] == '\n' || s[i] == '\r';
     if (!quote) {
-        writer_add(w, s, n);
+        result_writer_add(w, s, n);
         return;
     }
-    writer_addc(w, '"');
+    result_writer_addc(w, '"');
     for (size_t i = 0; i < n; i++) {
         if (s[i] == '"')
-            writer_addc(w, '"');
-        writer_addc(w, s[i]);
+            result_writer_addc(w, '"');
+        result_writer_addc(w, s[i]);
     }
-    writer_addc(w, '"');
+    result_writer_addc(w, '"');
 }
 
-void writer_html(writer *w, const char *s, size_t n)
+/* Entity or escape for a byte, NULL when it may stay. */
+static const char *html_entity(char c)
 {
-    for (size_t i = 0; i < n; i++) {
-        switch (s[i]) {
-        case '<':
-            writer_adds(w, "&lt;");
-            break;
-        case '>':
-            writer_adds(w, "&gt;");
-            break;
-        case '&':
-            writer_adds(w, "&amp;");
-            break;
-        case '"':
-            writer_adds(w, "&quot;");
-            break;
-        case '\'':
-            writer_adds(w, "&#39;");
-            break;
-        default:
-            writer_addc(w, s[i]);
-        }
+    switch (c) {
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '&':
+        return "&amp;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
     }
 }
 
-void writer_markdown(writer *w, const char *s, size_t n)
+void result_writer_html(writer *w, const char *s, size_t n)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *e = html_entity(s[i]);
+        if (!e)
+            continue;
+        result_writer_add(w, s + from, i - from);
+        result_writer_adds(w, e);
+        from = i + 1;
+    }
+    result_writer_add(w, s + from, n - from);
+}
+
+void result_writer_markdown(writer *w, const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (s[i] == '\n' || s[i] == '\r') {
-            writer_addc(w, ' ');
-            continue;
+            result_writer_addc(w, ' ');
+        } else if (s[i] == '<' || s[i] == '>' || s[i] == '&') {
+            result_writer_html(w, s + i, 1);
+        } else {
+            if (s[i] && strchr("\\`*_[]|~", s[i]))
+                result_writer_addc(w, '\\');
+            result_writer_addc(w, s[i]);
         }
-        if (s[i] == '<' || s[i] == '>' || s[i] == '&') {
-            writer_html(w, s + i, 1);
-            continue;
-        }
-        if (strchr("\\`*_[]|~", s[i]))
-            writer_addc(w, '\\');
-        writer_addc(w, s[i]);
     }
 }
 
@@ -276,7 +282,7 @@ static size_t put_v6(const writer *w, char *p, const uint8_t b[16])
     return (size_t)(at - p);
 }
 
-size_t writer_addr(const writer *w, char *p, uint8_t family, const uint8_t bytes[16])
+size_t result_writer_addr(const writer *w, char *p, uint8_t family, const uint8_t bytes[16])
 {
     if (family == 4)
         return put_v4(w, p, bytes);

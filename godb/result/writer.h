@@ -10,10 +10,10 @@
 
 enum {
     WRITER_BYTES = 1 << 16,
-    WRITER_ROOM = 1024, /* most bytes writer_room() grants */
+    WRITER_ROOM = 1024, /* most bytes result_writer_room() grants */
 };
 
-/* One thread. After a failed write everything is swallowed; writer_finish() reports it. */
+/* One thread. After a failed write everything is swallowed; result_writer_finish() reports it. */
 typedef struct writer {
     FILE *f;
     size_t len;
@@ -22,54 +22,54 @@ typedef struct writer {
     char buf[WRITER_BYTES];
 } writer;
 
-/* NULL if out of memory. writer_free() does not write what is left. */
-writer *writer_new(FILE *f);
-void writer_free(writer *w);
-static inline void writer_freep(writer **w)
+/* NULL if out of memory. result_writer_free() does not write what is left. */
+writer *result_writer_new(FILE *f);
+void result_writer_free(writer *w);
+static inline void result_writer_freep(writer **w)
 {
-    writer_free(*w);
+    result_writer_free(*w);
 }
 
 /* Write everything and flush the stream. GP_EIO with errno (EPIPE too). */
-gp_status writer_finish(writer *w, gp_err *err) GP_MUST_CHECK;
+gp_status result_writer_finish(writer *w, gp_err *err) GP_MUST_CHECK;
 
-void writer_flush(writer *w);
+void result_writer_flush(writer *w);
 
-/* n <= WRITER_ROOM bytes to write to; account for those used with writer_used(). */
-static inline char *writer_room(writer *w, size_t n)
+/* n <= WRITER_ROOM bytes to write to; account for those used with result_writer_used(). */
+static inline char *result_writer_room(writer *w, size_t n)
 {
     if (n > WRITER_BYTES - w->len)
-        writer_flush(w);
+        result_writer_flush(w);
     return w->buf + w->len;
 }
-static inline void writer_used(writer *w, const char *end)
+static inline void result_writer_used(writer *w, const char *end)
 {
     w->len = (size_t)(end - w->buf);
 }
 
-void writer_add(writer *w, const char *p, size_t n);
-void writer_adds(writer *w, const char *s);
-void writer_addc(writer *w, char c);
-void writer_fill(writer *w, char c, size_t n);
-void writer_u64(writer *w, uint64_t v);
-void writer_i64(writer *w, int64_t v);
-void writer_printf(writer *w, const char *fmt, ...) GP_PRINTF(2, 3);
+void result_writer_add(writer *w, const char *p, size_t n);
+void result_writer_adds(writer *w, const char *s);
+void result_writer_addc(writer *w, char c);
+void result_writer_fill(writer *w, char c, size_t n);
+void result_writer_u64(writer *w, uint64_t v);
+void result_writer_i64(writer *w, int64_t v);
+void result_writer_printf(writer *w, const char *fmt, ...) GP_PRINTF(2, 3);
 
 /* Quoted JSON string; <, >, & and the line separators are escaped, bytes that are not UTF-8 become
  * U+FFFD (6.6). */
-void writer_json(writer *w, const char *s);
+void result_writer_json(writer *w, const char *s);
 
 /* Quote one CSV field where 6.5 asks for it. */
-void writer_csv(writer *w, const char *s, size_t n);
+void result_writer_csv(writer *w, const char *s, size_t n);
 
 /* HTML: < > & " ' as entities. */
-void writer_html(writer *w, const char *s, size_t n);
+void result_writer_html(writer *w, const char *s, size_t n);
 
 /* One cell of a Markdown table: what would end the cell or start markup is escaped. */
-void writer_markdown(writer *w, const char *s, size_t n);
+void result_writer_markdown(writer *w, const char *s, size_t n);
 
 /* Canonical address text as gp_addr_format, without NUL; at most 45 bytes. family 0 writes nothing.
  */
-size_t writer_addr(const writer *w, char *p, uint8_t family, const uint8_t bytes[16]);
+size_t result_writer_addr(const writer *w, char *p, uint8_t family, const uint8_t bytes[16]);
 
 #endif

@@ -138,7 +138,7 @@ static void bench_merge(const char *what, size_t n_parts, size_t rows, uint64_t 
     if (!parts)
         exit(1);
     for (size_t i = 0; i < n_parts; i++) {
-        char host[16];
+        char host[32];
         snprintf(host, sizeof host, "edge-%zu", i);
         make(&parts[i], rows, keys, host, 0);
         parts[i].hostname = "";

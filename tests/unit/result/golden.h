@@ -1,4 +1,5 @@
-/* golden.h - the literal outputs of query.md 2.9, 6.4, 6.5 and 6.6 (conformance cases M01 to M11). */
+/* golden.h - the literal outputs of query.md 2.9, 6.4, 6.5 and 6.6 (conformance cases M01 to M11).
+ */
 #ifndef GOLDEN_H
 #define GOLDEN_H
 

@@ -107,15 +107,16 @@ static void test_width(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char buf[64];
-        size_t n = width_clean(cases[i].s, buf, sizeof buf);
+        size_t n = result_width_clean(cases[i].s, buf, sizeof buf);
         if (strcmp(buf, cases[i].clean) != 0 || n != strlen(buf))
             fail_msg("%s: clean gives '%s'", cases[i].what, buf);
-        if (width_columns(buf, n) != cases[i].columns)
-            fail_msg("%s: got %zu columns, want %zu", cases[i].what, width_columns(buf, n),
+        if (result_width_columns(buf, n) != cases[i].columns)
+            fail_msg("%s: got %zu columns, want %zu", cases[i].what, result_width_columns(buf, n),
                      cases[i].columns);
     }
     char tiny[4];
-    assert_int_equal(width_clean("a\xe6\x9d\xb1", tiny, sizeof tiny), 1); /* cut at a character */
+    assert_int_equal(result_width_clean("a\xe6\x9d\xb1", tiny, sizeof tiny),
+                     1); /* cut at a character */
     assert_string_equal(tiny, "a");
 }
 
@@ -143,7 +144,7 @@ static void test_addr(void **state)
         "abcd:ef01:2345:6789:abcd:ef01:2345:6789",
     };
     test_rng rng = test_rng_new(3);
-    writer *w = writer_new(NULL);
+    writer *w = result_writer_new(NULL);
     assert_non_null(w);
     for (size_t i = 0; i < 20000; i++) {
         gp_addr a = {.family = 6};
@@ -162,11 +163,11 @@ static void test_addr(void **state)
             }
         }
         gp_addr_format(&a, want, sizeof want);
-        got[writer_addr(w, got, a.family, a.bytes)] = '\0';
+        got[result_writer_addr(w, got, a.family, a.bytes)] = '\0';
         if (strcmp(got, want) != 0)
             fail_msg("got %s, want %s", got, want);
     }
-    writer_free(w);
+    result_writer_free(w);
 }
 
 int main(void)

@@ -48,15 +48,16 @@ static void add_part(result_merger *m, const spec_part *p)
 static void test_cases(void **state)
 {
     (void)state;
-    static const spec_part a = {.rows = {{0, "a", "1", "eth0", "10.0.0.1", NULL, 0, 80, 100, 0, 1, 0},
-                                    {0, "a", "1", "eth0", "10.0.0.2", NULL, 0, 80, 60, 0, 1, 0}},
-                           .n = 2,
-                           .hits = 3,
-                           .first_s = 1,
-                           .last_s = 4,
-                           .ifaces = {"eth0", "eth1"},
-                           .host = "a",
-                           .data = 1};
+    static const spec_part a = {
+        .rows = {{0, "a", "1", "eth0", "10.0.0.1", NULL, 0, 80, 100, 0, 1, 0},
+                 {0, "a", "1", "eth0", "10.0.0.2", NULL, 0, 80, 60, 0, 1, 0}},
+        .n = 2,
+        .hits = 3,
+        .first_s = 1,
+        .last_s = 4,
+        .ifaces = {"eth0", "eth1"},
+        .host = "a",
+        .data = 1};
     static const spec_part b = {
         .rows = {{0, "a", "1", "eth0", "10.0.0.1", NULL, 0, 80, 200, 0, 1, 0}, /* L01 */
                  {0, "b", "2", "eth0", "10.0.0.2", NULL, 0, 80, 60, 0, 1, 0},  /* L02 */
@@ -116,12 +117,13 @@ static void test_cases(void **state)
 static void test_merge_hosts(void **state)
 {
     (void)state;
-    static const spec_part a = {.rows = {{0, "a", "1", "eth0", "10.0.0.1", NULL, 0, 80, 100, 1, 1, 0},
-                                    {0, "b", "2", "eth0", "10.0.0.1", NULL, 0, 80, 5, 1, 1, 0}},
-                           .n = 2,
-                           .data = 1,
-                           .ifaces = {"eth0"},
-                           .host = "a"};
+    static const spec_part a = {
+        .rows = {{0, "a", "1", "eth0", "10.0.0.1", NULL, 0, 80, 100, 1, 1, 0},
+                 {0, "b", "2", "eth0", "10.0.0.1", NULL, 0, 80, 5, 1, 1, 0}},
+        .n = 2,
+        .data = 1,
+        .ifaces = {"eth0"},
+        .host = "a"};
     query_stmt s = make_stmt(0);
     result_merger *m = NULL;
     result r;
@@ -164,10 +166,10 @@ static void test_bins(void **state)
 {
     (void)state;
     static const spec_part a = {.rows = {{300, "a", "1", "e", NULL, NULL, 0, 80, 1, 0, 1, 0},
-                                    {600, "a", "1", "e", NULL, NULL, 0, 80, 2, 0, 1, 0},
-                                    {900, "a", "1", "e", NULL, NULL, 0, 80, 4, 0, 1, 0}},
-                           .n = 3,
-                           .data = 1};
+                                         {600, "a", "1", "e", NULL, NULL, 0, 80, 2, 0, 1, 0},
+                                         {900, "a", "1", "e", NULL, NULL, 0, 80, 4, 0, 1, 0}},
+                                .n = 3,
+                                .data = 1};
     query_stmt s = make_stmt(QUERY_LABEL_TIME);
     s.bin_s = 600;
     result_merger *m = NULL;

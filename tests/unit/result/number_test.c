@@ -124,11 +124,11 @@ static void test_numbers(void **state)
         uint64_t v = numbers[i].v;
         want(w, "count", result_fmt_count(v, b, sizeof b), numbers[i].count);
         want(w, "small", result_fmt_count_small(v, b, sizeof b), numbers[i].small);
-        b[number_count_small(b, v, 1)] = '\0';
+        b[result_number_count_small(b, v, 1)] = '\0';
         want(w, "small padded", b, numbers[i].small_padded);
         want(w, "size", result_fmt_size(v, b, sizeof b), numbers[i].size);
         want(w, "size small", result_fmt_size_small(v, b, sizeof b), numbers[i].size_small);
-        b[number_size_small(b, v, 1)] = '\0';
+        b[result_number_size_small(b, v, 1)] = '\0';
         want(w, "size small padded", b, numbers[i].size_small_padded);
     }
 }
@@ -147,16 +147,17 @@ static void test_percentages(void **state)
     (void)state;
     char b[32];
     for (size_t i = 0; i < COUNT(percentages); i++) {
-        b[number_fixed2(b, percentages[i].pct)] = '\0';
+        b[result_number_fixed2(b, percentages[i].pct)] = '\0';
         want(percentages[i].what, "csv", b, percentages[i].csv);
     }
-    assert_true(number_percent(5, 0) == 0.0);
-    assert_true(number_percent(0, 5) == 0.0);
+    assert_true(result_number_percent(5, 0) == 0.0);
+    assert_true(result_number_percent(0, 5) == 0.0);
     /* 100 * part does not fit 64 bits (U28) */
-    assert_true(number_percent(UINT64_C(300000000000000000), UINT64_C(400000000000000000)) == 75.0);
+    assert_true(result_number_percent(UINT64_C(300000000000000000), UINT64_C(400000000000000000)) ==
+                75.0);
 }
 
-/* number_fixed2() must round exactly as printf does, ties included. */
+/* result_number_fixed2() must round exactly as printf does, ties included. */
 static void test_fixed2_like_printf(void **state)
 {
     (void)state;
@@ -164,14 +165,15 @@ static void test_fixed2_like_printf(void **state)
     static const double ties[] = {0.125, 0.375, 0.005, 0.015, 1.005, 2.675, 99.995, 1023.995, 0.0};
     char got[32], text[32];
     for (size_t i = 0; i < COUNT(ties); i++) {
-        got[number_fixed2(got, ties[i])] = '\0';
+        got[result_number_fixed2(got, ties[i])] = '\0';
         snprintf(text, sizeof text, "%.2f", ties[i]);
         want("tie", "fixed2", got, text);
     }
     for (size_t i = 0, n = test_rounds(200000); i < n; i++) {
         uint64_t a = test_rng_u64(&rng) >> test_rng_below(&rng, 63), b = test_rng_u64(&rng) >> 20;
-        double v = i & 1 ? number_percent(a % (b + 1), b) : (double)(a % 1000000000) / 1024.0;
-        got[number_fixed2(got, v)] = '\0';
+        double v =
+            i & 1 ? result_number_percent(a % (b + 1), b) : (double)(a % 1000000000) / 1024.0;
+        got[result_number_fixed2(got, v)] = '\0';
         snprintf(text, sizeof text, "%.2f", v);
         want("random", "fixed2", got, text);
     }
@@ -184,7 +186,7 @@ static void test_u64_like_printf(void **state)
     char got[32], text[32];
     for (unsigned i = 0; i < 20000; i++) {
         uint64_t v = i == 0 ? 0 : i == 1 ? UINT64_MAX : test_rng_u64(&rng) >> (i & 63);
-        got[number_u64(got, v)] = '\0';
+        got[result_number_u64(got, v)] = '\0';
         snprintf(text, sizeof text, "%" PRIu64, v);
         want("random", "u64", got, text);
     }
