@@ -165,7 +165,7 @@ static json_t *load(const void *bytes, size_t len, int *wide, gp_err *err)
     if (json_is_object(v))
         return v;
     (void)gp_fail(err, GP_EINVAL, 0, "got %s, want an object with the query's arguments",
-                  json_is_null(v) ? "null" : type_name(v));
+                  type_name(v));
     json_decref(v);
     return NULL;
 }

@@ -7,7 +7,7 @@
 #include "gp/clock.h"
 #include "gp/mem.h"
 #include "limits.h"
-#include "query/cond.h"
+#include "lookup_int.h"
 
 #include <ares.h>
 #include <errno.h>
@@ -109,7 +109,8 @@ static gp_status run(ares_channel ch, const size_t *open, gp_deadline deadline)
     return GP_OK;
 }
 
-static gp_status open_channel(int64_t timeout_ms, ares_channel *ch, gp_err *err)
+static gp_status open_channel(const char *servers, int64_t timeout_ms, ares_channel *ch,
+                              gp_err *err)
 {
     struct ares_options o = {.tries = TRIES};
     int64_t each = timeout_ms / 2;
@@ -119,6 +120,11 @@ static gp_status open_channel(int64_t timeout_ms, ares_channel *ch, gp_err *err)
     int rc = init_status == ARES_SUCCESS
                  ? ares_init_options(ch, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES)
                  : init_status;
+    if (rc == ARES_SUCCESS && servers) {
+        rc = ares_set_servers_ports_csv(*ch, servers);
+        if (rc != ARES_SUCCESS)
+            ares_destroy(*ch);
+    }
     if (rc != ARES_SUCCESS)
         return gp_fail(err, rc == ARES_ENOMEM ? GP_ENOMEM : GP_EIO, 0, "name lookup: %s",
                        ares_strerror(rc));
@@ -140,8 +146,8 @@ static gp_status judge(const char *const *names, const answer *a, size_t n, gp_e
     return GP_OK;
 }
 
-gp_status query_lookup_system(void *ctx, const char *const *names, size_t n, int64_t timeout_ns,
-                              query_addrs *out, gp_err *err)
+gp_status query_lookup_at(const char *servers, const char *const *names, size_t n,
+                          int64_t timeout_ns, query_addrs *out, gp_err *err)
 {
     struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT};
     int64_t timeout_ms = timeout_ns / NS_PER_MS;
@@ -149,12 +155,11 @@ gp_status query_lookup_system(void *ctx, const char *const *names, size_t n, int
     ares_channel ch;
     size_t open = n;
 
-    (void)ctx;
     if (n == 0)
         return GP_OK;
     if (timeout_ms <= 0)
         return gp_fail(err, GP_EDEADLINE, 0, "no time to resolve \"%.64s\"", names[0]);
-    GP_TRY(open_channel(timeout_ms, &ch, err));
+    GP_TRY(open_channel(servers, timeout_ms, &ch, err));
     answer *answers = gp_calloc(n, sizeof *answers);
     if (!answers) {
         ares_destroy(ch);
@@ -172,4 +177,11 @@ gp_status query_lookup_system(void *ctx, const char *const *names, size_t n, int
         (void)gp_fail(err, st, 0, "name lookup: %s", gp_status_name(st));
     gp_free(answers);
     return st;
+}
+
+gp_status query_lookup_system(void *ctx, const char *const *names, size_t n, int64_t timeout_ns,
+                              query_addrs *out, gp_err *err)
+{
+    (void)ctx;
+    return query_lookup_at(NULL, names, n, timeout_ns, out, err);
 }

@@ -173,7 +173,8 @@ static query_token_kind word_operator(const char *p, size_t n, place at)
         return QUERY_TOK_AND;
     if (is(p, n, "or"))
         return QUERY_TOK_OR;
-    if (at == AT_PRIMARY && is(p, n, "not") && (is_space(next) || opens(next)))
+    if (at == AT_PRIMARY && is(p, n, "not") &&
+        (is_space(next) || opens(next) || (next == '!' && p[n + 1] != '=')))
         return QUERY_TOK_NOT;
     int kind = at == AT_COMPARE && next != '!' ? compare_word(p, n) : -1;
     return kind < 0 ? QUERY_TOK_WORD : (query_token_kind)kind;

@@ -1,0 +1,168 @@
+/* args_test.c - the arguments object: defaults, copies, JSON in and out. */
+#include "query/args.h"
+
+#include "gp/bytes.h"
+#include "test.h"
+
+static char *to_json(const query_args *a)
+{
+    gp_buf b = {0};
+
+    query_args_to_json(a, &b);
+    return gp_buf_take(&b);
+}
+
+static void test_defaults(void **state)
+{
+    query_args a;
+
+    (void)state;
+    want_ok(query_args_init(&a));
+    char *s = to_json(&a);
+    assert_string_equal(s,
+                        "{\"query\":\"\",\"ifaces\":\"\",\"query_hosts_resolver_type\":\"string\","
+                        "\"time_resolution\":\"5m\",\"format\":\"txt\",\"sort_by\":\"bytes\","
+                        "\"num_results\":1000,\"dns_resolution\":{\"enabled\":false,"
+                        "\"timeout\":1000000000,\"max_rows\":25},\"max_mem_pct\":60}");
+    gp_free(s);
+    query_args_clear(&a);
+    s = to_json(&a);
+    assert_string_equal(s,
+                        "{\"query\":\"\",\"ifaces\":\"\",\"dns_resolution\":{\"enabled\":false}}");
+    gp_free(s);
+}
+
+/* The example of spec 9.1, and an object with every member: both come back byte for byte. */
+static void test_round_trip(void **state)
+{
+    static const char *const texts[] = {
+        "{\"query\":\"sip,host\",\"ifaces\":\"any\",\"query_hosts\":\"edge-7,edge-8\","
+        "\"query_hosts_resolver_type\":\"string\",\"condition\":\"dport=443\","
+        "\"first\":\"1930000000\",\"last\":\"1930086400\",\"time_resolution\":\"5m\","
+        "\"format\":\"json\",\"sort_by\":\"bytes\",\"num_results\":1000,\"dns_resolution\":"
+        "{\"enabled\":false,\"timeout\":1000000000,\"max_rows\":25},\"max_mem_pct\":60,"
+        "\"caller\":\"goQuery\"}",
+        "{\"query\":\"sip\",\"ifaces\":\"eth0\",\"query_hosts\":\"a\",\"query_hosts_resolver_"
+        "type\":"
+        "\"b\",\"hostname\":\"c\",\"host_id\":9223372036854775807,\"condition\":"
+        "\"dport \\u003c 1 \\u0026 proto = \\\"x\\\\\\n\",\"in\":true,\"out\":true,\"sum\":true,"
+        "\"first\":\"1\",\"last\":\"2\",\"time_resolution\":\"auto\",\"format\":\"csv\","
+        "\"sort_by\":\"time\",\"num_results\":7,\"sort_ascending\":true,\"list\":true,"
+        "\"version\":true,\"dns_resolution\":{\"enabled\":true,\"timeout\":5,\"max_rows\":6},"
+        "\"max_mem_pct\":-1,\"low_mem\":true,\"keepalive\":-100,\"caller\":\"\xC3\xA4\","
+        "\"live\":true,\"merge_hosts\":true}",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        query_args a = {0}, copy = {0};
+        gp_err err = {0};
+        want_ok_err(&err, query_args_from_json(&a, texts[i], strlen(texts[i]), &err));
+        want_ok(query_args_copy(&copy, &a));
+        query_args_clear(&a);
+        char *s = to_json(&copy);
+        assert_string_equal(s, texts[i]);
+        gp_free(s);
+        query_args_clear(&copy);
+    }
+}
+
+/* I34 to I41: what a stored query may say, on top of flags. */
+static void test_overlay(void **state)
+{
+    static const struct {
+        const char *what, *json;
+        const char *query; /* afterwards; NULL: refused */
+        uint64_t num_results;
+        int64_t dns_timeout_ns;
+        const char *error;
+    } cases[] = {
+        {"I40: the file wins", "{\"num_results\": 2}", "sip", 2, 9, NULL},
+        {"I41: absent keeps the flag", "{}", "sip", 5, 9, NULL},
+        {"I36: any case", "{\"Query\": \"dip\", \"NUM_RESULTS\": 3}", "dip", 3, 9, NULL},
+        {"null leaves the value", "{\"query\": null, \"num_results\": null}", "sip", 5, 9, NULL},
+        {"null object", "{\"dns_resolution\": null}", "sip", 5, 9, NULL},
+        {"unknown keys", "{\"bogus\": [1, {\"a\": null}], \"query\": \"dport\"}", "dport", 5, 9,
+         NULL},
+        {"I37: text behind the object", "{\"query\": \"dip\"} trailing", "dip", 5, 9, NULL},
+        {"I39: durations as text", "{\"dns_resolution\": {\"timeout\": \"1.5s\"}}", "sip", 5,
+         1500000000, NULL},
+        {"durations as numbers", "{\"dns_resolution\": {\"Timeout\": 77}}", "sip", 5, 77, NULL},
+        {"all rows", "{\"num_results\": 18446744073709551615}", "sip", UINT64_MAX, 9, NULL},
+        {"a large number beside small ones",
+         "{\"dns_resolution\": {\"timeout\": 12}, \"num_results\": 9300000000000000000}", "sip",
+         UINT64_C(9300000000000000000), 12, NULL},
+        {"empty text", "{\"query\": \"\"}", "", 5, 9, NULL},
+        {"I34", "{\"num_results\": -1}", NULL, 0, 0, "num_results: got a number, want a whole"},
+        {"I35", "{\"first\": 1456358400}", NULL, 0, 0, "first: got a number, want a string"},
+        {"I38 array", "[]", NULL, 0, 0, "got an array, want an object"},
+        {"I38 empty", "", NULL, 0, 0, "not JSON"},
+        {"I38 no JSON", "nojson", NULL, 0, 0, "not JSON: line 1"},
+        {"only null", "null", NULL, 0, 0, "not JSON"},
+        {"fractions", "{\"num_results\": 1.5}", NULL, 0, 0, "want a whole number"},
+        {"exponents", "{\"num_results\": 1e3}", NULL, 0, 0, "want a whole number"},
+        {"beyond 64 bits", "{\"num_results\": 36893488147419103232}", NULL, 0, 0, "num_results"},
+        {"fractions beside large numbers",
+         "{\"num_results\": 9300000000000000000, \"max_mem_pct\": 1.5}", NULL, 0, 0, "max_mem_pct"},
+        {"signed member beyond its range", "{\"keepalive\": 9300000000000000000}", NULL, 0, 0,
+         "keepalive"},
+        {"duration without unit", "{\"keepalive\": \"5\"}", NULL, 0, 0, "want a duration"},
+        {"text as flag", "{\"live\": \"true\"}", NULL, 0, 0,
+         "live: got a string, want true or false"},
+        {"flag as text", "{\"query\": true}", NULL, 0, 0,
+         "query: got true or false, want a string"},
+        {"object as text", "{\"query\": {}}", NULL, 0, 0, "query: got an object, want a string"},
+        {"text as object", "{\"dns_resolution\": \"on\"}", NULL, 0, 0, "want an object"},
+        {"wrong inside the object", "{\"dns_resolution\": {\"enabled\": 1}}", NULL, 0, 0,
+         "enabled: got a number"},
+        {"twice", "{\"query\": \"a\", \"query\": \"b\"}", NULL, 0, 0, "duplicate"},
+        {"twice in another case", "{\"query\": \"a\", \"QUERY\": \"b\"}", NULL, 0, 0,
+         "given twice"},
+        {"cut short", "{\"query\": \"a\"", NULL, 0, 0, "not JSON"},
+        {"malformed UTF-8", "{\"query\": \"\xFF\"}", NULL, 0, 0, "not JSON"},
+        {"NUL in a text", "{\"query\": \"a\\u0000b\"}", NULL, 0, 0, "not JSON"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        query_args a = {.num_results = 5, .dns_timeout_ns = 9};
+        gp_err err = {0};
+        want_ok(query_args_set(&a.query, "sip"));
+        gp_status st = query_args_from_json(&a, cases[i].json, strlen(cases[i].json), &err);
+        if (cases[i].query) {
+            if (st != GP_OK || strcmp(a.query, cases[i].query) != 0 ||
+                a.num_results != cases[i].num_results ||
+                a.dns_timeout_ns != cases[i].dns_timeout_ns)
+                fail_msg("%s: %s; query %s, %" PRIu64 " results", cases[i].what, err.msg, a.query,
+                         a.num_results);
+        } else if (st != GP_EINVAL || !strstr(err.msg, cases[i].error) ||
+                   strcmp(a.query, "sip") != 0 || a.num_results != 5) {
+            fail_msg("%s: got \"%s\"; query %s", cases[i].what, err.msg, a.query);
+        }
+        query_args_clear(&a);
+    }
+}
+
+static void test_limits(void **state)
+{
+    size_t n = 4 * 1024 * 1024 + 1;
+    GP_CLEANUP(gp_freep) char *big = gp_alloc(n, 1);
+    query_args a = {0};
+    gp_err err = {0};
+
+    (void)state;
+    assert_non_null(big);
+    memset(big, '[', n);
+    want_err(GP_EINVAL, &err, "at most", query_args_from_json(&a, big, n, &err));
+    want_err(GP_EINVAL, &err, "not JSON", query_args_from_json(&a, big, n - 1, &err));
+    query_args_clear(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_overlay),
+        cmocka_unit_test(test_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
