@@ -1,0 +1,338 @@
+/* scan.c - a worker: its scratch, and the way of one block from columns to groups. */
+#include "scan.h"
+
+#include "godb/packed.h"
+#include "gp/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void exec_warn(exec_ctx *x, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    if (!x->opts->warn)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    pthread_mutex_lock(&x->lock);
+    char *copy = x->n_warnings < EXEC_WARN_MAX ? gp_strdup(text) : NULL;
+    if (copy)
+        x->warnings[x->n_warnings++] = copy;
+    else
+        x->warnings_lost++;
+    pthread_mutex_unlock(&x->lock);
+}
+
+gp_status exec_worker_init(exec_worker *w, exec_ctx *x, gp_err *err)
+{
+    unsigned depth = 0;
+    void *p = NULL;
+
+    *w = (exec_worker){.x = x};
+    GP_TRY(godb_reader_new(&w->reader, err));
+    GP_TRY(exec_mem_alloc(&x->mem, sizeof *w->vec, &p, err));
+    w->vec = p;
+    for (unsigned f = 0; f < EXEC_N_FAMILIES; f++) {
+        if (x->plan.filter[f].depth > depth)
+            depth = x->plan.filter[f].depth;
+        for (unsigned i = 0; i < EXEC_CONJ_MAX; i++)
+            w->order[f][i] = (uint8_t)i;
+    }
+    w->scratch_bytes = (size_t)(depth + 1) * EXEC_VEC;
+    GP_TRY(exec_mem_alloc(&x->mem, w->scratch_bytes, &p, err));
+    w->scratch = p;
+    exec_direct_init(&w->direct, &x->plan, &x->mem);
+    GP_TRY(exec_slabs_init(&w->local_slabs, &x->mem, err));
+    return GP_OK;
+}
+
+void exec_worker_free(exec_worker *w)
+{
+    if (!w->x)
+        return;
+    exec_mem *mem = &w->x->mem;
+    for (unsigned f = 0; f < EXEC_N_FAMILIES; f++) {
+        exec_feed_free(&w->feed[f]);
+        exec_feed_free(&w->local_feed[f]);
+        exec_table_free(&w->local[f]);
+    }
+    exec_slabs_free(&w->local_slabs);
+    exec_direct_free(&w->direct);
+    exec_mem_free(mem, w->vec, sizeof *w->vec);
+    exec_mem_free(mem, w->scratch, w->scratch_bytes);
+    exec_mem_free(mem, w->mask, w->cap_rows);
+    exec_mem_free(mem, w->sel, (w->cap_rows + 32) * sizeof *w->sel);
+    godb_reader_free(w->reader);
+    w->x = NULL;
+}
+
+/* ---- columns of a block ---- */
+
+static void live_col(exec_block *b, godb_col c)
+{
+    const godb_rows *r = b->live;
+    const void *const p[GODB_N_COLS] = {
+        r->sip,        r->dip,        r->proto,      r->dport,
+        r->counter[0], r->counter[1], r->counter[2], r->counter[3],
+    };
+
+    b->col[c] = p[c];
+}
+
+gp_status exec_block_col(exec_worker *w, exec_block *b, godb_col c, gp_err *err)
+{
+    if (b->col[c])
+        return GP_OK;
+    if (b->live) {
+        live_col(b, c);
+        return GP_OK;
+    }
+    GP_TRY(godb_reader_col(w->reader, b->day, b->index, c, &b->col[c], &w->stats.bytes_loaded,
+                           err));
+    w->stats.bytes_decompressed += b->raw[c];
+    if (!b->col[c])
+        return gp_fail(err, GP_ECORRUPT, 0, "column %s is empty", godb_col_file(c));
+    return GP_OK;
+}
+
+void exec_block_cols(const exec_block *b, unsigned f, exec_cols *out)
+{
+    size_t v4 = f ? b->n[0] : 0; /* rows before the part */
+    const uint8_t *const *c = b->col;
+
+    *out = (exec_cols){
+        .addr = {c[GODB_COL_SIP] ? c[GODB_COL_SIP] + 4 * v4 : NULL,
+                 c[GODB_COL_DIP] ? c[GODB_COL_DIP] + 4 * v4 : NULL},
+        .dport = c[GODB_COL_DPORT] ? c[GODB_COL_DPORT] + 2 * v4 : NULL,
+        .proto = c[GODB_COL_PROTO] ? c[GODB_COL_PROTO] + v4 : NULL,
+    };
+}
+
+/* Attributes of the key and the counters. */
+static gp_status load_columns(exec_worker *w, exec_block *b, gp_err *err)
+{
+    static const struct {
+        unsigned attr;
+        godb_col col;
+    } keys[] = {{QUERY_SIP, GODB_COL_SIP},
+                {QUERY_DIP, GODB_COL_DIP},
+                {QUERY_DPORT, GODB_COL_DPORT},
+                {QUERY_PROTO, GODB_COL_PROTO}};
+
+    for (size_t i = 0; i < GP_COUNT(keys); i++)
+        if (w->x->plan.key_attrs >> keys[i].attr & 1)
+            GP_TRY(exec_block_col(w, b, keys[i].col, err));
+    for (godb_col c = GODB_COL_BYTES_RCVD; c < GODB_N_COLS; c++)
+        GP_TRY(exec_block_col(w, b, c, err));
+    return GP_OK;
+}
+
+/* Counter columns from row `row` on. */
+static gp_status counters(const exec_block *b, size_t row, exec_counter out[4], gp_err *err)
+{
+    size_t n = (size_t)b->n[0] + b->n[1];
+
+    for (unsigned j = 0; j < 4; j++) {
+        const uint8_t *p = b->col[GODB_N_ATTRS + j];
+        unsigned width = 8;
+        if (!b->live) {
+            width = godb_packed_width(p, b->raw[GODB_N_ATTRS + j], n);
+            if (width == 0)
+                return gp_fail(err, GP_ECORRUPT, 0, "column %s does not hold %zu values",
+                               godb_col_file((godb_col)(GODB_N_ATTRS + j)), n);
+            p++;
+        }
+        out[j] = (exec_counter){.p = p + row * width, .width = width};
+    }
+    return GP_OK;
+}
+
+/* ---- groups ---- */
+
+static gp_status feed_ready(exec_worker *w, unsigned t, gp_err *err)
+{
+    return w->feed[t].t ? GP_OK : exec_feed_init(&w->feed[t], &w->x->table[t], err);
+}
+
+/* The table of this block's groups alone. */
+static gp_status local_ready(exec_worker *w, unsigned t, gp_err *err)
+{
+    if (w->local_feed[t].t)
+        return GP_OK;
+    GP_TRY(exec_table_init(&w->local[t], w->x->table[t].kw - 1, 1, &w->x->mem, &w->local_slabs,
+                           w->x->seed, err));
+    return exec_feed_init(&w->local_feed[t], &w->local[t], err);
+}
+
+/* Send finished groups of a block with time to the shared table. */
+static gp_status emit_timed(exec_worker *w, const exec_block *b, unsigned t, gp_err *err)
+{
+    exec_vec *v = w->vec;
+    exec_table *table = &w->x->table[t];
+    uint64_t *time = v->k[table->kw - 1];
+
+    for (size_t i = 0; i < v->n; i++)
+        time[i] = (uint64_t)b->time_s;
+    if (w->x->append)
+        return exec_table_append(table, (unsigned)(b->time_s / GODB_BLOCK_S) % EXEC_PARTS, v, err);
+    GP_TRY(feed_ready(w, t, err));
+    return exec_feed_add(&w->feed[t], v, err);
+}
+
+/* All groups of the local table as one vector after the other. */
+static gp_status local_flush(exec_worker *w, const exec_block *b, unsigned t, gp_err *err)
+{
+    exec_vec *v = w->vec;
+    exec_table *l = &w->local[t];
+
+    if (!w->local_feed[t].t)
+        return GP_OK;
+    GP_TRY(exec_feed_flush(&w->local_feed[t], err));
+    for (uint32_t i = 0; i < l->part[0].n;) {
+        for (v->n = 0; v->n < EXEC_VEC && i < l->part[0].n; v->n++, i++) {
+            const uint64_t *e = exec_entry(l, &l->part[0], i);
+            for (unsigned k = 0; k < l->kw; k++)
+                v->k[k][v->n] = e[k];
+            for (unsigned c = 0; c < 4; c++)
+                v->c[c][v->n] = e[l->kw + c];
+        }
+        GP_TRY(emit_timed(w, b, t, err));
+    }
+    exec_table_clear(l);
+    return GP_OK;
+}
+
+/* Vectors of one part into table t. */
+static gp_status add_table(exec_worker *w, const exec_block *b, unsigned f, const exec_cols *cols,
+                           const exec_counter cnt[4], const uint32_t *sel, size_t n, gp_err *err)
+{
+    const exec_plan *p = &w->x->plan;
+    exec_vec *v = w->vec;
+    unsigned t = p->split ? f : 0, kw = p->key[f].kw;
+    /* The block's groups are complete in one vector when it is sorted: no table needed then. */
+    int whole = p->timed && p->split && p->sorted_prefix && n <= EXEC_VEC;
+
+    if (p->timed) {
+        kw--;
+        GP_TRY(local_ready(w, t, err));
+    } else {
+        GP_TRY(feed_ready(w, t, err));
+    }
+    for (size_t at = 0; at < n; at += EXEC_VEC) {
+        size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
+        const uint32_t *s = sel ? sel + at : NULL;
+        exec_vec_keys(v, &p->key[f], f, cols, s, at, m);
+        exec_vec_counters(v, cnt, s, at, m);
+        if (p->sorted_prefix && !p->unique)
+            exec_vec_fold(v, kw, whole);
+        if (whole && exec_vec_rising(v, kw))
+            return emit_timed(w, b, t, err);
+        GP_TRY(exec_feed_add(p->timed ? &w->local_feed[t] : &w->feed[t], v, err));
+    }
+    return GP_OK;
+}
+
+static gp_status add_part(exec_worker *w, const exec_block *b, unsigned f, const uint32_t *sel,
+                          size_t n, gp_err *err)
+{
+    const exec_plan *p = &w->x->plan;
+    exec_counter cnt[4];
+    exec_cols cols;
+
+    GP_TRY(counters(b, f ? b->n[0] : 0, cnt, err));
+    exec_block_cols(b, f, &cols);
+    if (p->agg == EXEC_AGG_SUM) {
+        for (unsigned j = 0; j < 4; j++)
+            w->sum[j] += exec_counter_sum(&cnt[j], sel, 0, n);
+        w->has_sum = 1;
+        return GP_OK;
+    }
+    if (p->agg == EXEC_AGG_TABLE)
+        return add_table(w, b, f, &cols, cnt, sel, n, err);
+    GP_TRY(feed_ready(w, 0, err));
+    for (size_t at = 0; at < n; at += EXEC_VEC) {
+        size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
+        const uint32_t *s = sel ? sel + at : NULL;
+        exec_vec_counters(w->vec, cnt, s, at, m);
+        GP_TRY(exec_direct_add(&w->direct, &cols, s, at, m, w->vec, &w->feed[0], err));
+    }
+    return GP_OK;
+}
+
+/* The one group of a query without attributes. */
+static gp_status flush_sum(exec_worker *w, const exec_block *b, gp_err *err)
+{
+    exec_vec *v = w->vec;
+
+    if (!w->has_sum)
+        return GP_OK;
+    v->n = 1;
+    v->k[0][0] = 0;
+    for (unsigned j = 0; j < 4; j++) {
+        v->c[j][0] = w->sum[j];
+        w->sum[j] = 0;
+    }
+    w->has_sum = 0;
+    if (b)
+        return emit_timed(w, b, 0, err);
+    GP_TRY(feed_ready(w, 0, err));
+    return exec_feed_add(&w->feed[0], v, err);
+}
+
+static gp_status scan_rows(exec_worker *w, exec_block *b, gp_err *err)
+{
+    const exec_plan *p = &w->x->plan;
+    const uint32_t *sel[EXEC_N_FAMILIES];
+    size_t n[EXEC_N_FAMILIES];
+
+    for (unsigned f = 0; f < EXEC_N_FAMILIES; f++)
+        GP_TRY(exec_filter_block(w, b, f, &n[f], &sel[f], err));
+    if (n[0] + n[1] == 0)
+        return GP_OK;
+    GP_TRY(load_columns(w, b, err));
+    for (unsigned f = 0; f < EXEC_N_FAMILIES; f++)
+        if (n[f])
+            GP_TRY(add_part(w, b, f, sel[f], n[f], err));
+    if (!p->timed)
+        return GP_OK;
+    if (p->agg == EXEC_AGG_SUM)
+        return flush_sum(w, b, err);
+    for (unsigned t = 0; t < w->x->n_tables; t++)
+        GP_TRY(local_flush(w, b, t, err));
+    return GP_OK;
+}
+
+gp_status exec_scan_block(exec_worker *w, exec_block *b, gp_err *err)
+{
+    gp_err why = {0};
+    gp_status st = scan_rows(w, b, &why);
+
+    w->rows += (uint64_t)b->n[0] + b->n[1];
+    if (st == GP_ECORRUPT || st == GP_EIO || st == GP_EUNSUPPORTED || st == GP_ENOTFOUND) {
+        w->stats.blocks_corrupted++;
+        exec_warn(w->x, "%s: block %lld skipped: %s", w->x->iface, (long long)b->time_s, why.msg);
+        return GP_OK;
+    }
+    if (st != GP_OK && err)
+        *err = why;
+    return st;
+}
+
+gp_status exec_worker_finish(exec_worker *w, gp_err *err)
+{
+    const exec_plan *p = &w->x->plan;
+
+    if (p->agg == EXEC_AGG_SUM && !p->timed)
+        GP_TRY(flush_sum(w, NULL, err));
+    if (p->agg == EXEC_AGG_DIRECT) {
+        GP_TRY(feed_ready(w, 0, err));
+        GP_TRY(exec_direct_flush(&w->direct, &p->key[0], w->vec, &w->feed[0], err));
+    }
+    for (unsigned t = 0; t < w->x->n_tables; t++)
+        GP_TRY(exec_feed_flush(&w->feed[t], err));
+    return GP_OK;
+}

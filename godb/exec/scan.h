@@ -1,0 +1,117 @@
+/* scan.h - one query's shared state, its workers, and the scan of one block. */
+#ifndef EXEC_SCAN_H
+#define EXEC_SCAN_H
+
+#include "direct.h"
+#include "exec/exec.h"
+#include "godb/day.h"
+#include "mem.h"
+#include "plan.h"
+#include "sched.h"
+#include "table.h"
+
+struct exec_worker;
+
+enum { EXEC_WARN_MAX = 1000 }; /* texts kept; more are only counted */
+
+/* State of one query. Fields without a note are read-only while workers run. */
+typedef struct exec_ctx {
+    const godb_db *db;
+    const query_stmt *stmt;
+    const exec_opts *opts;
+    exec_plan plan;
+    exec_mem mem;
+    exec_slabs slabs; /* of the shared tables */
+    exec_table table[EXEC_N_FAMILIES];
+    unsigned n_tables;
+    unsigned n_threads;
+    struct exec_worker *workers;
+    uint64_t seed[EXEC_KW_MAX];
+    int append;   /* groups of blocks are complete (times are unique): never look them up */
+    int64_t first_s, last_s; /* of this interface: last_s is cut to what live flows leave */
+    exec_sched *sched;
+    const char *iface;
+    uint64_t days_failed; /* could not be opened */
+
+    atomic_int again;          /* a block time occurs twice: the interface needs append = 0 */
+    atomic_int failed;         /* first failure wins; lock protects the next three */
+    pthread_mutex_t lock;
+    gp_status status;
+    gp_err err;
+    char **warnings;           /* lock; delivered by the calling thread */
+    size_t n_warnings, warnings_lost;
+    _Atomic uint64_t blocks_done, blocks_total, days_done, days_total, rows, bytes;
+    _Atomic int64_t next_progress_ns;
+    atomic_flag in_progress;   /* a worker is inside opts->progress */
+} exec_ctx;
+
+/* A block, or live flows, as a source of columns. */
+typedef struct exec_block {
+    int64_t time_s;
+    uint32_t n[EXEC_N_FAMILIES];
+    const godb_day *day; /* NULL: live */
+    size_t index;
+    const godb_rows *live;
+    const uint8_t *col[GODB_N_COLS]; /* decoded; NULL: not yet */
+    uint32_t raw[GODB_N_COLS];       /* bytes */
+} exec_block;
+
+/* How often a top-level term emptied a block alone: cheap and sharp terms go first. */
+typedef struct exec_conj_stat {
+    uint32_t tried, emptied;
+} exec_conj_stat;
+
+/* One thread's. */
+typedef struct exec_worker {
+    exec_ctx *x;
+    godb_reader *reader;
+    exec_vec *vec;
+    exec_feed feed[EXEC_N_FAMILIES];
+    exec_direct direct;
+    exec_slabs local_slabs; /* of local */
+    exec_table local[EXEC_N_FAMILIES];     /* groups of one block, for keys with time */
+    exec_feed local_feed[EXEC_N_FAMILIES];
+    uint64_t sum[4];        /* EXEC_AGG_SUM */
+    int has_sum;
+    uint8_t *mask, *scratch;
+    uint32_t *sel;
+    size_t cap_rows, scratch_bytes;
+    uint8_t order[EXEC_N_FAMILIES][EXEC_CONJ_MAX];
+    exec_conj_stat conj[EXEC_N_FAMILIES][EXEC_CONJ_MAX];
+    unsigned filtered; /* blocks since the terms were put in order */
+    result_stats stats;     /* of the interface at hand */
+    unsigned days_failed;
+    uint64_t rows;
+} exec_worker;
+
+gp_status exec_worker_init(exec_worker *w, exec_ctx *x, gp_err *err) GP_MUST_CHECK;
+void exec_worker_free(exec_worker *w);
+
+/* Scan one block. Corrupt ones are counted and reported, not an error. */
+gp_status exec_scan_block(exec_worker *w, exec_block *b, gp_err *err) GP_MUST_CHECK;
+/* Hand everything the worker holds to the shared tables. */
+gp_status exec_worker_finish(exec_worker *w, gp_err *err) GP_MUST_CHECK;
+
+/* Rows of part f that pass the filter: count in *n_sel; *sel = their numbers in the part, or NULL
+ * for all. (filter.c) */
+gp_status exec_filter_block(exec_worker *w, exec_block *b, unsigned f, size_t *n_sel,
+                            const uint32_t **sel, gp_err *err) GP_MUST_CHECK;
+/* Column c of the block, decoded on first use. (scan.c) */
+gp_status exec_block_col(exec_worker *w, exec_block *b, godb_col c, gp_err *err) GP_MUST_CHECK;
+/* Pointers to part f of the attribute columns that are loaded. */
+void exec_block_cols(const exec_block *b, unsigned f, exec_cols *out);
+
+/* Remember the first failure; everybody stops. */
+void exec_failed(exec_ctx *x, gp_status st, const gp_err *err);
+/* The failure that was remembered, or GP_OK. Call when no worker runs. */
+gp_status exec_check(exec_ctx *x, gp_err *err) GP_MUST_CHECK;
+/* 1 when starting threads to look at the groups would cost more than it gives. */
+int exec_few_groups(const exec_ctx *x);
+
+/* Scan the days of x->iface (and its live flows) into the tables. *days: how many. Adds to
+ * out->time_first_s/last_s, stats and data_available. (run.c) */
+gp_status exec_run_iface(exec_ctx *x, result *out, int *have_span, gp_err *err) GP_MUST_CHECK;
+
+void exec_warn(exec_ctx *x, const char *fmt, ...) GP_PRINTF(2, 3);
+
+#endif
