@@ -5,6 +5,7 @@
 #include "gp/mem.h"
 #include "gp/pool.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>

@@ -7,7 +7,7 @@
 #include "godb/day.h"
 #include "mem.h"
 #include "plan.h"
-#include "sched.h"
+#include "handout.h"
 #include "table.h"
 
 struct exec_worker;

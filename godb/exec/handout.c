@@ -1,5 +1,5 @@
-/* sched.c - dynamic hand-out of days and blocks. */
-#include "sched.h"
+/* handout.c - dynamic hand-out of days and blocks. */
+#include "handout.h"
 
 #include "gp/mem.h"
 

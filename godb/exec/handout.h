@@ -1,6 +1,6 @@
-/* sched.h - hands the blocks of one interface's days out to the workers. */
-#ifndef EXEC_SCHED_H
-#define EXEC_SCHED_H
+/* handout.h - hands the blocks of one interface's days out to the workers. */
+#ifndef EXEC_HANDOUT_H
+#define EXEC_HANDOUT_H
 
 #include "godb/day.h"
 #include "godb/db.h"
