@@ -131,8 +131,7 @@ static gp_status do_iface(exec_ctx *x, exec_final *f, exec_sink sink, void *sink
     return GP_OK;
 }
 
-static gp_status do_ifaces(exec_ctx *x, exec_final *f, exec_sink sink, void *sink_ctx,
-                           gp_err *err)
+static gp_status do_ifaces(exec_ctx *x, exec_final *f, exec_sink sink, void *sink_ctx, gp_err *err)
 {
     char **stored = NULL, **all = NULL;
     const char **sel = NULL;

@@ -5,8 +5,8 @@
 #include "scan.h"
 
 enum {
-    EXEC_STREAM_ROWS = 8192,     /* rows a call of the sink */
-    EXEC_TOP_MAX = 1 << 20       /* bigger limits are sorted in full */
+    EXEC_STREAM_ROWS = 8192, /* rows a call of the sink */
+    EXEC_TOP_MAX = 1 << 20   /* bigger limits are sorted in full */
 };
 
 /* A row that may be among the first N. rank: greater comes first. */
@@ -25,17 +25,17 @@ typedef struct exec_final {
     exec_ctx *x;
     result *out;
     result_order order;
-    uint64_t limit;     /* rows to keep in heaps; 0 = all rows */
-    exec_top *top;      /* per thread, limit > 0 */
+    uint64_t limit; /* rows to keep in heaps; 0 = all rows */
+    exec_top *top;  /* per thread, limit > 0 */
     uint32_t host, iface;
     /* per thread, of this interface */
     struct exec_tally {
         uint64_t hits;
         result_counters totals;
-    } __attribute__((aligned(64))) *tally;
+    } __attribute__((aligned(64))) * tally;
     uint64_t *part_hits; /* groups kept per (table, partition), then row offsets */
     size_t row_base;
-    atomic_uint next;    /* next (table, partition) to work on */
+    atomic_uint next; /* next (table, partition) to work on */
     unsigned pass;
 } exec_final;
 

@@ -38,7 +38,8 @@ void exec_mem_init(exec_mem *m, uint64_t limit, unsigned pct)
     m->pct = 0;
     if (limit == 0) {
         long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-        uint64_t phys = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_C(1) << 32;
+        uint64_t phys =
+            pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_C(1) << 32;
         m->pct = pct == 0 || pct > 100 ? 60 : pct;
         m->limit = phys / 100 * m->pct;
     }

@@ -8,7 +8,8 @@ enum { PLAN_ARENA_BYTES = 64 << 20 }; /* conditions of a million terms fit */
 /* Bits of an attribute in a key of family index f. */
 static unsigned attr_bits(unsigned attr, unsigned f)
 {
-    static const uint8_t bits[EXEC_N_FAMILIES][QUERY_N_ATTRS] = {{32, 32, 16, 8}, {128, 128, 16, 8}};
+    static const uint8_t bits[EXEC_N_FAMILIES][QUERY_N_ATTRS] = {{32, 32, 16, 8},
+                                                                 {128, 128, 16, 8}};
 
     return bits[f][attr];
 }
@@ -57,8 +58,7 @@ gp_status exec_plan_build(const query_stmt *stmt, exec_plan *p, gp_err *err)
     if (!p->arena)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory for the plan");
     for (unsigned f = 0; f < EXEC_N_FAMILIES; f++) {
-        gp_status st =
-            exec_filter_build(stmt->cond, f == 0 ? 4 : 6, p->arena, &p->filter[f], err);
+        gp_status st = exec_filter_build(stmt->cond, f == 0 ? 4 : 6, p->arena, &p->filter[f], err);
         if (st != GP_OK) {
             exec_plan_free(p);
             return st;

@@ -1,4 +1,5 @@
-/* plan.h - what a statement means for the scan: key layout, filters, columns, way of aggregating. */
+/* plan.h - what a statement means for the scan: key layout, filters, columns, way of aggregating.
+ */
 #ifndef EXEC_PLAN_H
 #define EXEC_PLAN_H
 
@@ -21,8 +22,8 @@ typedef struct exec_keyfield {
 } exec_keyfield;
 
 typedef struct exec_keylayout {
-    unsigned kw;        /* words, the time word included; at least 1 */
-    int time_word;      /* index of the word with the block time, or -1 */
+    unsigned kw;   /* words, the time word included; at least 1 */
+    int time_word; /* index of the word with the block time, or -1 */
     unsigned n_fields;
     exec_keyfield f[QUERY_N_ATTRS];
 } exec_keylayout;
@@ -35,11 +36,11 @@ typedef enum exec_agg {
 
 /* Read-only while the workers run. */
 typedef struct exec_plan {
-    unsigned key_attrs;  /* bit 1 << query_attr */
-    int split;           /* an address is in the key: one table per family */
-    int timed;           /* the block time is part of the key */
-    int sorted_prefix;   /* stored order makes equal keys of a block adjacent */
-    int unique;          /* all four attributes: a block has no equal keys */
+    unsigned key_attrs; /* bit 1 << query_attr */
+    int split;          /* an address is in the key: one table per family */
+    int timed;          /* the block time is part of the key */
+    int sorted_prefix;  /* stored order makes equal keys of a block adjacent */
+    int unique;         /* all four attributes: a block has no equal keys */
     exec_agg agg;
     exec_keylayout key[EXEC_N_FAMILIES]; /* equal ones when not split */
     exec_filter filter[EXEC_N_FAMILIES]; /* 0: IPv4, 1: IPv6 */

@@ -218,8 +218,7 @@ static const exec_pred *pred_setify(const exec_pred *p, int family, gp_arena *a)
     uint8_t neg = p->kind == EXEC_P_AND;
 
     if (p->leaves < EXEC_LUT_LEAVES || (p->kind != EXEC_P_AND && p->kind != EXEC_P_OR) ||
-        (p->attrs != 1u << QUERY_SIP && p->attrs != 1u << QUERY_DIP) ||
-        !pred_is_set(p, neg, width))
+        (p->attrs != 1u << QUERY_SIP && p->attrs != 1u << QUERY_DIP) || !pred_is_set(p, neg, width))
         return p;
     size_t n = set_size(p);
     exec_pred *t = pred_new(a, family == 4 ? EXEC_P_SET4 : EXEC_P_SET,

@@ -36,10 +36,11 @@ struct exec_pred {
     uint8_t attr; /* query_attr of a leaf */
     uint8_t neg;
     uint16_t lo, hi;
-    uint64_t mask[2], value[2]; /* as loaded from memory (network order); NET4 uses 32 bits of [0] */
-    const uint64_t *lut;        /* bits */
-    const uint8_t *set;         /* set_n sorted addresses of 4 or 16 bytes */
-    const uint64_t *bloom;      /* 65,536 bits: hash of each address of the set */
+    uint64_t mask[2],
+        value[2];          /* as loaded from memory (network order); NET4 uses 32 bits of [0] */
+    const uint64_t *lut;   /* bits */
+    const uint8_t *set;    /* set_n sorted addresses of 4 or 16 bytes */
+    const uint64_t *bloom; /* 65,536 bits: hash of each address of the set */
     size_t set_n;
     unsigned attrs;  /* 1 << query_attr below this node */
     unsigned leaves; /* comparisons below this node, saturating */

@@ -118,7 +118,8 @@ static gp_status one_block(exec_worker *w, const godb_day *day, size_t i, gp_err
     gp_status st = gp_cancel_check(x->opts->cancel);
     if (st != GP_OK)
         return gp_fail(err, st, 0, "%s",
-                       st == GP_EDEADLINE ? "the query's deadline passed" : "the query was cancelled");
+                       st == GP_EDEADLINE ? "the query's deadline passed"
+                                          : "the query was cancelled");
     w->stats.blocks_processed++;
     if (!m->usable) {
         w->stats.blocks_corrupted++;

@@ -91,8 +91,8 @@ gp_status exec_block_col(exec_worker *w, exec_block *b, godb_col c, gp_err *err)
         live_col(b, c);
         return GP_OK;
     }
-    GP_TRY(godb_reader_col(w->reader, b->day, b->index, c, &b->col[c], &w->stats.bytes_loaded,
-                           err));
+    GP_TRY(
+        godb_reader_col(w->reader, b->day, b->index, c, &b->col[c], &w->stats.bytes_loaded, err));
     w->stats.bytes_decompressed += b->raw[c];
     if (!b->col[c])
         return gp_fail(err, GP_ECORRUPT, 0, "column %s is empty", godb_col_file(c));

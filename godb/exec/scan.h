@@ -5,9 +5,9 @@
 #include "direct.h"
 #include "exec/exec.h"
 #include "godb/day.h"
+#include "handout.h"
 #include "mem.h"
 #include "plan.h"
-#include "handout.h"
 #include "table.h"
 
 struct exec_worker;
@@ -27,22 +27,22 @@ typedef struct exec_ctx {
     unsigned n_threads;
     struct exec_worker *workers;
     uint64_t seed[EXEC_KW_MAX];
-    int append;   /* groups of blocks are complete (times are unique): never look them up */
+    int append; /* groups of blocks are complete (times are unique): never look them up */
     int64_t first_s, last_s; /* of this interface: last_s is cut to what live flows leave */
     exec_sched *sched;
     const char *iface;
     uint64_t days_failed; /* could not be opened */
 
-    atomic_int again;          /* a block time occurs twice: the interface needs append = 0 */
-    atomic_int failed;         /* first failure wins; lock protects the next three */
+    atomic_int again;  /* a block time occurs twice: the interface needs append = 0 */
+    atomic_int failed; /* first failure wins; lock protects the next three */
     pthread_mutex_t lock;
     gp_status status;
     gp_err err;
-    char **warnings;           /* lock; delivered by the calling thread */
+    char **warnings; /* lock; delivered by the calling thread */
     size_t n_warnings, warnings_lost;
     _Atomic uint64_t blocks_done, blocks_total, days_done, days_total, rows, bytes;
     _Atomic int64_t next_progress_ns;
-    atomic_flag in_progress;   /* a worker is inside opts->progress */
+    atomic_flag in_progress; /* a worker is inside opts->progress */
 } exec_ctx;
 
 /* A block, or live flows, as a source of columns. */
@@ -68,18 +68,18 @@ typedef struct exec_worker {
     exec_vec *vec;
     exec_feed feed[EXEC_N_FAMILIES];
     exec_direct direct;
-    exec_slabs local_slabs; /* of local */
-    exec_table local[EXEC_N_FAMILIES];     /* groups of one block, for keys with time */
+    exec_slabs local_slabs;            /* of local */
+    exec_table local[EXEC_N_FAMILIES]; /* groups of one block, for keys with time */
     exec_feed local_feed[EXEC_N_FAMILIES];
-    uint64_t sum[4];        /* EXEC_AGG_SUM */
+    uint64_t sum[4]; /* EXEC_AGG_SUM */
     int has_sum;
     uint8_t *mask, *scratch;
     uint32_t *sel;
     size_t cap_rows, scratch_bytes;
     uint8_t order[EXEC_N_FAMILIES][EXEC_CONJ_MAX];
     exec_conj_stat conj[EXEC_N_FAMILIES][EXEC_CONJ_MAX];
-    unsigned filtered; /* blocks since the terms were put in order */
-    result_stats stats;     /* of the interface at hand */
+    unsigned filtered;  /* blocks since the terms were put in order */
+    result_stats stats; /* of the interface at hand */
     unsigned days_failed;
     uint64_t rows;
 } exec_worker;

@@ -21,7 +21,7 @@ typedef struct stream {
     unsigned table;
     uint32_t *order[EXEC_PARTS]; /* entry numbers in key order */
     size_t bytes[EXEC_PARTS];
-    run heap[EXEC_PARTS];        /* smallest key at the root */
+    run heap[EXEC_PARTS]; /* smallest key at the root */
     unsigned n_heap;
     atomic_uint next;
 } stream;
@@ -145,16 +145,14 @@ static const uint64_t *heap_next(stream *s)
     } else {
         r->head = exec_entry(&s->f->x->table[s->table], r->part, r->order[r->at]);
         if (r->at + 8 < r->n) /* entries lie anywhere */
-            __builtin_prefetch(
-                exec_entry(&s->f->x->table[s->table], r->part, r->order[r->at + 8]));
+            __builtin_prefetch(exec_entry(&s->f->x->table[s->table], r->part, r->order[r->at + 8]));
     }
     if (s->n_heap)
         sift(s, 0);
     return e;
 }
 
-static gp_status send_all(stream *s, exec_sink sink, void *sink_ctx, result_row *rows,
-                          gp_err *err)
+static gp_status send_all(stream *s, exec_sink sink, void *sink_ctx, result_row *rows, gp_err *err)
 {
     exec_final *f = s->f;
     unsigned kw = f->x->table[s->table].kw;

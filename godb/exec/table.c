@@ -46,7 +46,7 @@ static const struct {
     gp_status (*add)(exec_table *t, exec_part *p, const exec_batch *b, gp_err *err);
     void (*reslot)(const exec_table *t, exec_part *p);
 } width[EXEC_KW_MAX + 1] = {
-    {NULL, NULL, NULL},          {scatter1, add1, reslot1}, {scatter2, add2, reslot2},
+    {NULL, NULL, NULL},        {scatter1, add1, reslot1}, {scatter2, add2, reslot2},
     {scatter3, add3, reslot3}, {scatter4, add4, reslot4}, {scatter5, add5, reslot5},
     {scatter6, add6, reslot6},
 };
@@ -121,8 +121,8 @@ gp_status exec_part_chunk(exec_table *t, exec_part *p, gp_err *err)
         p->cap_chunks = cap;
     }
     void *chunk = NULL;
-    GP_TRY(exec_slabs_get(t->slabs, EXEC_CHUNK * exec_entry_words(t) * sizeof(uint64_t), &chunk,
-                          err));
+    GP_TRY(
+        exec_slabs_get(t->slabs, EXEC_CHUNK * exec_entry_words(t) * sizeof(uint64_t), &chunk, err));
     p->chunks[p->n_chunks++] = chunk;
     return GP_OK;
 }

@@ -18,8 +18,8 @@
 enum {
     EXEC_PARTS_LOG2 = 6,
     EXEC_PARTS = 1 << EXEC_PARTS_LOG2,
-    EXEC_CHUNK = 256,                    /* entries of a chunk */
-    EXEC_BATCH = 128,                    /* records of a batch */
+    EXEC_CHUNK = 256,                     /* entries of a chunk */
+    EXEC_BATCH = 128,                     /* records of a batch */
     EXEC_PART_ENTRIES_MAX = (1 << 24) - 2 /* entry numbers are 24 bits, 0 means free */
 };
 

@@ -1,8 +1,8 @@
 /* table_impl.h - scatter and batch add for keys of KW words; included by table.c once per width. */
 
-#define FN_(a, b) a##b
+#define FN_(a, b)  a##b
 #define FN__(a, b) FN_(a, b)
-#define FN(name) FN__(name, KW)
+#define FN(name)   FN__(name, KW)
 
 static inline uint64_t FN(hash)(const uint64_t *seed, const uint64_t *k)
 {
@@ -112,8 +112,8 @@ static gp_status FN(add)(exec_table *t, exec_part *p, const exec_batch *b, gp_er
                 break;
             }
             uint32_t e = (v & 0xffffff) - 1;
-            uint64_t *entry = (uint64_t *)(void *)p->chunks[e / EXEC_CHUNK] +
-                              (size_t)(e % EXEC_CHUNK) * (KW + 4);
+            uint64_t *entry =
+                (uint64_t *)(void *)p->chunks[e / EXEC_CHUNK] + (size_t)(e % EXEC_CHUNK) * (KW + 4);
             if (v >> 24 == tag && FN(equal)(entry, rec)) {
                 for (unsigned c = KW; c < KW + 4; c++)
                     entry[c] += rec[c];

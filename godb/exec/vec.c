@@ -187,7 +187,8 @@ EXEC_SIMD static void mark_more(const uint64_t *restrict k, size_t n, uint8_t *r
         differs[i] |= k[i] != k[i - 1];
 }
 
-/* c[r] = sum of the rows of run r: differences of running sums, so no branch depends on the data. */
+/* c[r] = sum of the rows of run r: differences of running sums, so no branch depends on the data.
+ */
 static void run_sums(uint64_t *restrict c, size_t n, const uint32_t *starts, size_t m,
                      uint64_t *restrict sum)
 {

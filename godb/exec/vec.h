@@ -12,12 +12,12 @@ typedef struct exec_counter {
 
 /* Scratch of one worker; arrays of columns ("structure of arrays"), so that loops vectorise. */
 typedef struct exec_vec {
-    size_t n;                                  /* rows, then groups, in k and c */
-    uint64_t k[EXEC_KW_MAX][EXEC_VEC];         /* key words */
-    uint64_t c[4][EXEC_VEC];                   /* counters */
-    uint64_t sum[EXEC_VEC + 1];                /* running sums while runs are folded */
-    uint32_t starts[EXEC_VEC + 8];             /* first row of each run of equal keys */
-    uint8_t differs[EXEC_VEC];                 /* row differs from the one before */
+    size_t n;                          /* rows, then groups, in k and c */
+    uint64_t k[EXEC_KW_MAX][EXEC_VEC]; /* key words */
+    uint64_t c[4][EXEC_VEC];           /* counters */
+    uint64_t sum[EXEC_VEC + 1];        /* running sums while runs are folded */
+    uint32_t starts[EXEC_VEC + 8];     /* first row of each run of equal keys */
+    uint8_t differs[EXEC_VEC];         /* row differs from the one before */
 } exec_vec;
 
 /* Pack the keys of n rows: rows from, from + 1, ... of the part, or sel[0..n) when sel is not NULL.
