@@ -1,0 +1,308 @@
+/* complete.c - shell completion scripts from the option tables (bash, zsh, fish, PowerShell). */
+#include "internal.h"
+
+#include <ctype.h>
+#include <string.h>
+
+typedef struct script {
+    const cli_cmd *root;
+    const char *program;
+    char func[64]; /* program as a shell identifier */
+    FILE *out;
+} script;
+
+/* First sentence of a help text, with characters that the shells' quotes would trip over left out.
+ */
+static void put_short_help(const char *help, FILE *out)
+{
+    for (const char *p = help; *p; p++) {
+        if (*p == '.' && (p[1] == ' ' || p[1] == '\0' || p[1] == '\n'))
+            break;
+        if (strchr("'\"`$\\[]:\n", *p))
+            fputc(*p == '\n' ? ' ' : '-', out);
+        else
+            fputc(*p, out);
+    }
+}
+
+static void put_choices(const cli_opt *o, FILE *out)
+{
+    for (size_t i = 0; o->choices && o->choices[i]; i++)
+        fprintf(out, "%s%s", i ? " " : "", o->choices[i]);
+}
+
+/* All flags of a command separated by blanks: "--name -n ". */
+static void put_flags(const script *s, const cli_cmd *cmd)
+{
+    cli_walk w;
+    cli_walk_start(&w, s->root, cmd);
+    for (const cli_opt *o; (o = cli_walk_next(&w));) {
+        if (o->flags & CLI_HIDDEN)
+            continue;
+        fprintf(s->out, "--%s ", o->name);
+        if (o->letter)
+            fprintf(s->out, "-%c ", o->letter);
+    }
+    fputs("--help -h", s->out);
+}
+
+static void put_subs(const script *s, const cli_cmd *cmd)
+{
+    for (size_t i = 0; cmd->subs && cmd->subs[i]; i++)
+        fprintf(s->out, "%s ", cmd->subs[i]->name);
+}
+
+static void each_command(const script *s, const cli_cmd *cmd, const char *path,
+                         void (*put)(const script *, const cli_cmd *, const char *))
+{
+    char sub[128];
+    put(s, cmd, path);
+    for (size_t i = 0; cmd->subs && cmd->subs[i]; i++) {
+        snprintf(sub, sizeof sub, "%s%s%s", path, *path ? " " : "", cmd->subs[i]->name);
+        each_command(s, cmd->subs[i], sub, put);
+    }
+}
+
+/* ---- bash ---- */
+
+/* What completes the value of an option, as one arm of a case. */
+static void bash_value(const cli_opt *o, FILE *out)
+{
+    if (o->choices) {
+        fputs("COMPREPLY=($(compgen -W '", out);
+        put_choices(o, out);
+        fputs("' -- \"$cur\")); return ;;\n", out);
+    } else if (o->flags & (CLI_DIR | CLI_FILE)) {
+        fprintf(out, "COMPREPLY=($(compgen %s -- \"$cur\")); return ;;\n",
+                o->flags & CLI_DIR ? "-d" : "-f");
+    } else {
+        fputs("COMPREPLY=(); return ;;\n", out);
+    }
+}
+
+static void bash_values(const script *s, const cli_cmd *cmd, const char *path)
+{
+    cli_walk w;
+    cli_walk_start(&w, s->root, cmd);
+    for (const cli_opt *o; (o = cli_walk_next(&w));) {
+        if (o->type == CLI_BOOL || o->flags & CLI_HIDDEN)
+            continue;
+        fprintf(s->out, "    '%s:--%s'", path, o->name);
+        if (o->letter)
+            fprintf(s->out, " | '%s:-%c'", path, o->letter);
+        fputs(") ", s->out);
+        bash_value(o, s->out);
+    }
+}
+
+static void bash_words(const script *s, const cli_cmd *cmd, const char *path)
+{
+    fprintf(s->out, "    '%s') words='", path);
+    put_subs(s, cmd);
+    fputs("' flags='", s->out);
+    put_flags(s, cmd);
+    fputs("' ;;\n", s->out);
+}
+
+/* Which command the words before the cursor name; only exact paths count. */
+static void bash_paths(const script *s, const cli_cmd *cmd, const char *path)
+{
+    (void)cmd;
+    if (*path)
+        fprintf(s->out, "      '%s') path='%s' ;;\n", path, path);
+}
+
+static void bash(const script *s)
+{
+    FILE *out = s->out;
+    fprintf(out, "# bash completion for %s\n_%s() {\n", s->program, s->func);
+    fputs("  local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\" path='' "
+          "w words flags\n"
+          "  COMPREPLY=()\n",
+          out);
+    if (s->root->completer)
+        fprintf(out,
+                "  if [ \"$prev\" = -d ]; then\n"
+                "    COMPREPLY=($(compgen -d -- \"$cur\")); return\n"
+                "  fi\n"
+                "  if command -v %s >/dev/null 2>&1; then\n"
+                "    mapfile -t COMPREPLY < <(%s bash \"$COMP_POINT\" \"$COMP_LINE\" 2>/dev/null)\n"
+                "    [ \"${#COMPREPLY[@]}\" -gt 0 ] && return\n"
+                "  fi\n",
+                s->root->completer, s->root->completer);
+    fputs("  for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+          "    case \"${path:+$path }$w\" in\n",
+          out);
+    each_command(s, s->root, "", bash_paths);
+    fputs("    esac\n  done\n  case \"$path:$prev\" in\n", out);
+    each_command(s, s->root, "", bash_values);
+    fputs("  esac\n  case \"$path\" in\n", out);
+    each_command(s, s->root, "", bash_words);
+    fputs("  esac\n"
+          "  case \"$cur\" in\n"
+          "    -*) COMPREPLY=($(compgen -W \"$flags\" -- \"$cur\")) ;;\n"
+          "    *) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")) ;;\n"
+          "  esac\n}\n",
+          out);
+    fprintf(out, "complete -o nosort -o default -F _%s %s\n", s->func, s->program);
+}
+
+/* ---- zsh ---- */
+
+static void zsh_option(const cli_opt *o, const char *name, const char *dash, FILE *out)
+{
+    fprintf(out, " \\\n    '*%s%s%s[", dash, name, o->type == CLI_BOOL ? "" : dash[1] ? "=" : "+");
+    put_short_help(o->help, out);
+    fputc(']', out);
+    if (o->type != CLI_BOOL) {
+        fprintf(out, ":%s:", o->value ? o->value : "value");
+        if (o->choices) {
+            fputc('(', out);
+            put_choices(o, out);
+            fputc(')', out);
+        } else {
+            fputs(o->flags & CLI_DIR ? "_files -/" : o->flags & CLI_FILE ? "_files" : " ", out);
+        }
+    }
+    fputc('\'', out);
+}
+
+static void zsh_command(const script *s, const cli_cmd *cmd, const char *path)
+{
+    cli_walk w;
+    fprintf(s->out, "    '%s') _arguments -s", path);
+    cli_walk_start(&w, s->root, cmd);
+    for (const cli_opt *o; (o = cli_walk_next(&w));) {
+        char letter[2] = {o->letter, '\0'};
+        if (o->flags & CLI_HIDDEN)
+            continue;
+        zsh_option(o, o->name, "--", s->out);
+        if (o->letter)
+            zsh_option(o, letter, "-", s->out);
+    }
+    fputs(" \\\n    '(- *)'{-h,--help}'[Show help]'", s->out);
+    if (cmd->subs && cmd->subs[0]) {
+        fputs(" '1: :(", s->out);
+        put_subs(s, cmd);
+        fputs(")'", s->out);
+    }
+    fputs(" '*: :_files' ;;\n", s->out);
+}
+
+static void zsh(const script *s)
+{
+    fprintf(s->out,
+            "#compdef %s\n"
+            "_%s() {\n"
+            "  local path='' w\n"
+            "  for w in \"${(@)words[2,CURRENT-1]}\"; do\n"
+            "    case \"${path:+$path }$w\" in\n",
+            s->program, s->func);
+    each_command(s, s->root, "", bash_paths);
+    fputs("    esac\n  done\n  case \"$path\" in\n", s->out);
+    each_command(s, s->root, "", zsh_command);
+    fprintf(s->out, "  esac\n}\ncompdef _%s %s\n", s->func, s->program);
+}
+
+/* ---- fish ---- */
+
+static void fish_command(const script *s, const cli_cmd *cmd, const char *path)
+{
+    char when[256];
+    const char *last = strrchr(path, ' ');
+    last = last ? last + 1 : path;
+    if (*path)
+        snprintf(when, sizeof when, "-n '__fish_seen_subcommand_from %s'", last);
+    else
+        snprintf(when, sizeof when, "-n __fish_use_subcommand");
+    for (size_t i = 0; cmd->subs && cmd->subs[i]; i++) {
+        fprintf(s->out, "complete -c %s %s -f -a %s -d '", s->program, when, cmd->subs[i]->name);
+        put_short_help(cmd->subs[i]->summary, s->out);
+        fputs("'\n", s->out);
+    }
+    for (const cli_opt *o = cmd->opts; o && o->name; o++) {
+        if (o->flags & CLI_HIDDEN)
+            continue;
+        fprintf(s->out, "complete -c %s ", s->program);
+        if (*path)
+            fprintf(s->out, "%s ", when);
+        fprintf(s->out, "-l %s ", o->name);
+        if (o->letter)
+            fprintf(s->out, "-s %c ", o->letter);
+        if (o->type != CLI_BOOL)
+            fputs(o->flags & (CLI_FILE | CLI_DIR) ? "-r " : "-x ", s->out);
+        if (o->choices) {
+            fputs("-a '", s->out);
+            put_choices(o, s->out);
+            fputs("' ", s->out);
+        } else if (o->flags & CLI_DIR) {
+            fputs("-a '(__fish_complete_directories)' ", s->out);
+        }
+        fputs("-d '", s->out);
+        put_short_help(o->help, s->out);
+        fputs("'\n", s->out);
+    }
+}
+
+static void fish(const script *s)
+{
+    fprintf(s->out, "# fish completion for %s\n", s->program);
+    each_command(s, s->root, "", fish_command);
+    fprintf(s->out, "complete -c %s -l help -s h -d 'Show help'\n", s->program);
+}
+
+/* ---- PowerShell ---- */
+
+static void powershell_command(const script *s, const cli_cmd *cmd, const char *path)
+{
+    cli_walk w;
+    fprintf(s->out, "    '%s' = @(", path);
+    for (size_t i = 0; cmd->subs && cmd->subs[i]; i++)
+        fprintf(s->out, "'%s',", cmd->subs[i]->name);
+    cli_walk_start(&w, s->root, cmd);
+    for (const cli_opt *o; (o = cli_walk_next(&w));)
+        if (!(o->flags & CLI_HIDDEN))
+            fprintf(s->out, "'--%s',", o->name);
+    fputs("'--help')\n", s->out);
+}
+
+static void powershell(const script *s)
+{
+    fprintf(s->out,
+            "# PowerShell completion for %s\n"
+            "Register-ArgumentCompleter -Native -CommandName %s -ScriptBlock {\n"
+            "  param($word, $ast, $cursor)\n  $table = @{\n",
+            s->program, s->program);
+    each_command(s, s->root, "", powershell_command);
+    fputs("  }\n"
+          "  $path = ''\n"
+          "  foreach ($e in $ast.CommandElements | Select-Object -Skip 1) {\n"
+          "    $next = ($path + ' ' + $e.ToString()).Trim()\n"
+          "    if ($table.ContainsKey($next)) { $path = $next }\n"
+          "  }\n"
+          "  $table[$path] | Where-Object { $_ -like \"$word*\" } | ForEach-Object {\n"
+          "    [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)\n"
+          "  }\n"
+          "}\n",
+          s->out);
+}
+
+gp_status cli_completion(const cli_cmd *root, const char *program, const char *shell, FILE *out,
+                         gp_err *err)
+{
+    static const struct {
+        const char *name;
+        void (*put)(const script *);
+    } shells[] = {{"bash", bash}, {"zsh", zsh}, {"fish", fish}, {"powershell", powershell}};
+    script s = {.root = root, .program = program, .out = out};
+    size_t n = 0;
+    for (const char *p = program; *p && n + 1 < sizeof s.func; p++)
+        s.func[n++] = isalnum((unsigned char)*p) ? *p : '_';
+    for (size_t i = 0; i < GP_COUNT(shells); i++)
+        if (strcmp(shells[i].name, shell) == 0) {
+            shells[i].put(&s);
+            return GP_OK;
+        }
+    return gp_fail(err, GP_ENOTFOUND, 0, "unknown shell \"%.40s\": bash, zsh, fish, powershell",
+                   shell);
+}
