@@ -16,7 +16,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { TRIES = 3, TRY_MIN_MS = 100, TRY_MAX_MS = 2000 };
+enum { TRIES = 3, TRY_MIN_MS = 100, TRY_MAX_MS = 2000, RECEIVE_BYTES = 512 * 1024 };
 
 static const int64_t NS_PER_MS = 1000000;
 
@@ -82,10 +82,11 @@ static gp_status run(ares_channel ch, const size_t *open, gp_deadline deadline)
         ares_socket_t socks[ARES_GETSOCK_MAXNUM];
         struct pollfd fds[ARES_GETSOCK_MAXNUM];
         nfds_t n = 0;
-        int bits = ares_getsock(ch, socks, ARES_GETSOCK_MAXNUM);
+        unsigned bits = (unsigned)ares_getsock(ch, socks, ARES_GETSOCK_MAXNUM);
 
         for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-            int r = ARES_GETSOCK_READABLE(bits, i) != 0, w = ARES_GETSOCK_WRITABLE(bits, i) != 0;
+            /* not ARES_GETSOCK_WRITABLE(): it shifts 1 into the sign bit */
+            int r = (int)(bits >> i & 1), w = (int)(bits >> (i + ARES_GETSOCK_MAXNUM) & 1);
             if (r || w)
                 fds[n++] =
                     (struct pollfd){socks[i], (short)((r ? POLLIN : 0) | (w ? POLLOUT : 0)), 0};
@@ -112,14 +113,15 @@ static gp_status run(ares_channel ch, const size_t *open, gp_deadline deadline)
 static gp_status open_channel(const char *servers, int64_t timeout_ms, ares_channel *ch,
                               gp_err *err)
 {
-    struct ares_options o = {.tries = TRIES};
+    struct ares_options o = {.tries = TRIES, .socket_receive_buffer_size = RECEIVE_BYTES};
     int64_t each = timeout_ms / 2;
 
     o.timeout = (int)(each < TRY_MIN_MS ? TRY_MIN_MS : each > TRY_MAX_MS ? TRY_MAX_MS : each);
     pthread_once(&init_once, init);
-    int rc = init_status == ARES_SUCCESS
-                 ? ares_init_options(ch, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES)
-                 : init_status;
+    int rc =
+        init_status == ARES_SUCCESS
+            ? ares_init_options(ch, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_RCVBUF)
+            : init_status;
     if (rc == ARES_SUCCESS && servers) {
         rc = ares_set_servers_ports_csv(*ch, servers);
         if (rc != ARES_SUCCESS)

@@ -152,7 +152,7 @@ static gp_status flood(void *ctx, const char *const *names, size_t n, int64_t ti
     (void)err;
     for (size_t i = 0; i < n; i++)
         for (int k = 0; k < 2000; k++) {
-            char text[32];
+            char text[48];
             (void)snprintf(text, sizeof text, "10.%zu.%d.%d", i, k / 250, k % 250);
             add(&out[i], text);
         }
