@@ -70,6 +70,7 @@ static gp_status run(cond_ctx *c, query_lookup lookup, void *lookup_ctx, int64_t
         GP_TRY(query_cond_normalise(c, &norm));
         GP_TRY(query_cond_balance(c, norm, q));
     }
+    q->n_names = c->n_names;
     if (c->filter)
         q->dirfilter = query_cond_dirfilter(c->filter);
     query_tokens_join(&c->tokens, c->tokens.n, &stmt);

@@ -51,6 +51,7 @@ typedef struct cond_ctx {
     cond_node *first_cmp; /* comparisons in the order of the text */
     cond_node *filter;    /* the direction filter, taken out of the tree by query_cond_split() */
     int filter_last;      /* it was the right operand */
+    size_t n_names;       /* distinct host names that were looked up */
     query_caret *caret;   /* may be NULL */
     gp_err *err;          /* may be NULL */
 } cond_ctx;

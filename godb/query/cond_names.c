@@ -177,6 +177,7 @@ gp_status query_cond_resolve(cond_ctx *c, query_lookup lookup, void *lookup_ctx,
 
     if (st == GP_OK && x.n)
         st = look_up(c, &x, lookup, lookup_ctx, timeout_ns);
+    c->n_names = x.n;
     names_free(&x);
     return st;
 }

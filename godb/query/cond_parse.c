@@ -54,19 +54,6 @@ cond_node *query_cond_node(cond_ctx *c, cond_kind kind)
     return n;
 }
 
-void query_cond_append(cond_node *parent, cond_node *child)
-{
-    child->next = NULL;
-    if (parent->last)
-        parent->last->next = child;
-    else
-        parent->first = child;
-    parent->last = child;
-    parent->has_dir |= child->has_dir;
-    if (child->height + 1 > parent->height)
-        parent->height = child->height + 1;
-}
-
 static gp_status no_memory(cond_ctx *c)
 {
     return gp_fail(c->err, GP_ENOMEM, 0, "condition of %zu tokens", c->tokens.n);
@@ -122,12 +109,50 @@ static void list_add(list *l, cond_node *n)
     l->n++;
 }
 
+static void adopt(cond_node *parent, const cond_node *child)
+{
+    parent->has_dir |= child->has_dir;
+    if (child->height + 1 > parent->height)
+        parent->height = child->height + 1;
+}
+
+void query_cond_append(cond_node *parent, cond_node *child)
+{
+    child->next = NULL;
+    if (parent->last)
+        parent->last->next = child;
+    else
+        parent->first = child;
+    parent->last = child;
+    adopt(parent, child);
+}
+
+/* A last operand of the chain's own kind, a | (b | c), is the same as a | b | c: chains associate
+ * to the right (spec 3.2). The others go in front of its operands, so that long chains in result
+ * form, which is full of brackets, are neither deep nor slow. */
+static cond_node *extend_last(list *l)
+{
+    cond_node *chain = l->last, *n = l->first;
+
+    for (;; n = n->next) {
+        adopt(chain, n);
+        if (n->next == chain)
+            break;
+    }
+    n->next = chain->first;
+    chain->first = l->first;
+    chain->next = NULL;
+    return chain;
+}
+
 /* The list as one node: itself when it has one member. NULL: out of memory. */
 static cond_node *list_close(cond_ctx *c, list *l, cond_kind kind)
 {
     cond_node *n = l->first;
 
-    if (l->n > 1) {
+    if (l->n > 1 && l->last->kind == kind) {
+        n = extend_last(l);
+    } else if (l->n > 1) {
         cond_node *chain = query_cond_node(c, kind);
         if (!chain)
             return NULL;

@@ -261,7 +261,9 @@ static gp_status check_condition(job *j)
                                description ? condition_hint(&c, description) : NULL);
         gp_free(shown);
     } else if (st == GP_OK) {
-        st = query_args_set(&j->a->condition, j->s->cond->statement_text);
+        /* names are looked up once: whoever gets the arguments gets addresses (U43) */
+        const query_cond *q = j->s->cond;
+        st = query_args_set(&j->a->condition, q->n_names ? q->text : q->statement_text);
     }
     gp_free(description);
     query_caret_clear(&c);

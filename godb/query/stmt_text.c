@@ -62,7 +62,7 @@ void query_stmt_to_json(const query_stmt *s, gp_buf *out)
     query_json_key(&o, "label_selector");
     labels_to_json(s->labels, out);
     query_json_text(&o, "query_type", s->args.query);
-    query_json_text_opt(&o, "condition", s->args.condition);
+    query_json_text_opt(&o, "condition", s->cond->statement_text);
     query_json_text(&o, "direction", query_direction_name(s->direction));
     query_json_int(&o, "from", s->first_s);
     query_json_int(&o, "to", s->last_s);

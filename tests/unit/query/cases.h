@@ -5,7 +5,7 @@
 
 #include "test.h"
 
-enum { CASE_COLS = 6 };
+enum { CASE_COLS = 10 };
 
 typedef struct case_table {
     char *text;                    /* whole file; the cells point into it */

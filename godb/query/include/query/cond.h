@@ -50,6 +50,7 @@ typedef struct query_cond {
     query_family family;
     unsigned attr_mask;   /* 1 << query_attr of the attributes compared */
     size_t n_cmp;         /* comparisons in the tree */
+    size_t n_names;       /* distinct host names that were looked up */
     char *text;           /* result form (3.8); "" when empty */
     char *statement_text; /* tokens joined by blanks */
     void *arena;          /* owns the nodes */
