@@ -60,12 +60,12 @@ typedef struct auth_peer {
     auth_kind kind;
     char name[65];
     uint8_t sign_pk[AUTH_SIGN_PK], dh_pk[AUTH_DH];
-    uint32_t roles;             /* AUTH_ROLE_* */
-    char host_globs[256];       /* comma list of globs the peer may ask about; "*" = all */
+    uint32_t roles;       /* AUTH_ROLE_* */
+    char host_globs[256]; /* comma list of globs the peer may ask about; "*" = all */
     char iface_globs[256];
-    int64_t max_span_s;         /* longest time range of a query; 0 = no limit */
+    int64_t max_span_s;                /* longest time range of a query; 0 = no limit */
     int64_t not_before_s, not_after_s; /* Unix seconds; 0 = open */
-    int local_uid;              /* peer uid on ipc:// when that decided; else -1 */
+    int local_uid;                     /* peer uid on ipc:// when that decided; else -1 */
 } auth_peer;
 
 /* Who is trusted: a trusted_keys file (one entry a line: kind name public-key options...), later

@@ -18,9 +18,9 @@ typedef struct auth_noise auth_noise;
 gp_status auth_noise_new(const auth_identity *id, int initiator, const void *prologue,
                          size_t prologue_len, auth_noise **out, gp_err *err) GP_MUST_CHECK;
 /* For test vectors: raw 32-byte secrets instead of an identity and a random ephemeral. */
-gp_status auth_noise_new_raw(const uint8_t s_sk[AUTH_DH], const uint8_t e_sk[AUTH_DH], int initiator,
-                             const void *prologue, size_t prologue_len, auth_noise **out,
-                             gp_err *err) GP_MUST_CHECK;
+gp_status auth_noise_new_raw(const uint8_t s_sk[AUTH_DH], const uint8_t e_sk[AUTH_DH],
+                             int initiator, const void *prologue, size_t prologue_len,
+                             auth_noise **out, gp_err *err) GP_MUST_CHECK;
 void auth_noise_free(auth_noise *n);
 
 /* Handshake: messages alternate, the initiator writes first; three in all (XX). Appends to out.
@@ -38,7 +38,8 @@ const uint8_t *auth_noise_hash(const auth_noise *n); /* 64-byte handshake hash h
  * (in place). Nonces count up; at 2^64 - 1 GP_ELIMIT. */
 gp_status auth_noise_encrypt(auth_noise *n, const void *plain, size_t len, void *out,
                              gp_err *err) GP_MUST_CHECK;
-/* len includes the tag; out gets len - 16 bytes. GP_EDENIED when forged; the channel is then dead. */
+/* len includes the tag; out gets len - 16 bytes. GP_EDENIED when forged; the channel is then dead.
+ */
 gp_status auth_noise_decrypt(auth_noise *n, const void *cipher, size_t len, void *out,
                              gp_err *err) GP_MUST_CHECK;
 

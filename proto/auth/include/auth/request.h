@@ -5,9 +5,9 @@
 #include "auth/keys.h"
 
 enum {
-    AUTH_SKEW_S = 60,         /* accepted clock difference, seconds */
-    AUTH_MAX_TTL_S = 3600,    /* longest time to live of a signed query */
-    AUTH_QUERY_ID = 16        /* random bytes that name a query */
+    AUTH_SKEW_S = 60,      /* accepted clock difference, seconds */
+    AUTH_MAX_TTL_S = 3600, /* longest time to live of a signed query */
+    AUTH_QUERY_ID = 16     /* random bytes that name a query */
 };
 
 /* Ids already seen, kept until they expire. Bounded: GP_ELIMIT rather than forgetting a live id.
@@ -15,14 +15,14 @@ enum {
 typedef struct auth_replay auth_replay;
 gp_status auth_replay_new(size_t max_ids, auth_replay **out, gp_err *err) GP_MUST_CHECK;
 void auth_replay_free(auth_replay *r);
-/* GP_OK and remembered until expires_s, GP_EEXIST when seen before. A process that starts must treat
- * queries issued before its start as replays: see auth_request_check. */
+/* GP_OK and remembered until expires_s, GP_EEXIST when seen before. A process that starts must
+ * treat queries issued before its start as replays: see auth_request_check. */
 gp_status auth_replay_add(auth_replay *r, const uint8_t signer[AUTH_SIGN_PK],
                           const uint8_t id[AUTH_QUERY_ID], int64_t now_s,
                           int64_t expires_s) GP_MUST_CHECK;
 
-/* The rules for a signed body after its signature was verified: issued_s within +-60 s of now when it
- * is first seen or later but before issued_s + ttl_s, ttl_s <= AUTH_MAX_TTL_S, not issued before
+/* The rules for a signed body after its signature was verified: issued_s within +-60 s of now when
+ * it is first seen or later but before issued_s + ttl_s, ttl_s <= AUTH_MAX_TTL_S, not issued before
  * started_s (start of this process; a restarted agent has an empty cache), not seen before.
  * GP_EDENIED with a text naming the rule; GP_EDEADLINE when expired. */
 gp_status auth_request_check(auth_replay *r, const uint8_t signer[AUTH_SIGN_PK],

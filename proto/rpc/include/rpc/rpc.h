@@ -1,9 +1,10 @@
 /* rpc.h - calls over encrypted byte streams: unary and server-streaming, deadlines, cancel, credit
  * (docs/protocol.md; design.md "Wire").
  *
- * Threads: a runtime owns nng's threads and a worker pool. Server handlers run on pool workers and may
- * block in rpc_stream_send() (credit); client events are delivered by callback on an internal thread
- * that must not block, or fetched with the blocking calls below. All handles are locked inside. */
+ * Threads: a runtime owns nng's threads and a worker pool. Server handlers run on pool workers and
+ * may block in rpc_stream_send() (credit); client events are delivered by callback on an internal
+ * thread that must not block, or fetched with the blocking calls below. All handles are locked
+ * inside. */
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
 
@@ -39,22 +40,28 @@ rpc_code rpc_code_from_status(gp_status st);
 gp_status rpc_code_to_status(rpc_code c);
 
 enum {
-    RPC_MAX_PAYLOAD = 256 * 1024,       /* bytes of one MSG frame */
-    RPC_STREAM_CREDIT = 1024 * 1024,    /* bytes a peer may send on a stream before credit */
-    RPC_MAX_METHOD = 64,                /* bytes of a method name */
+    RPC_MAX_PAYLOAD = 256 * 1024,    /* bytes of one MSG frame */
+    RPC_STREAM_CREDIT = 1024 * 1024, /* bytes a peer may send on a stream before credit */
+    RPC_MAX_METHOD = 64,             /* bytes of a method name */
     RPC_MAX_STATUS_TEXT = 1024,
     RPC_PING_MS = 15000,
 };
 
 typedef struct rpc_runtime rpc_runtime; /* one per process */
 typedef struct rpc_opts {
-    unsigned workers;              /* handler threads; 0 = CPUs + 2 */
-    const auth_identity *identity; /* own key; must outlive the runtime */
-    auth_trust *trust;             /* who may connect / be connected to; must outlive the runtime */
+    unsigned workers;              /* handler threads that are always there; 0 = CPUs + 2 */
+    unsigned max_workers;          /* at most so many while handlers wait; 0 = 64 */
+    const auth_identity *identity; /* own key; must outlive the runtime. NULL: anonymous, which only
+                                      an ipc:// peer accepts */
+    auth_trust *trust; /* who may connect / be connected to; must outlive the runtime. NULL: nobody
+                          but ipc:// peers */
     int64_t handshake_ms;          /* time-out of dial + handshake; 0 = 5000 */
+    int64_t stall_ms;              /* a peer that takes nothing for so long is dropped; 0 = 30000 */
     unsigned max_conns;            /* accepted connections; 0 = 4096 */
     unsigned max_conns_per_peer;   /* 0 = 64 */
     unsigned max_streams_per_conn; /* concurrent calls; 0 = 256 */
+    double calls_per_s;            /* calls of one peer; 0 = no limit */
+    unsigned burst;                /* calls at once before calls_per_s counts; 0 = one second's */
 } rpc_opts;
 gp_status rpc_runtime_new(const rpc_opts *o, rpc_runtime **out, gp_err *err) GP_MUST_CHECK;
 /* Stop: GOAWAY on every connection, wait at most drain_ms for running calls, close, join. */
@@ -69,23 +76,23 @@ typedef struct rpc_stream rpc_stream; /* one call being served; valid until the 
 typedef rpc_code (*rpc_handler)(void *ctx, rpc_stream *s, const uint8_t *req, size_t req_len,
                                 gp_buf *status_text);
 typedef struct rpc_method {
-    const char *name;       /* "query", ...; static */
+    const char *name; /* "query", ...; static */
     rpc_handler handler;
-    size_t max_request;     /* bytes; requests above are refused before they are buffered */
-    uint32_t kinds;         /* bit (1 << auth_kind) of peers that may call; 0 = any authenticated */
-    uint32_t roles;         /* roles of which all are required of the peer */
+    size_t max_request; /* bytes; requests above are refused before they are buffered */
+    uint32_t kinds;     /* bit (1 << auth_kind) of peers that may call; 0 = any authenticated */
+    uint32_t roles;     /* roles of which all are required of the peer */
 } rpc_method;
 
-/* Listen on "tcp://ADDR:PORT" (port 0 = any) or "ipc:///path". methods: array of n, borrowed for the
- * life of the runtime. *bound (may be NULL): the address really bound. On ipc:// a stale socket file
- * is removed after a connect test and the mode is set to 0660. */
+/* Listen on "tcp://ADDR:PORT" (port 0 = any) or "ipc:///path". methods: array of n, borrowed for
+ * the life of the runtime. *bound (may be NULL): the address really bound. On ipc:// a stale socket
+ * file is removed after a connect test and the mode is set to 0660. */
 gp_status rpc_listen(rpc_runtime *rt, const char *addr, const rpc_method *methods, size_t n,
                      void *ctx, char *bound, size_t bound_cap, gp_err *err) GP_MUST_CHECK;
 
 const auth_peer *rpc_stream_peer(const rpc_stream *s);
 gp_deadline rpc_stream_deadline(const rpc_stream *s);
-/* Set when the caller cancelled, the deadline passed or the connection broke; poll it, or hand it to
- * the engine. Valid while the handler runs. */
+/* Set when the caller cancelled, the deadline passed or the connection broke; poll it, or hand it
+ * to the engine. Valid while the handler runs. */
 gp_cancel *rpc_stream_cancel(rpc_stream *s);
 /* Send one message (<= RPC_MAX_PAYLOAD bytes, copied). Blocks for credit; GP_ECANCELLED,
  * GP_EDEADLINE or GP_EUNAVAILABLE when the call is over. */
@@ -96,15 +103,17 @@ gp_status rpc_stream_send(rpc_stream *s, const void *msg, size_t len, gp_err *er
 typedef struct rpc_conn rpc_conn; /* an authenticated connection; counted references inside calls */
 
 typedef struct rpc_dial_opts {
-    const char *addr;            /* tcp://host:port (numeric or a name), ipc:///path */
-    gp_deadline deadline;        /* for dial and handshake */
-    auth_kind want_kind;         /* AUTH_KIND_NONE = any trusted */
-    const char *want_name;       /* expected peer name; NULL = any trusted */
+    const char *addr;      /* tcp://host:port (numeric or a name), ipc:///path */
+    gp_deadline deadline;  /* for dial and handshake */
+    auth_kind want_kind;   /* AUTH_KIND_NONE = any trusted */
+    const char *want_name; /* expected peer name; NULL = any trusted */
 } rpc_dial_opts;
 /* Blocking dial with handshake. GP_EDENIED when the peer is not trusted or not the one wanted or
  * does not trust us; GP_EUNAVAILABLE, GP_EDEADLINE otherwise. */
-gp_status rpc_dial(rpc_runtime *rt, const rpc_dial_opts *o, rpc_conn **out, gp_err *err) GP_MUST_CHECK;
-/* The same without blocking: done is called once, on an internal thread; conn is NULL on failure. */
+gp_status rpc_dial(rpc_runtime *rt, const rpc_dial_opts *o, rpc_conn **out,
+                   gp_err *err) GP_MUST_CHECK;
+/* The same without blocking: done is called once, on an internal thread; conn is NULL on failure.
+ */
 typedef void (*rpc_dial_done)(void *ctx, rpc_conn *conn, const gp_err *err);
 gp_status rpc_dial_async(rpc_runtime *rt, const rpc_dial_opts *o, rpc_dial_done done, void *ctx,
                          gp_err *err) GP_MUST_CHECK;
@@ -120,13 +129,13 @@ typedef struct rpc_event {
     rpc_event_kind kind;
     const uint8_t *data; /* RPC_EV_MSG: valid during the callback / until the next rpc_call_recv */
     size_t len;
-    rpc_code code;       /* RPC_EV_STATUS */
-    const char *text;    /* RPC_EV_STATUS; "" = none */
+    rpc_code code;    /* RPC_EV_STATUS */
+    const char *text; /* RPC_EV_STATUS; "" = none */
 } rpc_event;
 
 /* Start a call. relative time-out from the deadline is sent along. on_event NULL: fetch events with
- * rpc_call_recv(). With on_event: called on an internal thread, must not block; credit is given back
- * when it returns, unless rpc_call_hold() was called (flow control by the consumer). */
+ * rpc_call_recv(). With on_event: called on an internal thread, must not block; credit is given
+ * back when it returns, unless rpc_call_hold() was called (flow control by the consumer). */
 typedef void (*rpc_on_event)(void *ctx, rpc_call *call, const rpc_event *ev);
 gp_status rpc_call_start(rpc_conn *c, const char *method, const void *req, size_t len,
                          gp_deadline deadline, rpc_on_event on_event, void *ctx, rpc_call **out,

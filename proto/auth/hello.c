@@ -1,0 +1,125 @@
+/* hello.c - handshake payloads: encode, decode, and check who the peer is. */
+#include "auth/hello.h"
+
+#include "gp/num.h"
+#include "identity.h"
+
+#include <string.h>
+
+/* Layout, big endian: "FPH1", u8 min version, u8 max version, u16 zero, u32 features, then fields
+ * of u8 type, u16 length, bytes. Types with the high bit set must be understood, others may be
+ * skipped. */
+enum { HEAD = 12, F_SIGN_PK = 1, F_DH_SIG = 2, F_CERT = 3, F_CRITICAL = 0x80 };
+
+static const char MAGIC[] = "FPH1";
+
+static void add_field(gp_buf *out, uint8_t type, const void *bytes, size_t len)
+{
+    uint8_t head[3] = {type, 0, 0};
+    gp_put_be16(head + 1, (uint16_t)len);
+    gp_buf_add(out, head, sizeof head);
+    gp_buf_add(out, bytes, len);
+}
+
+void auth_hello_encode(const auth_identity *id, uint32_t features, gp_buf *out)
+{
+    uint8_t head[HEAD] = {0};
+    memcpy(head, MAGIC, 4);
+    head[4] = AUTH_PROTO_MIN;
+    head[5] = AUTH_PROTO_MAX;
+    gp_put_be32(head + 8, features);
+    gp_buf_add(out, head, sizeof head);
+    if (!id)
+        return;
+    add_field(out, F_SIGN_PK, id->sign_pk, AUTH_SIGN_PK);
+    add_field(out, F_DH_SIG, id->dh_sig, AUTH_SIG);
+}
+
+static gp_status decode_field(uint8_t type, const uint8_t *v, size_t n, unsigned *seen,
+                              auth_hello *h, gp_err *err)
+{
+    switch (type) {
+    case F_SIGN_PK:
+        if (n != AUTH_SIGN_PK || (*seen & 1u << F_SIGN_PK))
+            return gp_fail(err, GP_ECORRUPT, 0, "hello: identity field of %zu bytes", n);
+        memcpy(h->sign_pk, v, n);
+        break;
+    case F_DH_SIG:
+        if (n != AUTH_SIG || (*seen & 1u << F_DH_SIG))
+            return gp_fail(err, GP_ECORRUPT, 0, "hello: signature field of %zu bytes", n);
+        memcpy(h->dh_sig, v, n);
+        break;
+    case F_CERT:
+        if (n > AUTH_CERT_MAX || h->n_certs == AUTH_HELLO_MAX_CERTS)
+            return gp_fail(err, GP_ECORRUPT, 0, "hello: too many or too long certificates");
+        h->cert[h->n_certs] = v;
+        h->cert_len[h->n_certs++] = n;
+        break;
+    default:
+        if (type & F_CRITICAL)
+            return gp_fail(err, GP_EUNSUPPORTED, 0,
+                           "hello: the peer needs feature %u that this version does not have",
+                           (unsigned)type);
+        return GP_OK;
+    }
+    *seen |= 1u << type;
+    return GP_OK;
+}
+
+gp_status auth_hello_decode(const void *bytes, size_t len, auth_hello *out, gp_err *err)
+{
+    const uint8_t *p = bytes;
+    auth_hello h = {0};
+    unsigned seen = 0;
+    if (len < HEAD || len > AUTH_HELLO_MAX || memcmp(p, MAGIC, 4) != 0)
+        return gp_fail(err, GP_ECORRUPT, 0, "hello: the peer does not speak fleetprobe");
+    h.min_version = p[4];
+    h.max_version = p[5];
+    if (h.min_version == 0 || h.min_version > h.max_version || gp_be16(p + 6) != 0)
+        return gp_fail(err, GP_ECORRUPT, 0, "hello: malformed header");
+    h.features = gp_be32(p + 8);
+    for (size_t at = HEAD; at < len;) {
+        if (len - at < 3 || len - at - 3 < gp_be16(p + at + 1))
+            return gp_fail(err, GP_ECORRUPT, 0, "hello: cut short");
+        size_t n = gp_be16(p + at + 1);
+        GP_TRY(decode_field(p[at], p + at + 3, n, &seen, &h, err));
+        at += 3 + n;
+    }
+    if (!(seen & 1u << F_SIGN_PK) != !(seen & 1u << F_DH_SIG))
+        return gp_fail(err, GP_ECORRUPT, 0, "hello: identity without signature");
+    h.has_identity = (seen & 1u << F_SIGN_PK) != 0;
+    *out = h;
+    return GP_OK;
+}
+
+unsigned auth_hello_version(const auth_hello *peer, gp_err *err)
+{
+    unsigned top = peer->max_version < AUTH_PROTO_MAX ? peer->max_version : AUTH_PROTO_MAX;
+    if (top >= AUTH_PROTO_MIN && top >= peer->min_version)
+        return top;
+    gp_fail(
+        err, GP_EUNSUPPORTED, 0,
+        "the peer speaks protocol versions %u to %u, this program %d to %d; update the older one",
+        peer->min_version, peer->max_version, AUTH_PROTO_MIN, AUTH_PROTO_MAX);
+    return 0;
+}
+
+gp_status auth_hello_verify(const auth_hello *h, auth_trust *t, const uint8_t dh_pk[AUTH_DH],
+                            int64_t now_s, auth_peer *out, gp_err *err)
+{
+    char hex[2 * AUTH_SIGN_PK + 1];
+    auth_peer p;
+    if (!h->has_identity)
+        return gp_fail(err, GP_EDENIED, 0, "the peer has no identity; it needs a key (gpkey new)");
+    gp_hex(h->sign_pk, AUTH_SIGN_PK, hex);
+    /* Look first: strangers then cost no signature check. */
+    if (!t || !auth_trust_find(t, h->sign_pk, now_s, &p))
+        return gp_fail(err, GP_EDENIED, 0, "the key %s is not trusted here (or not at this time)",
+                       hex);
+    if (!auth_verify(h->sign_pk, "dh-key", dh_pk, AUTH_DH, h->dh_sig))
+        return gp_fail(err, GP_EDENIED, 0, "the channel key is not bound to the key of '%s'",
+                       p.name);
+    memcpy(p.dh_pk, dh_pk, AUTH_DH);
+    *out = p;
+    return GP_OK;
+}

@@ -1,0 +1,315 @@
+/* stream.c - a call being served: refused or taken, run on a worker, answered, ended. */
+#include "gp/mem.h"
+#include "internal.h"
+
+#include <string.h>
+#include <time.h>
+
+struct rpc_stream {
+    rpc_strm node;  /* first: rpc_strm * is rpc_stream * */
+    rpc_conn *conn; /* counted */
+    const rpc_method *method;
+    rpc_job job;
+    gp_cancel cancel;
+    /* conn.lock protects: */
+    pthread_cond_t cond; /* credit came, or the call is over */
+    int64_t credit;
+    int over; /* its status was sent, or the connection is gone */
+    size_t req_len;
+    uint8_t req[];
+};
+
+/* ---- taking a call ---- */
+
+static const rpc_method *find_method(const rpc_conn *c, const rpc_call_head *ch)
+{
+    const rpc_listener *l = c->listener;
+    for (size_t i = 0; l && i < l->n_methods; i++)
+        if (strlen(l->methods[i].name) == ch->method_len &&
+            memcmp(l->methods[i].name, ch->method, ch->method_len) == 0)
+            return &l->methods[i];
+    return NULL;
+}
+
+/* Why this call is not served, as a code and text; RPC_OK when it is. Lock held. */
+static rpc_code refuse(rpc_conn *c, const rpc_method *m, size_t len, const char **text)
+{
+    if (!m) {
+        *text = "no such method here";
+        return RPC_UNIMPLEMENTED;
+    }
+    if (c->state != CONN_OPEN || c->goaway_out) {
+        *text = "shutting down";
+        return RPC_UNAVAILABLE;
+    }
+    if (c->peer.local_uid < 0 &&
+        ((m->kinds && !(m->kinds >> c->peer.kind & 1)) || (c->peer.roles & m->roles) != m->roles)) {
+        *text = "your key does not have the role for this";
+        return RPC_PERMISSION_DENIED;
+    }
+    if (len > m->max_request) {
+        *text = "the request is larger than this method takes";
+        return RPC_RESOURCE_EXHAUSTED;
+    }
+    if (c->n_streams >= c->rt->o.max_streams_per_conn) {
+        *text = "too many calls are open on this connection";
+        return RPC_RESOURCE_EXHAUSTED;
+    }
+    if (!rpc_peer_may_call(c->rt->sched, c->peer_entry)) {
+        *text = "too many calls in a short time; slow down";
+        return RPC_RESOURCE_EXHAUSTED;
+    }
+    return RPC_OK;
+}
+
+/* Big streams last; a cond variable with the monotonic clock for each. */
+static void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+static void stream_free(rpc_stream *s)
+{
+    rpc_conn *c = s->conn;
+    pthread_cond_destroy(&s->cond);
+    gp_free(s);
+    atomic_fetch_sub_explicit(&c->rt->stats.streams_open, 1, memory_order_relaxed);
+    rpc_conn_unref(c);
+}
+
+static rpc_stream *stream_new(rpc_conn *c, uint32_t id, const rpc_method *m,
+                              const rpc_call_head *ch, size_t len)
+{
+    rpc_stream *s = gp_alloc(1, sizeof *s + len);
+    if (!s)
+        return NULL;
+    *s = (rpc_stream){
+        .node = {.id = id}, .conn = c, .method = m, .credit = RPC_STREAM_CREDIT, .req_len = len};
+    cond_init(&s->cond);
+    s->cancel.deadline = ch->timeout_ms ? gp_deadline_in_ms(ch->timeout_ms) : GP_NEVER;
+    rpc_conn_ref(c);
+    atomic_fetch_add_explicit(&c->rt->stats.streams_open, 1, memory_order_relaxed);
+    return s;
+}
+
+static void refused(rpc_conn *c, uint32_t id, rpc_code code, const char *text)
+{
+    rpc_write(c, RPC_F_STATUS, (uint16_t)code, id, text, strlen(text));
+    atomic_fetch_add_explicit(&c->rt->stats.finished[code], 1, memory_order_relaxed);
+}
+
+gp_status rpc_stream_begin(rpc_conn *c, const rpc_head *h, const rpc_call_head *ch,
+                           struct rpc_stream **stream, uint8_t **body, gp_err *err)
+{
+    const char *text = "";
+    const rpc_method *m = find_method(c, ch);
+    size_t len = h->len - RPC_CALL_FIXED - ch->method_len;
+    rpc_stream *s = NULL;
+
+    atomic_fetch_add_explicit(&c->rt->stats.calls_started, 1, memory_order_relaxed);
+    pthread_mutex_lock(&c->lock);
+    if ((h->stream & 1) == (unsigned)c->dialer || h->stream <= c->last_peer_id) {
+        pthread_mutex_unlock(&c->lock);
+        return gp_fail(err, GP_ECORRUPT, 0, "protocol error: call on stream %u", h->stream);
+    }
+    c->last_peer_id = h->stream;
+    rpc_code code = refuse(c, m, len, &text);
+    if (code == RPC_OK && !(s = stream_new(c, h->stream, m, ch, len))) {
+        code = RPC_RESOURCE_EXHAUSTED;
+        text = "out of memory";
+    }
+    if (s) {
+        rpc_table_add(c, &s->node);
+        c->n_streams++;
+        rpc_conn_arm(c);
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (!s)
+        refused(c, h->stream, code, text);
+    *stream = s;
+    *body = s ? s->req : NULL;
+    return GP_OK;
+}
+
+/* Leave the connection; lock held. */
+static void detach(rpc_stream *s)
+{
+    rpc_table_remove(s->conn, &s->node);
+    s->conn->n_streams--;
+    rpc_conn_maybe_finish(s->conn);
+}
+
+void rpc_stream_drop(struct rpc_stream *s)
+{
+    pthread_mutex_lock(&s->conn->lock);
+    detach(s);
+    pthread_mutex_unlock(&s->conn->lock);
+    stream_free(s);
+}
+
+/* ---- running ---- */
+
+static void finish(rpc_stream *s, rpc_code code, const char *text)
+{
+    rpc_conn *c = s->conn;
+    if ((unsigned)code > RPC_UNAUTHENTICATED)
+        code = RPC_UNKNOWN;
+    pthread_mutex_lock(&c->lock);
+    if (!s->over)
+        rpc_write(c, RPC_F_STATUS, (uint16_t)code, s->node.id, text,
+                  strnlen(text, RPC_MAX_STATUS_TEXT));
+    s->over = 1;
+    detach(s);
+    pthread_mutex_unlock(&c->lock);
+    rpc_flush(c);
+    atomic_fetch_add_explicit(&c->rt->stats.finished[code], 1, memory_order_relaxed);
+    stream_free(s);
+}
+
+static void run(void *arg)
+{
+    rpc_stream *s = arg;
+    gp_buf text = {.limit = RPC_MAX_STATUS_TEXT + 1};
+    gp_status st = gp_cancel_check(&s->cancel);
+    rpc_code code;
+    if (st == GP_OK)
+        code = s->method->handler(s->conn->listener->ctx, s, s->req, s->req_len, &text);
+    else
+        code = rpc_code_from_status(st); /* over before its turn came */
+    const char *t = gp_buf_str(&text);
+    finish(s, code, t ? t : "");
+    gp_buf_free(&text);
+}
+
+void rpc_stream_run(struct rpc_stream *s)
+{
+    s->job.fn = run;
+    s->job.arg = s;
+    rpc_sched_call(s->conn->rt->sched, s->conn->peer_entry, &s->job);
+}
+
+/* ---- what the handler may do ---- */
+
+const auth_peer *rpc_stream_peer(const rpc_stream *s)
+{
+    return &s->conn->peer;
+}
+
+gp_deadline rpc_stream_deadline(const rpc_stream *s)
+{
+    return s->cancel.deadline;
+}
+
+gp_cancel *rpc_stream_cancel(rpc_stream *s)
+{
+    return &s->cancel;
+}
+
+/* Wait until the caller grants credit, at most until ns. Lock held. */
+static void wait_credit(rpc_stream *s, int64_t ns)
+{
+    struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    pthread_cond_timedwait(&s->cond, &s->conn->lock, &ts);
+}
+
+/* Take credit for cost bytes; waits. Lock held; dropped meanwhile. */
+static gp_status take_credit(rpc_stream *s, int64_t cost)
+{
+    gp_status st = GP_OK;
+    if (s->credit < cost && !s->over) {
+        int64_t stall = gp_mono_ns() + s->conn->rt->o.stall_ms * INT64_C(1000000);
+        rpc_sched_blocking(s->conn->rt->sched);
+        while (s->credit < cost && !s->over && (st = gp_cancel_check(&s->cancel)) == GP_OK) {
+            if (gp_mono_ns() >= stall) { /* a reader this slow may not hold a worker */
+                gp_cancel_set(&s->cancel, GP_EUNAVAILABLE);
+                continue;
+            }
+            wait_credit(s, s->cancel.deadline < stall ? s->cancel.deadline : stall);
+        }
+        rpc_sched_unblocked(s->conn->rt->sched);
+    }
+    if (st == GP_OK)
+        st = gp_cancel_check(&s->cancel);
+    if (st == GP_OK && s->over)
+        st = GP_EUNAVAILABLE;
+    if (st == GP_OK)
+        s->credit -= cost;
+    return st;
+}
+
+gp_status rpc_stream_send(rpc_stream *s, const void *msg, size_t len, gp_err *err)
+{
+    if (len > RPC_MAX_PAYLOAD)
+        return gp_fail(err, GP_EINVAL, 0, "message of %zu bytes; at most %d", len, RPC_MAX_PAYLOAD);
+    pthread_mutex_lock(&s->conn->lock);
+    gp_status st = take_credit(s, (int64_t)len + RPC_MSG_OVERHEAD);
+    pthread_mutex_unlock(&s->conn->lock);
+    if (st == GP_OK)
+        st = rpc_write_msg(s->conn, s->node.id, msg, len, &s->cond, &s->cancel);
+    if (st != GP_OK)
+        return gp_fail(err, st, 0, "%s",
+                       st == GP_ECANCELLED  ? "the caller cancelled"
+                       : st == GP_EDEADLINE ? "the caller's deadline passed"
+                                            : "the caller is gone or does not read");
+    return GP_OK;
+}
+
+/* ---- what the peer sends about it ---- */
+
+/* Our stream of this id, NULL if it is over already; an error if it never was. Lock held. */
+static gp_status find_stream(rpc_conn *c, uint32_t id, rpc_stream **out, gp_err *err)
+{
+    if ((id & 1) == (unsigned)c->dialer || id > c->last_peer_id)
+        return gp_fail(err, GP_ECORRUPT, 0, "protocol error: stream %u does not exist", id);
+    *out = (rpc_stream *)rpc_table_find(c, id);
+    return GP_OK;
+}
+
+gp_status rpc_stream_credit(rpc_conn *c, uint32_t id, uint32_t bytes, gp_err *err)
+{
+    rpc_stream *s = NULL;
+    pthread_mutex_lock(&c->lock);
+    gp_status st = find_stream(c, id, &s, err);
+    if (s && (bytes > RPC_MAX_CREDIT || s->credit > RPC_MAX_CREDIT - (int64_t)bytes)) {
+        st = gp_fail(err, GP_ECORRUPT, 0, "protocol error: credit of %u bytes", bytes);
+    } else if (s) {
+        s->credit += bytes;
+        pthread_cond_signal(&s->cond);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return st;
+}
+
+/* End a stream without its handler; lock held. */
+static void end_stream(rpc_stream *s, gp_status why)
+{
+    s->over = 1;
+    gp_cancel_set(&s->cancel, why);
+    pthread_cond_signal(&s->cond);
+    rpc_write_wake(s->conn, &s->cond);
+}
+
+gp_status rpc_stream_cancelled(rpc_conn *c, uint32_t id, gp_err *err)
+{
+    rpc_stream *s = NULL;
+    pthread_mutex_lock(&c->lock);
+    gp_status st = find_stream(c, id, &s, err);
+    if (s && !s->over) { /* the caller need not wait until the handler notices */
+        rpc_write(c, RPC_F_STATUS, RPC_CANCELLED, id, NULL, 0);
+        end_stream(s, GP_ECANCELLED);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return st;
+}
+
+void rpc_streams_cancel_all(rpc_conn *c)
+{
+    for (size_t i = 0; i < TABLE; i++)
+        for (rpc_strm *s = c->table[i]; s; s = s->next)
+            if (!s->is_call)
+                end_stream((rpc_stream *)s, GP_EUNAVAILABLE);
+}
