@@ -282,10 +282,16 @@ gp_status rpc_dial_async(rpc_runtime *rt, const rpc_dial_opts *o, rpc_dial_done 
         gp_free(d);
         return st;
     }
-    if (!a.numeric && (d->st = start_lookup(d, &a, &d->err)) == GP_OK)
-        return GP_OK;
-    memcpy(d->addr[0], a.text, RPC_ADDR_MAX);
-    d->n_addr = 1;
+    if (a.numeric) {
+        memcpy(d->addr[0], a.text, RPC_ADDR_MAX);
+        d->n_addr = 1;
+    } else {
+        gp_err failed = {0};
+        if (start_lookup(d, &a, &failed) == GP_OK)
+            return GP_OK; /* d is not ours any more */
+        d->st = failed.code;
+        d->err = failed;
+    }
     rpc_timer_soon(rt->wheel, &d->timer, step, d);
     return GP_OK;
 }
