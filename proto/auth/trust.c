@@ -116,7 +116,7 @@ static gp_status parse_all(const char *text, size_t len, keyset *s, gp_err *err)
         auth_peer p;
         gp_status st = n > AUTH_LINE_MAX
                            ? gp_fail(err, GP_EINVAL, 0, "longer than %d bytes", AUTH_LINE_MAX)
-                           : auth_trustline_parse(line, n, &p, err);
+                           : auth_entry_parse(line, n, &p, err);
         if (st == GP_OK)
             st = append(s, &cap, &p, err);
         if (st != GP_OK)

@@ -59,7 +59,7 @@ uint32_t auth_roles_default(auth_kind k)
 {
     switch (k) {
     case AUTH_KIND_USER:
-        return AUTH_ROLE_QUERY | AUTH_ROLE_LIVE | AUTH_ROLE_STATUS | AUTH_ROLE_CONFIG_READ;
+        return AUTH_ROLE_QUERY | AUTH_ROLE_LIVE | AUTH_ROLE_STATUS;
     case AUTH_KIND_AGGREGATOR:
         return AUTH_ROLE_RELAY | AUTH_ROLE_STATUS;
     case AUTH_KIND_GATEWAY:
@@ -171,7 +171,7 @@ static size_t next_word(const char *line, size_t len, size_t *at, const char **w
     return *at - from;
 }
 
-gp_status auth_trustline_parse(const char *line, size_t len, auth_peer *out, gp_err *err)
+gp_status auth_entry_parse(const char *line, size_t len, auth_peer *out, gp_err *err)
 {
     const char *w;
     char kind[16];
@@ -203,4 +203,39 @@ gp_status auth_trustline_parse(const char *line, size_t len, auth_peer *out, gp_
         GP_TRY(parse_option(w, n, &p, err));
     *out = p;
     return GP_OK;
+}
+
+/* "2026-01-31T10:00:00Z" of Unix seconds. */
+static void add_time(gp_buf *out, const char *key, int64_t s)
+{
+    char buf[32];
+    struct tm tm;
+    time_t t = (time_t)s;
+    gmtime_r(&t, &tm);
+    strftime(buf, sizeof buf, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    gp_buf_printf(out, " %s=%s", key, buf);
+}
+
+void auth_entry_format(const auth_peer *p, gp_buf *out)
+{
+    char hex[2 * AUTH_SIGN_PK + 1];
+    gp_hex(p->sign_pk, AUTH_SIGN_PK, hex);
+    gp_buf_printf(out, "%s %s %s", auth_kind_name(p->kind), p->name, hex);
+    if (p->roles != auth_roles_default(p->kind)) {
+        gp_buf_adds(out, " roles=");
+        auth_roles_format(p->roles, out);
+    }
+    if (strcmp(p->host_globs, "*") != 0)
+        gp_buf_printf(out, " hosts=%s", p->host_globs);
+    if (strcmp(p->iface_globs, "*") != 0)
+        gp_buf_printf(out, " ifaces=%s", p->iface_globs);
+    if (p->max_span_s % 86400)
+        gp_buf_printf(out, " max-span=%llds", (long long)p->max_span_s);
+    else if (p->max_span_s)
+        gp_buf_printf(out, " max-span=%lldd", (long long)p->max_span_s / 86400);
+    if (p->not_before_s)
+        add_time(out, "not-before", p->not_before_s);
+    if (p->not_after_s)
+        add_time(out, "not-after", p->not_after_s);
+    gp_buf_addc(out, '\n');
 }

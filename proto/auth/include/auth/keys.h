@@ -81,6 +81,13 @@ void auth_trust_free(auth_trust *t);
 int auth_trust_find(auth_trust *t, const uint8_t sign_pk[AUTH_SIGN_PK], int64_t now_s,
                     auth_peer *out);
 int auth_trust_find_dh(auth_trust *t, const uint8_t dh_pk[AUTH_DH], int64_t now_s, auth_peer *out);
+/* One line of a trusted_keys file: "kind name public-key [option=value]..." (docs/security.md).
+ * GP_EINVAL with a text that names the field. */
+gp_status auth_entry_parse(const char *line, size_t len, auth_peer *out, gp_err *err) GP_MUST_CHECK;
+/* Append the line of a peer, with its options as far as they differ from the defaults. */
+void auth_entry_format(const auth_peer *p, gp_buf *out);
+/* Append a role list ("query,live", "none"). */
+void auth_roles_format(uint32_t roles, gp_buf *out);
 /* Append the trusted_keys line of an identity (what `gpkey` prints). */
 void auth_trust_entry(const auth_identity *id, const char *options, gp_buf *out);
 

@@ -1,0 +1,52 @@
+/* cmd_show.c - gpkey show: what a key file or .pub file is. */
+#include "gp/num.h"
+#include "gpkey.h"
+
+#include <stdio.h>
+
+static const char *const USAGE[] = {"FILE...", NULL};
+
+static void print_peer(const char *path, const auth_peer *p, int secret)
+{
+    char hex[2 * AUTH_SIGN_PK + 1];
+    gp_buf roles = {0};
+    gp_hex(p->sign_pk, AUTH_SIGN_PK, hex);
+    auth_roles_format(p->roles, &roles);
+    printf("%s\n  what        %s\n  kind        %s\n  name        %s\n  public key  %s\n", path,
+           secret ? "secret key" : "public key", auth_kind_name(p->kind), p->name, hex);
+    gp_hex(p->dh_pk, AUTH_DH, hex);
+    printf("  channel key %s\n", hex);
+    if (!secret)
+        printf("  roles       %s\n  hosts       %s\n  interfaces  %s\n", gp_buf_str(&roles),
+               p->host_globs, p->iface_globs);
+    gp_buf_free(&roles);
+}
+
+static int run(void *values, const cli_line *line)
+{
+    (void)values;
+    int rc = 0;
+    if (!line->n_words)
+        return gpkey_usage(line, "show: expected a key file or .pub file");
+    for (size_t i = 0; i < line->n_words; i++) {
+        gp_err err = {0};
+        auth_peer p;
+        int secret;
+        if (gpkey_read_public(line->words[i], &p, &secret, &err) == GP_OK)
+            print_peer(line->words[i], &p, secret);
+        else
+            rc = gpkey_fail(&err);
+    }
+    return rc;
+}
+
+const cli_cmd gpkey_show = {
+    .name = "show",
+    .usage = USAGE,
+    .summary = "Show what a key file holds, without its secret",
+    .about =
+        "Show kind, name and public keys of key files and .pub files. Secrets are not shown.\n\n"
+        "Example:\n"
+        "  gpkey show /etc/fleetprobe/agent.key",
+    .run = run,
+};

@@ -1,0 +1,65 @@
+/* main.c - gpkey: keys, trust and certificates of a fleet. */
+#include "gpkey.h"
+
+#include <stdio.h>
+
+static const cli_opt OPTS[] = {
+    {"quiet", 'q', CLI_BOOL, offsetof(gpkey_values, quiet), NULL, NULL, "print nothing but errors",
+     "General", NULL, CLI_PERSISTENT},
+    {"version", 0, CLI_BOOL, offsetof(gpkey_values, version), NULL, NULL, "show the version", NULL,
+     NULL, 0},
+    {0},
+};
+
+static const cli_cmd *const SUBS[] = {&gpkey_new, &gpkey_show, &gpkey_trust, NULL};
+
+static const char *const USAGE[] = {"COMMAND [options]", NULL};
+
+static int run(void *values, const cli_line *line)
+{
+    const gpkey_values *v = values;
+    if (v->version) {
+        cli_version("gpkey", stdout);
+        return 0;
+    }
+    if (line->n_words)
+        return gpkey_usage(line, "unknown command '%s'", line->words[0]);
+    cli_help(line, line->root, stderr);
+    return 2;
+}
+
+static const cli_cmd ROOT = {
+    .name = "gpkey",
+    .usage = USAGE,
+    .summary = "Keys and trust of a fleet",
+    .about = "Make the keys with which agents, aggregators and users know each other.\n\n"
+             "Start of a small fleet:\n"
+             "  gpkey new agent fw-1            on each sensor\n"
+             "  gpkey new aggregator agg        on the aggregator\n"
+             "  gpkey new user alice            for each user\n"
+             "  gpkey trust agg.pub alice.pub --into trusted_keys      on each sensor\n"
+             "  gpkey trust fw-1.pub alice.pub --into trusted_keys     on the aggregator\n"
+             "  gpkey trust agg.pub fw-1.pub --into trusted_keys       for each user",
+    .opts = OPTS,
+    .subs = SUBS,
+    .run = run,
+};
+
+int main(int argc, char **argv)
+{
+    gpkey_values v = {0};
+    cli_line line = {0};
+    gp_err err = {0};
+    int rc;
+    if (cli_parse(&ROOT, argc, argv, &v, &line, &err) != GP_OK) {
+        fprintf(stderr, "gpkey: %s\n", err.msg);
+        rc = 2;
+    } else if (line.help) {
+        cli_help(&line, line.cmd, stdout);
+        rc = 0;
+    } else {
+        rc = line.cmd->run(&v, &line);
+    }
+    cli_line_free(&line);
+    return rc;
+}
