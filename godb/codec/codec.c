@@ -15,7 +15,7 @@ enum {
 };
 
 struct godb_codec {
-    void *lz4hc;   /* LZ4_sizeofStateHC() bytes */
+    LZ4_streamHC_t *lz4hc;
     void *lz4;     /* LZ4_sizeofState() bytes */
     ZSTD_CCtx *zc; /* parameters set except for the level */
     ZSTD_DCtx *zd;
@@ -115,6 +115,12 @@ gp_status godb_codec_decode(godb_codec *c, uint8_t id, const void *src, size_t s
     }
 }
 
+static LZ4_streamHC_t *new_lz4hc(void)
+{
+    void *mem = gp_alloc_aligned(1, sizeof(LZ4_streamHC_t));
+    return mem ? LZ4_initStreamHC(mem, sizeof(LZ4_streamHC_t)) : NULL;
+}
+
 /* Compress into dst of cap bytes; *len is what was written. */
 static gp_status encode_lz4(godb_codec *c, int level, const void *raw, size_t raw_len, void *dst,
                             size_t cap, size_t *len, gp_err *err)
@@ -125,9 +131,12 @@ static gp_status encode_lz4(godb_codec *c, int level, const void *raw, size_t ra
             return gp_fail(err, GP_ENOMEM, 0, "lz4: out of memory");
         n = LZ4_compress_fast_extState(c->lz4, raw, dst, (int)raw_len, (int)cap, 1);
     } else {
-        if (!c->lz4hc && !(c->lz4hc = gp_alloc_aligned(1, (size_t)LZ4_sizeofStateHC())))
+        if (!c->lz4hc && !(c->lz4hc = new_lz4hc()))
             return gp_fail(err, GP_ENOMEM, 0, "lz4: out of memory");
-        n = LZ4_compress_HC_extStateHC(c->lz4hc, raw, dst, (int)raw_len, (int)cap, level);
+        /* A stream that is begun anew gives the same bytes as LZ4_compress_HC(), without clearing
+         * 256 KiB of tables for every small column. */
+        LZ4_resetStreamHC_fast(c->lz4hc, level);
+        n = LZ4_compress_HC_continue(c->lz4hc, raw, dst, (int)raw_len, (int)cap);
     }
     if (n <= 0)
         return gp_fail(err, GP_EINVAL, 0, "lz4: cannot compress %zu bytes", raw_len);

@@ -15,6 +15,7 @@ typedef struct godb_import_stats {
     uint64_t bytes_total;        /* size of the input file; 0 when it is a pipe */
     uint64_t first_skipped_line; /* 0 = none */
     char first_skipped_why[96];
+    char note[200]; /* oddity that a writer reported beside its work, or "" */
 } godb_import_stats;
 
 typedef struct godb_import_opts {
@@ -26,15 +27,22 @@ typedef struct godb_import_opts {
     /* Progress, may be NULL: called by the calling thread, a few times a second at most. */
     void (*progress)(void *ctx, const godb_import_stats *so_far);
     void *progress_ctx;
+    /* Told about each row that is skipped, may be NULL; why is valid during the call. */
+    void (*on_skip)(void *ctx, uint64_t line, const char *why);
+    void *on_skip_ctx;
     gp_cancel *cancel; /* may be NULL */
 } godb_import_opts;
 
+/* An import pushes a day to the disk when it leaves it, not each block. */
 #define GODB_IMPORT_OPTS_INIT                                                                      \
     {                                                                                              \
-        .writer = GODB_WRITER_OPTS_INIT                                                            \
+        .writer = {.codec = 3, .sync = GODB_SYNC_DAY }                                             \
     }
 
-/* Import everything that fd gives (read from its current position; not closed). gzip and zstd input
+/* With writer.sync GODB_SYNC_BLOCK each block is committed by itself; otherwise all blocks of a day
+ * are committed at once, and a process that dies leaves days as they were or complete.
+ *
+ * Import everything that fd gives (read from its current position; not closed). gzip and zstd input
  * is recognised by its first bytes. name: for error texts, e.g. the file name.
  * Rows must be in time order. Errors carry the line number ("name:12: ..."); blocks of earlier
  * times stay in the database, those of the time being read are not written. */

@@ -1,0 +1,207 @@
+/* import_writers.c - interfaces of an import: their names, and a bounded set of open writers. */
+#include "import_writers.h"
+
+#include "db.h"
+#include "gp/mem.h"
+#include "limits.h"
+#include "writer_encoded.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+enum {
+    FDS_PER_WRITER = 14, /* interface, month, day, eight columns, and what an open briefly needs */
+    FDS_ELSEWHERE = 64
+};
+
+/* ---- names ---- */
+
+static uint64_t hash(const char *s, size_t len)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (uint8_t)s[i]) * UINT64_C(0x100000001b3);
+    return h ^ h >> 29;
+}
+
+static int is_name(const char *have, const char *s, size_t len)
+{
+    return strncmp(have, s, len) == 0 && have[len] == '\0';
+}
+
+/* Slot of the name, or the free one where it belongs. */
+static uint32_t *find(godb_names *names, const char *s, size_t len)
+{
+    size_t i = hash(s, len) & (names->table_size - 1);
+
+    while (names->table[i] && !is_name(names->v[names->table[i] - 1], s, len))
+        i = (i + 1) & (names->table_size - 1);
+    return &names->table[i];
+}
+
+static gp_status grow_table(godb_names *names)
+{
+    size_t size = names->table_size ? 2 * names->table_size : 64;
+    uint32_t *table = gp_calloc(size, sizeof *table);
+    char **v = table ? gp_realloc(names->v, size, sizeof *v) : NULL;
+
+    if (v)
+        names->v = v;
+    if (!table || !v) {
+        gp_free(table);
+        return GP_ENOMEM;
+    }
+    gp_free(names->table);
+    names->table = table;
+    names->table_size = size;
+    names->cap = size / 2; /* at most half full */
+    for (uint32_t i = 0; i < names->n; i++)
+        *find(names, v[i], strlen(v[i])) = i + 1;
+    return GP_OK;
+}
+
+static int usable(const char *s, size_t len)
+{
+    char name[GODB_IFACE_NAME_MAX + 1];
+
+    if (len == 0 || len > GODB_IFACE_NAME_MAX || memchr(s, '\0', len))
+        return 0;
+    memcpy(name, s, len);
+    name[len] = '\0';
+    /* Staging trees of a merge are not seen as interfaces (7.2). */
+    return godb_iface_name_ok(name) &&
+           strncmp(name, GODB_STAGE_PREFIX, strlen(GODB_STAGE_PREFIX)) != 0;
+}
+
+gp_status godb_names_get(godb_names *names, const char *s, size_t len, uint32_t *out)
+{
+    if (names->n > 0 && is_name(names->v[names->latest], s, len)) {
+        *out = names->latest;
+        return GP_OK;
+    }
+    if (names->n == names->cap)
+        GP_TRY(grow_table(names));
+    uint32_t *slot = find(names, s, len);
+    if (*slot == 0) {
+        if (!usable(s, len))
+            return GP_EINVAL;
+        if (names->n == GODB_IMPORT_MAX_IFACES)
+            return GP_ELIMIT;
+        names->v[names->n] = gp_strndup(s, len);
+        if (!names->v[names->n])
+            return GP_ENOMEM;
+        *slot = (uint32_t)++names->n;
+    }
+    *out = names->latest = *slot - 1;
+    return GP_OK;
+}
+
+void godb_names_free(godb_names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        gp_free(names->v[i]);
+    gp_free(names->v);
+    gp_free(names->table);
+    *names = (godb_names){0};
+}
+
+/* ---- writers ---- */
+
+void godb_writers_init(godb_writers *ws, const char *root, const godb_writer_opts *opts)
+{
+    struct rlimit lim = {.rlim_cur = 1024};
+
+    *ws = (godb_writers){.root = root, .opts = *opts, .max = GODB_IMPORT_MAX_WRITERS};
+    (void)getrlimit(RLIMIT_NOFILE, &lim);
+    rlim_t fit = lim.rlim_cur > FDS_ELSEWHERE ? (lim.rlim_cur - FDS_ELSEWHERE) / FDS_PER_WRITER : 0;
+    if (fit < ws->max)
+        ws->max = fit > 1 ? (size_t)fit : 1;
+}
+
+static void take_note(godb_writers *ws, godb_writer *w)
+{
+    const char *note = godb_writer_note(w);
+    if (note && ws->note[0] == '\0')
+        (void)snprintf(ws->note, sizeof ws->note, "%s", note);
+}
+
+/* Commit and close the writer in slot i. */
+static gp_status retire(godb_writers *ws, size_t i, gp_err *err)
+{
+    gp_status st = godb_writer_commit(ws->open[i].w, err);
+
+    take_note(ws, ws->open[i].w);
+    godb_writer_close(ws->open[i].w);
+    ws->open[i] = ws->open[--ws->n];
+    return st;
+}
+
+static gp_status writer_of(godb_writers *ws, uint32_t iface, const char *name, godb_writer **out,
+                           gp_err *err)
+{
+    size_t oldest = 0;
+
+    for (size_t i = 0; i < ws->n; i++) {
+        if (ws->open[i].iface == iface) {
+            ws->open[i].used = ++ws->clock;
+            *out = ws->open[i].w;
+            return GP_OK;
+        }
+        if (ws->open[i].used < ws->open[oldest].used)
+            oldest = i;
+    }
+    if (ws->n == ws->max)
+        GP_TRY(retire(ws, oldest, err));
+    godb_writer *w = NULL;
+    GP_TRY(godb_writer_open(ws->root, name, &ws->opts, &w, err));
+    ws->open[ws->n++] = (struct godb_open_writer){.iface = iface, .used = ++ws->clock, .w = w};
+    *out = w;
+    return ws->opts.sync == GODB_SYNC_BLOCK ? GP_OK : godb_writer_begin_bulk(w, err);
+}
+
+static gp_status mark_seen(godb_writers *ws, uint32_t iface, gp_err *err)
+{
+    if (iface >= ws->cap_seen) {
+        size_t cap = ((size_t)iface + 64) * 2;
+        uint8_t *seen = gp_realloc(ws->seen, cap, 1);
+        if (!seen)
+            return gp_fail(err, GP_ENOMEM, 0, "import: out of memory");
+        memset(seen + ws->cap_seen, 0, cap - ws->cap_seen);
+        ws->seen = seen;
+        ws->cap_seen = cap;
+    }
+    ws->n_seen += !ws->seen[iface];
+    ws->seen[iface] = 1;
+    return GP_OK;
+}
+
+gp_status godb_writers_append(godb_writers *ws, uint32_t iface, const char *name,
+                              const godb_encoded *e, gp_err *err)
+{
+    godb_writer *w;
+
+    GP_TRY(writer_of(ws, iface, name, &w, err));
+    gp_status st = godb_writer_append_encoded(w, e, err);
+    take_note(ws, w);
+    return st == GP_OK ? mark_seen(ws, iface, err) : st;
+}
+
+gp_status godb_writers_finish(godb_writers *ws, gp_err *err)
+{
+    gp_status first = GP_OK;
+
+    while (ws->n > 0) {
+        gp_status st = retire(ws, ws->n - 1, first == GP_OK ? err : NULL);
+        if (first == GP_OK)
+            first = st;
+    }
+    return first;
+}
+
+void godb_writers_free(godb_writers *ws)
+{
+    while (ws->n > 0)
+        godb_writer_close(ws->open[--ws->n].w);
+    gp_free(ws->seen);
+    ws->seen = NULL;
+}

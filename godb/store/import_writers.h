@@ -1,0 +1,53 @@
+/* import_writers.h - interfaces of an import: their names, and a bounded set of open writers. */
+#ifndef GODB_STORE_IMPORT_WRITERS_H
+#define GODB_STORE_IMPORT_WRITERS_H
+
+#include "daywriter.h"
+#include "godb/writer.h"
+
+enum {
+    GODB_IMPORT_MAX_IFACES = 65536, /* interface names in one import */
+    GODB_IMPORT_MAX_WRITERS = 128   /* writers open at a time; fewer when descriptors are scarce */
+};
+
+/* Interface names, numbered in the order of first use. One thread; the names stay where they are
+ * until free. Zero-initialise. */
+typedef struct godb_names {
+    char **v;
+    size_t n, cap;
+    uint32_t *table; /* open addressing: number + 1, 0 = free */
+    size_t table_size;
+    uint32_t latest; /* the answer of the last call: rows of an interface come together */
+} godb_names;
+
+/* GP_EINVAL: not a usable name. GP_ELIMIT, GP_ENOMEM. */
+gp_status godb_names_get(godb_names *names, const char *s, size_t len, uint32_t *out) GP_MUST_CHECK;
+void godb_names_free(godb_names *names);
+
+/* Open writers by interface number; the one not used for the longest time is committed and closed
+ * when there are too many. One thread at a time. */
+typedef struct godb_writers {
+    const char *root; /* borrowed */
+    godb_writer_opts opts;
+    struct godb_open_writer {
+        uint32_t iface;
+        uint64_t used;
+        godb_writer *w;
+    } open[GODB_IMPORT_MAX_WRITERS];
+    size_t n, max;
+    uint64_t clock;
+    uint8_t *seen; /* by interface number: 1 once a block was written */
+    size_t n_seen, cap_seen;
+    char note[200]; /* first oddity a writer reported */
+} godb_writers;
+
+void godb_writers_init(godb_writers *ws, const char *root, const godb_writer_opts *opts);
+/* Put one block; committed later, or at once with GODB_SYNC_BLOCK. */
+gp_status godb_writers_append(godb_writers *ws, uint32_t iface, const char *name,
+                              const godb_encoded *e, gp_err *err) GP_MUST_CHECK;
+/* Commit and close all; the first failure is returned, the others are tried all the same. */
+gp_status godb_writers_finish(godb_writers *ws, gp_err *err) GP_MUST_CHECK;
+/* Close without committing. */
+void godb_writers_free(godb_writers *ws);
+
+#endif
