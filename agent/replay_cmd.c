@@ -87,7 +87,8 @@ static int dump(const flow_replay_opts *o)
         uint64_t lines = 0;
         for (size_t i = 0; i < csv.len; i++)
             lines += csv.data[i] == '\n';
-        (void)fwrite(csv.data, 1, csv.len, stdout);
+        if (csv.len) /* data is NULL when there are no flows */
+            (void)fwrite(csv.data, 1, csv.len, stdout);
         summary(stderr, o->files[0], &st, lines ? lines - 1 : 0);
     } else {
         fprintf(stderr, "goprobe: %s\n", err.msg);

@@ -72,8 +72,8 @@ static void link_recv(rpc_link *link, void *buf, size_t cap)
         nng_aio_abort(l->rx, NNG_ECLOSED);
 }
 
-/* nng 1.5.2 never finishes an operation that starts on a closed stream (seen: it hangs for ever). So
- * closing aborts what is under way, and whoever starts an operation looks afterwards. */
+/* nng 1.5.2 never finishes an operation that starts on a closed stream (seen: it hangs for ever).
+ * So closing aborts what is under way, and whoever starts an operation looks afterwards. */
 static void link_close(rpc_link *link)
 {
     nng_link *l = (nng_link *)link;

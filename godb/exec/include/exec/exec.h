@@ -13,8 +13,8 @@
 typedef struct exec_progress {
     uint64_t blocks_done, blocks_total; /* total counts selected blocks of opened days; grows */
     uint64_t days_done, days_total;
-    uint64_t rows;   /* rows looked at */
-    uint64_t bytes;  /* decoded */
+    uint64_t rows;  /* rows looked at */
+    uint64_t bytes; /* decoded */
 } exec_progress;
 
 /* Flows that are still in memory (live queries). Called once per selected interface before its days
@@ -31,10 +31,10 @@ typedef struct exec_live {
 } exec_live;
 
 typedef struct exec_opts {
-    unsigned threads;     /* 0 = one per CPU */
-    uint64_t mem_limit;   /* bytes for this query; 0 = stmt->max_mem_pct of physical memory */
-    uint64_t max_rows;    /* rows kept after sorting; 0 = all */
-    gp_cancel *cancel;    /* may be NULL; checked at least once a block */
+    unsigned threads;           /* 0 = one per CPU */
+    uint64_t mem_limit;         /* bytes for this query; 0 = stmt->max_mem_pct of physical memory */
+    uint64_t max_rows;          /* rows kept after sorting; 0 = all */
+    gp_cancel *cancel;          /* may be NULL; checked at least once a block */
     const char *host, *host_id; /* labels of every row */
     const exec_live *live;      /* NULL: database only */
     void (*progress)(void *ctx, const exec_progress *p);

@@ -44,9 +44,9 @@ typedef struct query_stmt {
     int dns_enabled;
     int64_t dns_timeout_ns;
     int64_t dns_max_rows;
-    query_args args; /* as used, fit to be sent on: defaults filled in, query expanded, first and last
-                        as epoch seconds (U38), condition in statement form, or with addresses in
-                        place of host names (U43) */
+    query_args args; /* as used, fit to be sent on: defaults filled in, query expanded, first and
+                        last as epoch seconds (U38), condition in statement form, or with addresses
+                        in place of host names (U43) */
 } query_stmt;
 
 /* One failed check (7.3): for CLI headings and API problem documents. */
