@@ -1,21 +1,14 @@
 /* args_json.c - reading an arguments object from JSON, on top of what is there (spec 2.8, U12). */
-#include "args_int.h"
+#include "args_decode.h"
 #include "gp/mem.h"
 #include "gp/num.h"
 #include "limits.h"
 
-#include <jansson.h>
 #include <string.h>
 #include <strings.h>
 
 /* Where int64 and uint64 end. */
 static const double I64_END = 9223372036854775808.0, U64_END = 18446744073709551616.0;
-
-typedef struct decoder {
-    query_args *a;
-    int wide; /* the text has a number beyond int64, so all numbers came as reals (see load()) */
-    gp_err *err;
-} decoder;
 
 static const char *type_name(const json_t *v)
 {
@@ -34,7 +27,7 @@ static const char *type_name(const json_t *v)
     }
 }
 
-static gp_status wrong(const decoder *d, const query_member *m, const json_t *v)
+static gp_status wrong(const query_decoder *d, const query_member *m, const json_t *v)
 {
     static const char *const wants[] = {
         [MEMBER_TEXT] = "a string",
@@ -48,7 +41,7 @@ static gp_status wrong(const decoder *d, const query_member *m, const json_t *v)
                    wants[m->kind]);
 }
 
-static int get_i64(const decoder *d, const json_t *v, int64_t *out)
+static int get_i64(const query_decoder *d, const json_t *v, int64_t *out)
 {
     if (json_is_integer(v)) {
         *out = json_integer_value(v);
@@ -61,7 +54,7 @@ static int get_i64(const decoder *d, const json_t *v, int64_t *out)
     return 1;
 }
 
-static int get_u64(const decoder *d, const json_t *v, uint64_t *out)
+static int get_u64(const query_decoder *d, const json_t *v, uint64_t *out)
 {
     int64_t i;
 
@@ -76,10 +69,10 @@ static int get_u64(const decoder *d, const json_t *v, uint64_t *out)
     return 1;
 }
 
-static gp_status set_object(const decoder *d, const json_t *o, const query_member *members,
+static gp_status set_object(const query_decoder *d, const json_t *o, const query_member *members,
                             size_t n);
 
-static gp_status set_member(const decoder *d, const query_member *m, const json_t *v)
+gp_status query_member_set(const query_decoder *d, const query_member *m, const json_t *v)
 {
     char *p = (char *)d->a + m->offset;
     int64_t i;
@@ -120,7 +113,7 @@ static gp_status set_member(const decoder *d, const query_member *m, const json_
     return GP_OK;
 }
 
-static gp_status set_object(const decoder *d, const json_t *o, const query_member *members,
+static gp_status set_object(const query_decoder *d, const json_t *o, const query_member *members,
                             size_t n)
 {
     uint32_t seen = 0; /* bit of a member */
@@ -138,18 +131,23 @@ static gp_status set_object(const decoder *d, const json_t *o, const query_membe
         if (seen & 1u << i)
             st = gp_fail(d->err, GP_EINVAL, 0, "%s: given twice", members[i].name);
         else if (!json_is_null(v))
-            st = set_member(d, &members[i], v);
+            st = query_member_set(d, &members[i], v);
         seen |= 1u << i;
     }
     json_decref(obj);
     return st;
 }
 
-/* NULL with err filled. What follows the value is ignored. */
-static json_t *load(const void *bytes, size_t len, int *wide, gp_err *err)
+json_t *query_json_load(const void *bytes, size_t len, size_t more_flags, int *wide, gp_err *err)
 {
-    const size_t flags = JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES;
+    const size_t flags = JSON_REJECT_DUPLICATES | more_flags;
     json_error_t why;
+
+    *wide = 0;
+    if (len > QUERY_MAX_JSON) {
+        (void)gp_fail(err, GP_EINVAL, 0, "arguments of %zu bytes, at most %d", len, QUERY_MAX_JSON);
+        return NULL;
+    }
     json_t *v = json_loadb(bytes, len, flags, &why);
 
     /* num_results may go to 2^64 - 1, jansson's integers do not: such texts are read again with all
@@ -173,12 +171,9 @@ static json_t *load(const void *bytes, size_t len, int *wide, gp_err *err)
 gp_status query_args_from_json(query_args *a, const void *bytes, size_t len, gp_err *err)
 {
     query_args copy = {0};
-    decoder d = {.a = &copy, .err = err};
+    query_decoder d = {.a = &copy, .err = err};
 
-    if (len > QUERY_MAX_JSON)
-        return gp_fail(err, GP_EINVAL, 0, "arguments of %zu bytes, at most %d", len,
-                       QUERY_MAX_JSON);
-    json_t *v = load(bytes, len, &d.wide, err);
+    json_t *v = query_json_load(bytes, len, JSON_DISABLE_EOF_CHECK, &d.wide, err);
     if (!v)
         return GP_EINVAL;
     gp_status st = query_args_copy(&copy, a);

@@ -2,6 +2,7 @@
 #include "cond_int.h"
 
 #include "gp/mem.h"
+#include "take.h"
 
 #include <string.h>
 
@@ -22,11 +23,12 @@ char *query_cond_sanitise(const char *text)
     query_tokens t = {0};
     gp_buf out = {0};
 
-    if (query_tokens_scan(text, &t, NULL) != GP_OK)
-        return gp_strdup(text ? text : "");
+    gp_status st = query_tokens_scan(text, &t, NULL);
+    if (st != GP_OK)
+        return st == GP_EINVAL ? gp_strdup(text ? text : "") : NULL;
     query_tokens_join(&t, t.n, &out);
     query_tokens_clear(&t);
-    return gp_buf_take(&out);
+    return query_take(&out);
 }
 
 /* Result form: the tree with the direction filter where it was written. */
@@ -52,7 +54,7 @@ static char *result_text(const cond_ctx *c, const cond_node *n)
     }
     if (f && n)
         gp_buf_addc(&out, ')');
-    return gp_buf_take(&out);
+    return query_take(&out);
 }
 
 /* All stages after the scanner. *q is cleared by the caller on failure. */
@@ -74,7 +76,7 @@ static gp_status run(cond_ctx *c, query_lookup lookup, void *lookup_ctx, int64_t
     if (c->filter)
         q->dirfilter = query_cond_dirfilter(c->filter);
     query_tokens_join(&c->tokens, c->tokens.n, &stmt);
-    q->statement_text = gp_buf_take(&stmt);
+    q->statement_text = query_take(&stmt);
     q->text = result_text(c, norm);
     if (!q->statement_text || !q->text)
         return gp_fail(c->err, GP_ENOMEM, 0, "condition");
@@ -93,7 +95,7 @@ static char *describe(const query_caret *caret, const gp_err *err)
     gp_buf_fill(&b, ' ', caret->offset);
     gp_buf_adds(&b, "^\n");
     gp_buf_adds(&b, caret->what);
-    return gp_buf_take(&b);
+    return query_take(&b);
 }
 
 gp_status query_cond_parse(const char *text, query_lookup lookup, void *lookup_ctx,

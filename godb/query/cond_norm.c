@@ -1,5 +1,4 @@
-/* cond_norm.c - desugaring, negation normal form, result text and the balanced tree (spec 3.5
- * - 3.8). */
+/* cond_norm.c - desugar, push negation down, print the result form, balance (3.5 - 3.8). */
 #include "cond_int.h"
 
 #include "limits.h"

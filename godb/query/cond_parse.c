@@ -7,6 +7,7 @@
 
 #include "gp/mem.h"
 #include "limits.h"
+#include "take.h"
 
 #include <string.h>
 
@@ -79,7 +80,7 @@ static gp_status syntax(parser *p, const char *what)
             gp_buf_addc(&before, ' ');
         query_caret_clear(caret);
         *caret = (query_caret){.offset = 0,
-                               .text = gp_buf_take(&text),
+                               .text = query_take(&text),
                                .what = gp_strdup(what),
                                .word = p->at < t->n ? gp_strndup(t->v[p->at].s, t->v[p->at].len)
                                                     : gp_strdup("")};

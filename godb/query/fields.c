@@ -4,6 +4,7 @@
 #include "gp/bytes.h"
 #include "gp/mem.h"
 #include "limits.h"
+#include "take.h"
 #include "utf8.h"
 
 #include <string.h>
@@ -89,7 +90,7 @@ char *query_fields_expand(const char *text)
     }
     out.failed |= bare.failed;
     gp_buf_free(&bare);
-    return gp_buf_take(&out);
+    return query_take(&out);
 }
 
 /* Add the element to *f; 0 if nobody knows it. */
@@ -155,9 +156,12 @@ char *query_fields_expand_host(const char *text)
     query_fields f;
     char *s = query_fields_expand(text);
 
-    if (!s || query_fields_parse(text, &f, NULL, NULL) != GP_OK || f.labels & QUERY_LABEL_HOST)
+    if (!s)
+        return NULL;
+    gp_status st = query_fields_parse(text, &f, NULL, NULL);
+    if (st == GP_EINVAL || (st == GP_OK && f.labels & QUERY_LABEL_HOST))
         return s;
-    char *with = gp_asprintf("%s,host", s);
+    char *with = st == GP_OK ? gp_asprintf("%s,host", s) : NULL;
     gp_free(s);
     return with;
 }

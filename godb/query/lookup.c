@@ -1,8 +1,8 @@
-/* lookup.c - host names to addresses through c-ares: hosts file and DNS, driven by poll() right
- * here.
+/* lookup.c - host names to addresses through c-ares: hosts file and DNS.
  *
- * No threads and no state between calls: the channel lives for one call, so nothing can leak or
- * hang behind a limit that was hit (getaddrinfo_a() cannot be stopped once it runs).
+ * Driven by poll() in the calling thread. No threads and no state between calls: the channel lives
+ * for one call, so nothing can leak or hang behind a limit that was hit (getaddrinfo_a() cannot be
+ * stopped once it runs).
  */
 #include "gp/clock.h"
 #include "gp/mem.h"

@@ -1,5 +1,4 @@
-/* problems.c - what is wrong with the arguments: collected, and shown as text or JSON (spec
- * 7, 9.4). */
+/* problems.c - what is wrong with the arguments, as text or JSON (spec 7, 9.4). */
 #include "problems.h"
 
 #include "gp/mem.h"
@@ -13,6 +12,7 @@
 void query_problems_clear(query_problems *p)
 {
     for (size_t i = 0; i < p->n; i++) {
+        gp_free(p->v[i].location);
         gp_free(p->v[i].message);
         gp_free(p->v[i].value);
         gp_free(p->v[i].hint);
@@ -25,18 +25,18 @@ gp_status query_problem_add(query_problems *p, const char *location, char *messa
                             const char *value, char *hint)
 {
     query_problem *v = gp_realloc(p->v, p->n + 1, sizeof *v);
-    char *copy = gp_strdup(value ? value : "");
+    char *copy = gp_strdup(value ? value : ""), *at = gp_strdup(location);
 
     if (v)
         p->v = v;
-    if (!v || !copy || !message) {
+    if (!v || !copy || !at || !message) {
+        gp_free(at);
         gp_free(message);
         gp_free(hint);
         gp_free(copy);
         return GP_ENOMEM;
     }
-    p->v[p->n++] =
-        (query_problem){.location = location, .message = message, .value = copy, .hint = hint};
+    p->v[p->n++] = (query_problem){.location = at, .message = message, .value = copy, .hint = hint};
     return GP_OK;
 }
 

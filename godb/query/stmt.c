@@ -1,5 +1,4 @@
-/* stmt.c - from arguments to a statement: all checks in the order of spec 7.3, all problems kept.
- */
+/* stmt.c - arguments to statement: all checks of spec 7.3, all problems kept. */
 #include "query/stmt.h"
 
 #include "args_int.h"
@@ -7,6 +6,7 @@
 #include "gp/num.h"
 #include "problems.h"
 #include "query/suggest.h"
+#include "take.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,7 +75,7 @@ static char *choices(const char *what, const char *const *list, size_t n)
     for (size_t i = 0; i < n; i++)
         gp_buf_printf(&b, i ? " %s" : "%s", list[i]);
     gp_buf_addc(&b, ']');
-    return gp_buf_take(&b);
+    return query_take(&b);
 }
 
 /* Members that are empty or zero get the API's defaults (spec 9.2). */
@@ -270,6 +270,14 @@ static gp_status check_condition(job *j)
     return st;
 }
 
+static gp_status check_hosts(job *j)
+{
+    if (!j->env->need_hosts || *text(j->a->query_hosts))
+        return GP_OK;
+    return query_problem_add(j->problems, "body.query_hosts",
+                             gp_strdup("no hosts given: name them, or any for all"), "", NULL);
+}
+
 static gp_status check_numbers(job *j)
 {
     query_args *a = j->a;
@@ -341,7 +349,8 @@ static gp_status check_all(job *j, const query_args *raw)
     GP_TRY(check_resolution(j));
     GP_TRY(check_dns(j));
     GP_TRY(check_condition(j));
-    return check_numbers(j);
+    GP_TRY(check_numbers(j));
+    return check_hosts(j);
 }
 
 gp_status query_prepare(const query_args *args, const query_env *env, query_stmt **out,

@@ -1,5 +1,4 @@
-/* tokens.c - scanner of conditions: knows where an operator may stand, so words keep their letters.
- */
+/* tokens.c - scanner of conditions; it knows where an operator may stand. */
 #include "query/tokens.h"
 
 #include "gp/mem.h"

@@ -11,6 +11,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     query_args a = {0}, again = {0};
     gp_buf one = {0}, two = {0};
 
+    query_problems p = {0};
+    gp_status api = query_args_from_api(&a, data, size, &p, NULL);
+    if ((api == GP_OK) != (p.n == 0))
+        abort();
+    query_problems_clear(&p);
+    query_args_clear(&a);
     if (query_args_from_json(&a, data, size, NULL) != GP_OK)
         return 0;
     query_args_to_json(&a, &one);
@@ -24,7 +30,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int api = 0; api < 2; api++) {
         query_env env = {.now_s = 1907755200, .api_defaults = api};
         query_stmt *s = NULL;
-        query_problems p = {0};
         gp_status st = query_prepare(&a, &env, &s, &p, NULL);
         if (st != GP_OK && st != GP_EINVAL)
             abort();

@@ -1,5 +1,4 @@
-/* fuzz_query_ifsel.c - interface selectors and query types: selecting agrees with matching one by
- * one. */
+/* fuzz_query_ifsel.c - interface selectors and query types. */
 #include "gp/mem.h"
 #include "query/fields.h"
 #include "query/ifsel.h"

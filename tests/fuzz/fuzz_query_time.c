@@ -1,5 +1,4 @@
-/* fuzz_query_time.c - times and resolutions: an absolute time printed comes back as the same
- * instant. */
+/* fuzz_query_time.c - times and resolutions: what is read and printed comes back. */
 #include "gp/mem.h"
 #include "query/timearg.h"
 

@@ -2,6 +2,7 @@
 #include "query/args.h"
 
 #include "gp/bytes.h"
+#include "query/stmt.h"
 #include "test.h"
 
 static char *to_json(const query_args *a)
@@ -156,13 +157,69 @@ static void test_limits(void **state)
     query_args_clear(&a);
 }
 
+/* I29 to I33 and the limits of 9.1: all problems, at the member they concern. */
+static void test_api(void **state)
+{
+    static const struct {
+        const char *what, *json;
+        gp_status st;
+        const char *locations, *message, *value; /* of the first */
+    } cases[] = {
+        {"fine", "{\"query\":\"sip\",\"ifaces\":\"any\"}", GP_OK, "", "", ""},
+        {"U44: sort_by time, a bare enabled",
+         "{\"query\":\"sip\",\"ifaces\":\"any\",\"sort_by\":\"time\",\"dns_resolution\":"
+         "{\"enabled\":true}}",
+         GP_OK, "", "", ""},
+        {"null object", "{\"query\":\"sip\",\"ifaces\":\"any\",\"dns_resolution\":null}", GP_OK, "",
+         "", ""},
+        {"I29", "{\"query\":\"sip\",\"ifaces\":\"any\",\"bogus\":7}", GP_EINVAL, "body.bogus",
+         "unexpected property", "7"},
+        {"case matters", "{\"Query\":\"sip\",\"ifaces\":\"any\"}", GP_EINVAL, "body,body.Query",
+         "expected required property query to be present", ""},
+        {"I30", "{\"query\":\"si\",\"ifaces\":\"any\"}", GP_EINVAL, "body.query",
+         "expected length >= 3", "si"},
+        {"I31", "{\"ifaces\":\"any\"}", GP_EINVAL, "body",
+         "expected required property query to be present", ""},
+        {"I32", "nojson", GP_ECORRUPT, "body", "not JSON", ""},
+        {"no object", "[1]", GP_ECORRUPT, "body", "got an array", ""},
+        {"text behind the object", "{} x", GP_ECORRUPT, "body", "not JSON", ""},
+        {"types", "{\"query\":1,\"ifaces\":\"any\",\"in\":\"x\",\"dns_resolution\":[]}", GP_EINVAL,
+         "body.query,body.in,body.dns_resolution", "query: got a number, want a string", "1"},
+        {"limits",
+         "{\"query\":\"sip\",\"ifaces\":\"a\",\"format\":\"x\",\"sort_by\":\"y\","
+         "\"num_results\":0,\"max_mem_pct\":101,\"keepalive\":-1,\"dns_resolution\":"
+         "{\"timeout\":-1,\"max_rows\":0,\"x\":{\"y\":[1]}}}",
+         GP_EINVAL,
+         "body.ifaces,body.format,body.sort_by,body.num_results,body.max_mem_pct,body.keepalive,"
+         "body.dns_resolution.timeout,body.dns_resolution.max_rows,body.dns_resolution.x",
+         "expected length >= 2", "a"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        query_args a = {0};
+        query_problems p = {0};
+        gp_err err = {0};
+        gp_buf b = {0};
+        gp_status st = query_args_from_api(&a, cases[i].json, strlen(cases[i].json), &p, &err);
+        for (size_t k = 0; k < p.n; k++)
+            gp_buf_printf(&b, "%s%s", k ? "," : "", p.v[k].location);
+        if (st != cases[i].st || strcmp(gp_buf_str(&b), cases[i].locations) != 0 ||
+            (p.n && (!strstr(p.v[0].message, cases[i].message) ||
+                     strcmp(p.v[0].value, cases[i].value) != 0)))
+            fail_msg("%s: status %d at %s: %s", cases[i].what, st, gp_buf_str(&b), err.msg);
+        assert_true((st == GP_OK) == (a.query != NULL));
+        gp_buf_free(&b);
+        query_problems_clear(&p);
+        query_args_clear(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_overlay),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_overlay),  cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_api),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* cases.h - reader of the case tables in tests/data/query-cases: tab-separated, \t \n \\ escaped.
- */
+/* cases.h - reader of the case tables in tests/data/query-cases. */
+/* Tab-separated; \t \n \\ are escapes; lines with '#' are comments. */
 #ifndef QUERY_CASES_H
 #define QUERY_CASES_H
 

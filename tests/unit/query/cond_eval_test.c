@@ -1,5 +1,4 @@
-/* cond_eval_test.c - table E: conditions on the micro data set, aggregated by sip and dport row by
- * row. */
+/* cond_eval_test.c - table E: conditions on the micro data set, row by row. */
 #include "query/cond.h"
 
 #include "cases.h"

@@ -1,5 +1,4 @@
-/* cond_property_test.c - random condition trees: written down, parsed and evaluated against a naive
- * one. */
+/* cond_property_test.c - random condition trees against a naive evaluation. */
 #include "query/cond.h"
 
 #include "gp/bytes.h"

@@ -161,6 +161,26 @@ static void test_api_defaults(void **state)
     outcome_free(&o);
 }
 
+static void test_need_hosts(void **state) /* I33 */
+{
+    query_env env = {.now_s = NOW, .api_defaults = 1, .need_hosts = 1};
+    query_args a = {0};
+    query_stmt *s = NULL;
+    query_problems p = {0};
+
+    (void)state;
+    want_ok(query_args_set(&a.query, "sip"));
+    want_ok(query_args_set(&a.ifaces, "eth0"));
+    want_status(GP_EINVAL, query_prepare(&a, &env, &s, &p, NULL));
+    assert_int_equal(p.n, 1);
+    assert_string_equal(p.v[0].location, "body.query_hosts");
+    query_problems_clear(&p);
+    want_ok(query_args_set(&a.query_hosts, "any"));
+    want_ok(query_prepare(&a, &env, &s, &p, NULL));
+    query_stmt_free(s);
+    query_args_clear(&a);
+}
+
 static void test_derived(void **state)
 {
     static const struct {
@@ -291,8 +311,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_time_defaults), cmocka_unit_test(test_api_defaults),
-        cmocka_unit_test(test_derived),       cmocka_unit_test(test_problems),
-        cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_derived),       cmocka_unit_test(test_need_hosts),
+        cmocka_unit_test(test_problems),      cmocka_unit_test(test_lookup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

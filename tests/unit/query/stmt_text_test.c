@@ -1,5 +1,4 @@
-/* stmt_text_test.c - argument errors, the execution error dump and the log's statement, byte for
- * byte. */
+/* stmt_text_test.c - error texts, dump and log of a statement, byte for byte. */
 #include "query/stmt.h"
 
 #include "test.h"

@@ -1,5 +1,4 @@
-/* ifsel.h - interface selectors: lists, any, !negation, /regular expressions/ (spec query.md 5.1).
- */
+/* ifsel.h - interface selectors: lists, any, !name, /pattern/ (spec query.md 5.1). */
 #ifndef QUERY_IFSEL_H
 #define QUERY_IFSEL_H
 

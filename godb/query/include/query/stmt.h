@@ -51,11 +51,11 @@ typedef struct query_stmt {
 
 /* One failed check (7.3): for CLI headings and API problem documents. */
 typedef struct query_problem {
-    const char *location; /* "body.query", static */
-    char *message;        /* may span lines */
-    char *value;          /* the echoed value as text */
-    char *hint;           /* "did you mean \"dport\"?", or NULL */
-    int value_is_number;  /* JSON shows `number` instead of the text */
+    char *location;      /* "body.query" */
+    char *message;       /* may span lines */
+    char *value;         /* the echoed value as text */
+    char *hint;          /* "did you mean \"dport\"?", or NULL */
+    int value_is_number; /* JSON shows `number` instead of the text */
     int64_t number;
 } query_problem;
 typedef struct query_problems {
@@ -70,10 +70,18 @@ void query_problems_hints(const query_problems *p, gp_buf *out);
 /* The array `errors` of a problem document (9.4). */
 void query_problems_to_json(const query_problems *p, gp_buf *out);
 
+/* Read arguments as an API does (9.3): case-sensitive, every member known and within its limits,
+ * `query` and `ifaces` present, nothing behind the object. All problems are collected ("validation
+ * failed"). GP_ECORRUPT for what is no JSON object (HTTP 400), GP_EINVAL for the rest (422); *a:
+ * {0} or cleared, changed only on GP_OK. Defaults (9.2) come with query_env.api_defaults. */
+gp_status query_args_from_api(query_args *a, const void *bytes, size_t len,
+                              query_problems *problems, gp_err *err) GP_MUST_CHECK;
+
 typedef struct query_env {
     int64_t now_s;       /* injected clock */
     query_lookup lookup; /* NULL: names in conditions are errors */
     void *lookup_ctx;
+    int need_hosts;   /* 1: query_hosts must be given (query servers) */
     int api_defaults; /* 1: members that are empty or zero get the API's defaults (9.2), so `last`
                          means QUERY_TIME_MAX and the format json */
 } query_env;

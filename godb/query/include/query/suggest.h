@@ -1,5 +1,4 @@
-/* suggest.h - "did you mean": the known word nearest to a mistyped one, and the lists to choose
- * from. */
+/* suggest.h - "did you mean": the known word nearest to a mistyped one. */
 #ifndef QUERY_SUGGEST_H
 #define QUERY_SUGGEST_H
 
