@@ -70,8 +70,10 @@ godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_le
         seq s;
         read_literals(src, len, at, &s);
         r.sequences++;
-        if (s.cut || s.lit_len > raw_len - made)
+        if (s.cut || s.lit_len > raw_len - made) {
+            r.cut = s.cut && s.lit_len <= raw_len - made;
             break; /* at: the sequence that does not fit */
+        }
         made += s.lit_len;
         if (made == raw_len && s.lit_len >= LAST_LITERALS && s.lit_len <= len - s.lit_at) {
             r.complete = 1;
@@ -80,13 +82,17 @@ godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_le
         }
         if (s.lit_at + s.lit_len >= must)
             r.plausible = 1; /* a run crossed the end of the stored bytes: the rest is not ours */
-        if (s.lit_len >= len - s.lit_at)
+        r.cut = s.lit_len >= len - s.lit_at;
+        if (r.cut)
             break; /* literals reach behind what there is */
         read_match(src, len, &s);
-        if (s.cut || s.offset == 0 || s.offset > made || s.match_len > raw_len - made)
+        if (s.cut || s.offset == 0 || s.offset > made || s.match_len > raw_len - made) {
+            r.cut = s.cut && s.match_len <= raw_len - made;
             break;
+        }
         made += s.match_len;
         at = s.next;
+        r.cut = at >= len;
         if (at >= must)
             r.plausible = 1;
     }

@@ -78,6 +78,14 @@ static gp_status open_any(const godb_db *db, const godb_dayref *ref, int *fd, go
     return st == GP_OK ? GP_OK : gp_fail_context(err, st, "%s", ref->path);
 }
 
+static int can_be_hit(const godb_blockmeta *m, godb_col col)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (godb_displaced_possible(&m->blocks[i], col))
+            return 1;
+    return 0;
+}
+
 gp_status godb_day_open(const godb_db *db, const godb_dayref *ref, godb_day **out, gp_err *err)
 {
     GP_CLEANUP(gp_closep) int fd = -1;
@@ -96,8 +104,11 @@ gp_status godb_day_open(const godb_db *db, const godb_dayref *ref, godb_day **ou
     d->meta = m;
     d->fd = fd;
     fd = -1;
-    for (int c = 0; c < GODB_N_COLS; c++)
+    pthread_mutex_init(&d->scan_lock, NULL);
+    for (int c = 0; c < GODB_N_COLS; c++) {
         atomic_init(&d->col_fd[c], -1);
+        atomic_init(&d->scanned[c], !can_be_hit(&d->meta, (godb_col)c));
+    }
     *out = d;
     return GP_OK;
 }
@@ -109,7 +120,9 @@ void godb_day_close(godb_day *d)
     for (int c = 0; c < GODB_N_COLS; c++) {
         int fd = atomic_load(&d->col_fd[c]);
         gp_closep(&fd);
+        godb_places_free(d->places[c]);
     }
+    pthread_mutex_destroy(&d->scan_lock);
     gp_closep(&d->fd);
     godb_blockmeta_free(&d->meta);
     gp_free(d->path);
@@ -164,4 +177,25 @@ gp_status godb_day_col_fd(const godb_day *day, godb_col col, int *fd, gp_err *er
     }
     *fd = have;
     return GP_OK;
+}
+
+gp_status godb_day_places(const godb_day *day, godb_col col, const godb_places **out, gp_err *err)
+{
+    godb_day *d = (godb_day *)(uintptr_t)day; /* a cache, locked */
+    gp_status st = GP_OK;
+
+    if (!atomic_load_explicit(&d->scanned[col], memory_order_acquire)) {
+        int fd;
+        GP_TRY(godb_day_col_fd(d, col, &fd, err));
+        pthread_mutex_lock(&d->scan_lock);
+        if (!atomic_load_explicit(&d->scanned[col], memory_order_relaxed)) {
+            st = godb_displaced_scan(fd, &d->meta, col, NULL, NULL, &d->places[col], err);
+            if (st == GP_OK)
+                atomic_store_explicit(&d->scanned[col], 1, memory_order_release);
+        }
+        pthread_mutex_unlock(&d->scan_lock);
+    }
+    if (st == GP_OK)
+        *out = d->places[col];
+    return st;
 }

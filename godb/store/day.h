@@ -3,8 +3,10 @@
 #define GODB_STORE_DAY_H
 
 #include "blockmeta.h"
+#include "displaced.h"
 #include "godb/day.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct godb_day {
@@ -13,9 +15,18 @@ struct godb_day {
     int fd;      /* the directory */
     godb_blockmeta meta;
     atomic_int col_fd[GODB_N_COLS]; /* opened on first use, -1 before */
+    /* Defect D1: scanned on first use of a column that it can have hit. */
+    pthread_mutex_t scan_lock;        /* protects places while they are made */
+    atomic_int scanned[GODB_N_COLS];  /* 1: places is final */
+    godb_places *places[GODB_N_COLS]; /* NULL: the column is sound */
 };
 
 /* Descriptor of a column file, borrowed from the day. */
 gp_status godb_day_col_fd(const godb_day *d, godb_col col, int *fd, gp_err *err) GP_MUST_CHECK;
+
+/* Where the blocks of a column really are; NULL when they are where the descriptors say. Borrowed.
+ */
+gp_status godb_day_places(const godb_day *d, godb_col col, const godb_places **out,
+                          gp_err *err) GP_MUST_CHECK;
 
 #endif

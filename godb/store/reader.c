@@ -118,17 +118,40 @@ static gp_status load(struct column *c, const godb_day *d, godb_col col, uint64_
 }
 
 /* Stored bytes of the block, borrowed from the span, PAD readable bytes behind them. */
-static gp_status stored_bytes(struct column *c, const godb_day *d, godb_col col,
-                              const godb_block *b, const uint8_t **bytes, uint64_t *loaded,
-                              gp_err *err)
+static gp_status stored_bytes(struct column *c, const godb_day *d, godb_col col, uint64_t off,
+                              size_t n, const uint8_t **bytes, uint64_t *loaded, gp_err *err)
 {
-    uint64_t off = b->offset[col];
-    size_t n = b->stored[col];
-
     if (c->day_id != d->id || off < c->off || off - c->off > c->len || n > c->len - (off - c->off))
         GP_TRY(load(c, d, col, off, n, loaded, err));
     c->next = off + n;
     *bytes = c->span.p + (off - c->off);
+    return GP_OK;
+}
+
+/* A block of a column with D1 damage. *off: where its bytes are; or *bytes: its raw content. */
+static gp_status find_place(struct column *c, const godb_day *d, size_t block, godb_col col,
+                            const godb_places *places, uint64_t *off, const uint8_t **bytes,
+                            gp_err *err)
+{
+    const godb_place *p = &places->v[block];
+    const godb_block *b = &d->meta.blocks[block];
+
+    switch (p->kind) {
+    case GODB_PLACE_MOVED:
+        *off = p->at;
+        break;
+    case GODB_PLACE_BYTES: /* copied for the padding that callers may read */
+        GP_TRY(make_room(&c->raw, b->raw[col], err));
+        memcpy(c->raw.p, p->bytes, b->raw[col]);
+        *bytes = c->raw.p;
+        break;
+    case GODB_PLACE_LOST:
+        return gp_fail(err, GP_ECORRUPT, 0, "%s/%s: block %lld is damaged by defect D1%s", d->path,
+                       godb_col_file(col), (long long)b->time_s,
+                       p->hit ? " and partly overwritten" : " of a block before it");
+    case GODB_PLACE_HOME:
+        break;
+    }
     return GP_OK;
 }
 
@@ -148,7 +171,9 @@ gp_status godb_reader_col(godb_reader *r, const godb_day *d, size_t block, godb_
         return gp_fail(err, GP_EINVAL, 0, "%s has no block %zu", d->path, block);
     const godb_block *b = &d->meta.blocks[block];
     struct column *c = &r->col[col];
-    const uint8_t *src, *out;
+    const godb_places *places;
+    const uint8_t *src, *out = NULL;
+    uint64_t off;
 
     if (!b->usable)
         return gp_fail(err, GP_ECORRUPT, 0, "%s: block %zu: %s", d->path, block, b->reason);
@@ -156,17 +181,22 @@ gp_status godb_reader_col(godb_reader *r, const godb_day *d, size_t block, godb_
         *bytes = NULL;
         return GP_OK;
     }
-    GP_TRY(stored_bytes(c, d, col, b, &src, loaded, err));
-    if (b->codec[col] == GODB_CODEC_NULL) {
+    off = b->offset[col];
+    GP_TRY(godb_day_places(d, col, &places, err));
+    if (places)
+        GP_TRY(find_place(c, d, block, col, places, &off, &out, err));
+    if (!out) {
+        GP_TRY(stored_bytes(c, d, col, off, b->stored[col], &src, loaded, err));
         out = src;
-    } else {
-        GP_TRY(make_room(&c->raw, b->raw[col], err));
-        gp_status st = godb_codec_decode(r->codec, b->codec[col], src, b->stored[col], c->raw.p,
-                                         b->raw[col], err);
-        if (st != GP_OK)
-            return gp_fail_context(err, st, "%s/%s: block %lld", d->path, godb_col_file(col),
-                                   (long long)b->time_s);
-        out = c->raw.p;
+        if (b->codec[col] != GODB_CODEC_NULL) {
+            GP_TRY(make_room(&c->raw, b->raw[col], err));
+            gp_status st = godb_codec_decode(r->codec, b->codec[col], src, b->stored[col], c->raw.p,
+                                             b->raw[col], err);
+            if (st != GP_OK)
+                return gp_fail_context(err, st, "%s/%s: block %lld", d->path, godb_col_file(col),
+                                       (long long)b->time_s);
+            out = c->raw.p;
+        }
     }
     if ((int)col >= GODB_N_ATTRS)
         GP_TRY(check_counter(out, b, col, d, err));

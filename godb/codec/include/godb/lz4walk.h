@@ -10,6 +10,7 @@ typedef struct godb_lz4_walk_result {
     int complete; /* 1: the block ends, after a literal run, with exactly raw_len bytes of output */
     int plausible; /* 1: every sequence that begins below `must` is valid and none overruns raw_len
                     */
+    int cut;       /* 1: src ended inside a sequence that is valid so far */
     size_t consumed;  /* bytes of src used; with complete: the length C of the compressed block */
     size_t sequences; /* sequences seen, the last one included */
 } godb_lz4_walk_result;
