@@ -11,7 +11,8 @@
 enum { MIN_QUERY = 3, MIN_IFACES = 2 }; /* bytes */
 
 typedef struct strict {
-    query_decoder d;
+    query_args *a;
+    int wide; /* as in query_decoder */
     query_problems *problems;
 } strict;
 
@@ -102,9 +103,9 @@ static gp_status read_object(strict *s, const char *object, json_t *o, const que
             continue;
         }
         gp_err why = {0};
-        s->d.err = &why;
-        gp_status st = query_member_set(&s->d, &members[i], v);
-        const char *wrong = st == GP_OK ? limit(s->d.a, key) : why.msg;
+        query_decoder d = {.a = s->a, .wide = s->wide, .err = &why};
+        gp_status st = query_member_set(&d, &members[i], v);
+        const char *wrong = st == GP_OK ? limit(s->a, key) : why.msg;
         if (st != GP_OK && st != GP_EINVAL)
             return st;
         if (wrong)
@@ -134,8 +135,8 @@ gp_status query_args_from_api(query_args *a, const void *bytes, size_t len,
 {
     query_args fresh = {0};
     gp_err why = {0};
-    strict s = {.d = {.a = &fresh}, .problems = problems};
-    json_t *o = query_json_load(bytes, len, 0, &s.d.wide, &why);
+    strict s = {.a = &fresh, .problems = problems};
+    json_t *o = query_json_load(bytes, len, 0, &s.wide, &why);
 
     if (!o) {
         if (add(&s, "", "", why.msg, NULL) != GP_OK)

@@ -17,7 +17,6 @@ json_t *query_json_load(const void *bytes, size_t len, size_t more_flags, int *w
                         gp_err *err) GP_MUST_CHECK;
 
 /* Store one value; GP_EINVAL with "<member>: got ..., want ..." for another type. */
-gp_status query_member_set(const query_decoder *d, const query_member *m,
-                           const json_t *v) GP_MUST_CHECK;
+gp_status query_member_set(const query_decoder *d, const query_member *m, json_t *v) GP_MUST_CHECK;
 
 #endif

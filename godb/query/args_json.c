@@ -69,10 +69,10 @@ static int get_u64(const query_decoder *d, const json_t *v, uint64_t *out)
     return 1;
 }
 
-static gp_status set_object(const query_decoder *d, const json_t *o, const query_member *members,
+static gp_status set_object(const query_decoder *d, json_t *o, const query_member *members,
                             size_t n);
 
-gp_status query_member_set(const query_decoder *d, const query_member *m, const json_t *v)
+gp_status query_member_set(const query_decoder *d, const query_member *m, json_t *v)
 {
     char *p = (char *)d->a + m->offset;
     int64_t i;
@@ -113,16 +113,14 @@ gp_status query_member_set(const query_decoder *d, const query_member *m, const 
     return GP_OK;
 }
 
-static gp_status set_object(const query_decoder *d, const json_t *o, const query_member *members,
+static gp_status set_object(const query_decoder *d, json_t *o, const query_member *members,
                             size_t n)
 {
     uint32_t seen = 0; /* bit of a member */
-
-    /* jansson's iterators are not const-correct, but only read */
-    json_t *obj = json_incref((json_t *)(uintptr_t)o);
     gp_status st = GP_OK;
-    for (void *it = json_object_iter(obj); it && st == GP_OK; it = json_object_iter_next(obj, it)) {
-        const json_t *v = json_object_iter_value(it);
+
+    for (void *it = json_object_iter(o); it && st == GP_OK; it = json_object_iter_next(o, it)) {
+        json_t *v = json_object_iter_value(it);
         size_t i = 0;
         while (i < n && strcasecmp(json_object_iter_key(it), members[i].name) != 0)
             i++;
@@ -134,7 +132,6 @@ static gp_status set_object(const query_decoder *d, const json_t *o, const query
             st = query_member_set(d, &members[i], v);
         seen |= 1u << i;
     }
-    json_decref(obj);
     return st;
 }
 

@@ -51,12 +51,14 @@ static gp_status misplaced(cond_ctx *c)
 /* What is left of a chain when one end is taken off: the only other operand, or a shorter chain. */
 static void drop_operand(cond_ctx *c, cond_node *chain, int last)
 {
-    if (chain->first->next == chain->last) { /* two operands */
-        c->root = last ? chain->first : chain->last;
-        c->root->next = NULL;
+    cond_node *first = chain->first, *second = first->next;
+
+    if (second == chain->last) { /* two operands */
+        first->next = NULL;
+        c->root = last ? first : second;
         return;
     }
-    chain->first = chain->first->next; /* only the first of three or more can be the filter */
+    chain->first = second; /* only the first of three or more can be the filter */
     chain->has_dir = 0;
 }
 

@@ -77,7 +77,7 @@ static gp_status collect(cond_ctx *c, names *x)
         n += (size_t)wants_name(k);
     if (n == 0)
         return GP_OK;
-    x->uses = gp_calloc(n, sizeof *x->uses);
+    x->uses = gp_calloc(n, sizeof(cond_node *));
     x->v = gp_calloc(n, sizeof *x->v);
     x->addrs = gp_calloc(n, sizeof *x->addrs);
     if (!x->uses || !x->v || !x->addrs)
@@ -93,7 +93,7 @@ static gp_status collect(cond_ctx *c, names *x)
                                                              : "");
         x->uses[x->n_uses++] = k;
     }
-    qsort(x->uses, n, sizeof *x->uses, by_name);
+    qsort(x->uses, n, sizeof(cond_node *), by_name);
     for (size_t i = 0; i < n; i++) {
         if (i && by_name(&x->uses[i - 1], &x->uses[i]) == 0)
             continue;

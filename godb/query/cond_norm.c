@@ -3,7 +3,7 @@
 
 #include "limits.h"
 
-#include <string.h>
+#include <assert.h>
 
 static gp_status no_memory(cond_ctx *c)
 {
@@ -100,7 +100,7 @@ static gp_status norm(cond_ctx *c, const cond_node *n, int neg, cond_node **out)
     if (!chain)
         return no_memory(c);
     for (const cond_node *k = n->first; k; k = k->next) {
-        cond_node *kid;
+        cond_node *kid = NULL;
         GP_TRY(norm(c, k, neg, &kid));
         query_cond_append(chain, kid);
     }
@@ -239,8 +239,8 @@ static gp_status balance(balancer *b, const cond_node *n, query_node **out, unsi
 static gp_status push_all(balancer *b, const cond_node *n, item **top, query_node_kind kind)
 {
     for (const cond_node *k = n->first; k; k = k->next) {
-        query_node *node;
-        unsigned h;
+        query_node *node = NULL;
+        unsigned h = 0;
         if (k->kind == n->kind) {
             GP_TRY(push_all(b, k, top, kind));
             continue;
@@ -261,6 +261,7 @@ static gp_status balance(balancer *b, const cond_node *n, query_node **out, unsi
     }
     query_node_kind kind = n->kind == COND_AND ? QUERY_AND : QUERY_OR;
     GP_TRY(push_all(b, n, &top, kind));
+    assert(top); /* chains have operands */
     while (top->below)
         GP_TRY(join(b, &top, kind));
     *out = top->node;
@@ -273,8 +274,8 @@ static gp_status balance(balancer *b, const cond_node *n, query_node **out, unsi
 gp_status query_cond_balance(cond_ctx *c, const cond_node *n, query_cond *q)
 {
     balancer b = {.c = c, .arena = q->arena, .q = q};
-    query_node *root;
-    unsigned h;
+    query_node *root = NULL;
+    unsigned h = 0;
 
     GP_TRY(balance(&b, n, &root, &h));
     q->root = root;

@@ -9,7 +9,7 @@
 #include "limits.h"
 #include "take.h"
 
-#include <string.h>
+#include <assert.h>
 
 typedef struct list {
     cond_node *first, *last;
@@ -259,6 +259,7 @@ static gp_status primary(parser *p)
 {
     for (;;) {
         int kind = p->at < p->c->tokens.n ? p->c->tokens.v[p->at].kind : -1;
+        assert(p->n > 0); /* the text itself is a frame */
         frame *f = &p->v[p->n - 1];
         if (kind == QUERY_TOK_NOT && !f->neg)
             f->neg = 1;

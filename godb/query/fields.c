@@ -153,7 +153,7 @@ gp_status query_fields_parse(const char *text, query_fields *out, query_caret *c
 
 char *query_fields_expand_host(const char *text)
 {
-    query_fields f;
+    query_fields f = {0};
     char *s = query_fields_expand(text);
 
     if (!s)

@@ -154,7 +154,7 @@ gp_status query_lookup_at(const char *servers, const char *const *names, size_t 
     struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT};
     int64_t timeout_ms = timeout_ns / NS_PER_MS;
     gp_deadline deadline = gp_deadline_in_ms(timeout_ms < 0 ? 0 : timeout_ms);
-    ares_channel ch;
+    ares_channel ch = NULL;
     size_t open = n;
 
     if (n == 0)

@@ -53,9 +53,9 @@ static const char *digits(const char *s, int least, int most, int lo, int hi, in
 
 static const char *name(const char *s, const char *all, int *index)
 {
-    for (int i = 0; all[3 * i]; i++)
-        if (strncasecmp(s, all + 3 * i, 3) == 0) {
-            *index = i;
+    for (const char *p = all; *p; p += 3)
+        if (strncasecmp(s, p, 3) == 0) {
+            *index = (int)(p - all) / 3;
             return s + 3;
         }
     return NULL;

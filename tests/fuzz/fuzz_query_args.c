@@ -27,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (a.num_results <= INT64_MAX && a.host_id <= INT64_MAX &&
         (one.len != two.len || memcmp(one.data, two.data, one.len) != 0))
         abort();
-    for (int api = 0; api < 2; api++) {
-        query_env env = {.now_s = 1907755200, .api_defaults = api};
+    for (int defaults = 0; defaults < 2; defaults++) {
+        query_env env = {.now_s = 1907755200, .api_defaults = defaults};
         query_stmt *s = NULL;
         gp_status st = query_prepare(&a, &env, &s, &p, NULL);
         if (st != GP_OK && st != GP_EINVAL)
