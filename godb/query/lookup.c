@@ -9,7 +9,6 @@
 #include "limits.h"
 #include "lookup_int.h"
 
-#include <ares.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -75,8 +74,7 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
     ares_freeaddrinfo(info);
 }
 
-/* Let the channel work until all answers are there or the deadline passes. */
-static gp_status run(ares_channel ch, const size_t *open, gp_deadline deadline)
+gp_status query_channel_run(ares_channel ch, const size_t *open, gp_deadline deadline)
 {
     while (*open) {
         ares_socket_t socks[ARES_GETSOCK_MAXNUM];
@@ -110,8 +108,7 @@ static gp_status run(ares_channel ch, const size_t *open, gp_deadline deadline)
     return GP_OK;
 }
 
-static gp_status open_channel(const char *servers, int64_t timeout_ms, ares_channel *ch,
-                              gp_err *err)
+gp_status query_channel_open(const char *servers, int64_t timeout_ms, ares_channel *ch, gp_err *err)
 {
     struct ares_options o = {.tries = TRIES, .socket_receive_buffer_size = RECEIVE_BYTES};
     int64_t each = timeout_ms / 2;
@@ -161,7 +158,7 @@ gp_status query_lookup_at(const char *servers, const char *const *names, size_t 
         return GP_OK;
     if (timeout_ms <= 0)
         return gp_fail(err, GP_EDEADLINE, 0, "no time to resolve \"%.64s\"", names[0]);
-    GP_TRY(open_channel(servers, timeout_ms, &ch, err));
+    GP_TRY(query_channel_open(servers, timeout_ms, &ch, err));
     answer *answers = gp_calloc(n, sizeof *answers);
     if (!answers) {
         ares_destroy(ch);
@@ -171,7 +168,7 @@ gp_status query_lookup_at(const char *servers, const char *const *names, size_t 
         answers[i] = (answer){.out = &out[i], .open = &open};
         ares_getaddrinfo(ch, names[i], NULL, &hints, on_answer, &answers[i]);
     }
-    gp_status st = run(ch, &open, deadline);
+    gp_status st = query_channel_run(ch, &open, deadline);
     ares_destroy(ch); /* calls on_answer() for what is still open */
     if (st == GP_OK)
         st = judge(names, answers, n, err);

@@ -135,7 +135,7 @@ static void put_stats(const result_stats *s, writer *w)
 
 static void put_summary(const result *r, writer *w)
 {
-    result_writer_adds(w, ",\"summary\":{\"interfaces\":");
+    result_writer_adds(w, "{\"interfaces\":");
     put_strings(w, r->ifaces, r->n_ifaces);
     result_writer_adds(w, ",\"time_first\":");
     put_time(w, r->time_first_s, 0);
@@ -322,6 +322,7 @@ gp_status result_print_json(const result *r, const result_print_opts *o, writer 
 {
     (void)o;
     put_head(r, w);
+    result_writer_adds(w, ",\"summary\":");
     put_summary(r, w);
     put_query(r, w);
     result_writer_adds(w, ",\"rows\":");
@@ -343,4 +344,13 @@ gp_status result_print_ndjson(const result *r, const result_print_opts *o, write
     if (r->n_rows)
         result_writer_addc(w, '\n');
     return GP_OK;
+}
+
+gp_status result_print_summary(const result *r, FILE *out, gp_err *err)
+{
+    GP_CLEANUP(result_writer_freep) writer *w = result_writer_new(out);
+    if (!w)
+        return gp_fail(err, GP_ENOMEM, 0, "printing: out of memory");
+    put_summary(r, w);
+    return result_writer_finish(w, err);
 }

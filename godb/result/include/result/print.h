@@ -25,6 +25,9 @@ typedef struct result_print_opts {
 gp_status result_print(const result *r, const result_print_opts *o, FILE *out, FILE *notes,
                        gp_err *err) GP_MUST_CHECK;
 
+/* The member `summary` of the JSON object alone, without a newline: for query logs. */
+gp_status result_print_summary(const result *r, FILE *out, gp_err *err) GP_MUST_CHECK;
+
 /* Number formats of 6.2; each writes into buf (>= 32 bytes) and returns it. */
 char *result_fmt_count(uint64_t v, char *buf, size_t cap);       /* "7.00  ", "1.00 k" */
 char *result_fmt_count_small(uint64_t v, char *buf, size_t cap); /* "7", "1.00 k" */
