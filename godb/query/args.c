@@ -3,7 +3,7 @@
 
 #include "args_int.h"
 #include "gp/mem.h"
-#include "json.h"
+#include "query/json.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* json.c - writing JSON text members into a buffer. */
-#include "json.h"
+#include "query/json.h"
 
 #include "utf8.h"
 

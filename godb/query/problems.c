@@ -2,7 +2,7 @@
 #include "problems.h"
 
 #include "gp/mem.h"
-#include "json.h"
+#include "query/json.h"
 #include "utf8.h"
 
 #include <inttypes.h>

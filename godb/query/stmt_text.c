@@ -3,7 +3,7 @@
 
 #include "args_int.h"
 #include "ifsel_int.h"
-#include "json.h"
+#include "query/json.h"
 
 #include <inttypes.h>
 

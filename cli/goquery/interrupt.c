@@ -1,0 +1,57 @@
+/* interrupt.c - signals and the time limit become a cancel flag that the engine polls. */
+#include "interrupt.h"
+
+#include "gp/num.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static gp_cancel cancel = GP_CANCEL_INIT; /* a handler has no argument to find it by */
+
+static void on_signal(int sig)
+{
+    struct sigaction dfl = {.sa_handler = SIG_DFL};
+    gp_cancel_set(&cancel, GP_ECANCELLED);
+    (void)sigaction(sig, &dfl, NULL); /* the second one works at once */
+}
+
+gp_cancel *goquery_interrupt_start(int64_t timeout_ns)
+{
+    struct sigaction act = {.sa_handler = on_signal};
+    sigemptyset(&act.sa_mask);
+    (void)sigaction(SIGINT, &act, NULL);
+    (void)sigaction(SIGTERM, &act, NULL);
+    if (timeout_ns > 0) {
+        int64_t now = gp_mono_ns(), at;
+        cancel.deadline = __builtin_add_overflow(now, timeout_ns, &at) ? GP_NEVER : at;
+    }
+    return &cancel;
+}
+
+const char *goquery_interrupt_text(gp_status st, int64_t timeout_ns, const char *text, char *buf,
+                                   size_t cap)
+{
+    char limit[32];
+    if (st == GP_ECANCELLED)
+        return "query cancelled by a signal";
+    if (st != GP_EDEADLINE || timeout_ns <= 0)
+        return text;
+    snprintf(buf, cap, "deadline exceeded: not finished within --query.timeout %s",
+             gp_num_duration_str(timeout_ns, limit, sizeof limit));
+    return buf;
+}
+
+void goquery_pipe_ignore(void)
+{
+    struct sigaction ign = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ign, NULL);
+}
+
+void goquery_pipe_closed(void)
+{
+    struct sigaction dfl = {.sa_handler = SIG_DFL};
+    (void)sigaction(SIGPIPE, &dfl, NULL);
+    (void)raise(SIGPIPE);
+    _Exit(1); /* SIGPIPE is blocked */
+}

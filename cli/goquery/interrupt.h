@@ -1,0 +1,23 @@
+/* interrupt.h - SIGINT, SIGTERM and the time limit as one cancel flag for a query. */
+#ifndef GOQUERY_INTERRUPT_H
+#define GOQUERY_INTERRUPT_H
+
+#include "gp/clock.h"
+
+#include <stddef.h>
+
+/* From now on the first SIGINT or SIGTERM cancels; the second one ends the program. timeout_ns: 0 =
+ * none. One for the process: the signal handler has to find it. */
+gp_cancel *goquery_interrupt_start(int64_t timeout_ns);
+
+/* Why the query stopped, as a line for the user, for GP_ECANCELLED and GP_EDEADLINE; otherwise
+ * text. buf >= 128 bytes. */
+const char *goquery_interrupt_text(gp_status st, int64_t timeout_ns, const char *text, char *buf,
+                                   size_t cap);
+
+/* SIGPIPE is ignored, so that writing fails instead. After such a failure end as the signal would
+ * have ended us: quietly. Does not return. */
+void goquery_pipe_closed(void) __attribute__((noreturn));
+void goquery_pipe_ignore(void);
+
+#endif

@@ -1,0 +1,106 @@
+/* main.c - goquery: parse the command line, set up, run the command. */
+#include "config.h"
+#include "gp/clock.h"
+#include "interrupt.h"
+#include "options.h"
+#include "profile.h"
+#include "report.h"
+#include "rt/log.h"
+#include "topics.h"
+
+#include <string.h>
+#include <time.h>
+
+static int show_help(const cli_line *line, const cli_cmd *cmd)
+{
+    cli_help(line, cmd, stdout);
+    if (cmd == &goquery_root)
+        goquery_topics(gp_wall_s(), stdout);
+    return 0;
+}
+
+int goquery_help(void *opts, const cli_line *line)
+{
+    (void)opts;
+    return show_help(line, cli_command(line->root, line->words, line->n_words));
+}
+
+int goquery_version(void *opts, const cli_line *line)
+{
+    (void)opts;
+    cli_version(line->program, stdout);
+    return 0;
+}
+
+int goquery_completion(void *opts, const cli_line *line)
+{
+    gp_err err = {0};
+    (void)opts;
+    if (line->n_words == 0 ||
+        cli_completion(line->root, line->program, line->words[0], stdout, &err) != GP_OK)
+        return show_help(line, line->cmd);
+    return 0;
+}
+
+/* Messages that come before there is a query carry no prefix (7.1). */
+static int plain_fail(const char *text)
+{
+    fprintf(stderr, "%s\n", text);
+    return GOQUERY_FAILED;
+}
+
+static gp_status set_up_log(const goquery_opts *o, gp_err *err)
+{
+    int level = rt_level_by_name(o->log_level);
+    if (level < 0)
+        return gp_fail(err, GP_EINVAL, 0,
+                       "unknown log level \"%.40s\": expected debug, info, warn, error, fatal or "
+                       "panic",
+                       o->log_level);
+    rt_log_opts log = {
+        .level = (rt_level)level,
+        .encoding = o->json || strcmp(o->format, "json") == 0 ? RT_JSON : RT_LOGFMT,
+        .version = cli_version_short(),
+    };
+    return rt_log_init(&log, err);
+}
+
+static int run(goquery_opts *o, const cli_line *line)
+{
+    gp_err err = {0};
+    int64_t start = gp_mono_ns();
+    if (*o->profile_dir && goquery_profile_start(o->profile_dir, &err) != GP_OK)
+        return goquery_fail("%s", err.msg);
+    int code = o->version && line->cmd == &goquery_root ? goquery_version(o, line)
+                                                        : line->cmd->run(o, line);
+    if (code == 0 && *o->profile_dir &&
+        goquery_profile_end(o->profile_dir, gp_mono_ns() - start, &err) != GP_OK)
+        return goquery_fail("%s", err.msg);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    goquery_opts o = {0};
+    cli_line line;
+    gp_err err = {0};
+    int code;
+    goquery_pipe_ignore();
+    tzset();
+    gp_arena *arena = gp_arena_new(1 << 20);
+    gp_status st = cli_parse(&goquery_root, argc, argv, &o, &line, &err);
+    if (st != GP_OK)
+        code = goquery_fail("%s", err.msg);
+    else if (line.help)
+        code = show_help(&line, line.cmd);
+    else if (!arena)
+        code = plain_fail("out of memory");
+    else if (goquery_config(&o, &line, arena, &err) != GP_OK || set_up_log(&o, &err) != GP_OK)
+        code = plain_fail(err.msg);
+    else
+        code = run(&o, &line);
+    code = goquery_finish(code);
+    cli_line_free(&line);
+    gp_arena_free(arena);
+    return code;
+}
