@@ -234,9 +234,10 @@ static gp_status add_problem(query_problems *p, const char *location, const char
     if (!v)
         return GP_ENOMEM;
     p->v = v;
-    v[p->n] = (query_problem){
-        .location = location, .message = gp_strdup(message), .value = gp_strdup(value)};
-    return v[p->n++].message ? GP_OK : GP_ENOMEM;
+    query_problem *new = &v[p->n++];
+    *new = (query_problem){
+        .location = gp_strdup(location), .message = gp_strdup(message), .value = gp_strdup(value)};
+    return new->location &&new->message &&new->value ? GP_OK : GP_ENOMEM;
 }
 
 /* Range of the list: everything up to now, unless said otherwise. 0, or an exit code. */
