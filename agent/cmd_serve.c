@@ -1,0 +1,245 @@
+/* cmd_serve.c - goprobe serve: answer queries about a database, without capturing. */
+#include "cmd_serve.h"
+
+#include "gp/num.h"
+#include "rt/daemon.h"
+#include "rt/log.h"
+#include "rt/metrics.h"
+#include "serve/serve.h"
+
+#include <argp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef FLEETPROBE_VERSION
+#define FLEETPROBE_VERSION "unknown"
+#endif
+
+enum {
+    OPT_DB = 256,
+    OPT_LISTEN,
+    OPT_KEY,
+    OPT_TRUST,
+    OPT_HOST,
+    OPT_HOST_ID,
+    OPT_NAME,
+    OPT_GROUP,
+    OPT_FLEET,
+    OPT_CONCURRENT,
+    OPT_RATE,
+    OPT_METRICS,
+    OPT_LEVEL,
+    DRAIN_MS = 5000,
+    MAX_LIST = 32,
+};
+
+struct options {
+    const char *db, *key, *trust, *host, *host_id, *fleet, *metrics;
+    const char *listen[SERVE_MAX_LISTEN], *names[MAX_LIST], *groups[MAX_LIST];
+    size_t n_listen, n_names, n_groups;
+    serve_limits limits;
+    rt_level level;
+};
+
+static const struct argp_option table[] = {
+    {"db", OPT_DB, "DIR", 0, "Database directory to answer from", 1},
+    {"listen", OPT_LISTEN, "ADDR", 0,
+     "tcp://ADDRESS:PORT (port 0: any) or ipc:///path; may be repeated", 1},
+    {"key", OPT_KEY, "FILE", 0, "Key file of this agent (gpkey new agent)", 1},
+    {"trusted-keys", OPT_TRUST, "FILE", 0, "Who may ask and relay; read again on SIGHUP", 1},
+    {"host-name", OPT_HOST, "NAME", 0, "Label of the rows; default: the name in the key", 1},
+    {"host-id", OPT_HOST_ID, "ID", 0, "Host id label; default: the machine id", 1},
+    {"also-named", OPT_NAME, "NAME", 0, "Another name that selectors may use; may be repeated", 1},
+    {"group", OPT_GROUP, "NAME", 0, "Group (@NAME) this host is in; may be repeated", 1},
+    {"fleet", OPT_FLEET, "NAME", 0, "Refuse queries signed for another fleet", 1},
+    {"max-concurrent", OPT_CONCURRENT, "N", 0, "Queries at once; more are refused (default 8)", 2},
+    {"max-rate", OPT_RATE, "N", 0, "Queries per second (default: no limit)", 2},
+    {"metrics", OPT_METRICS, "ADDR:PORT", 0, "Prometheus page on a loopback address", 2},
+    {"logging.level", OPT_LEVEL, "LEVEL", 0, "debug, info, warn, error", 2},
+    {0},
+};
+
+static void add(const char **list, size_t *n, size_t max, const char *arg, struct argp_state *state,
+                const char *what)
+{
+    if (*n == max)
+        argp_error(state, "--%s: at most %zu", what, max);
+    list[(*n)++] = arg;
+}
+
+static void parse_limits(int key, const char *arg, struct options *o, struct argp_state *state)
+{
+    uint64_t v;
+    if (key == OPT_CONCURRENT) {
+        if (!gp_num_u64(arg, strlen(arg), 1000, &v) || v == 0)
+            argp_error(state, "--max-concurrent: expected 1 to 1000, got \"%s\"", arg);
+        o->limits.max_concurrent = (unsigned)v;
+    } else if (!gp_num_f64(arg, strlen(arg), &o->limits.rate_per_s) || o->limits.rate_per_s < 0) {
+        argp_error(state, "--max-rate: expected a number, got \"%s\"", arg);
+    } else {
+        o->limits.burst = o->limits.rate_per_s > 1 ? (unsigned)o->limits.rate_per_s : 1;
+    }
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct options *o = state->input;
+    switch (key) {
+    case OPT_DB:
+        o->db = arg;
+        return 0;
+    case OPT_LISTEN:
+        add(o->listen, &o->n_listen, SERVE_MAX_LISTEN, arg, state, "listen");
+        return 0;
+    case OPT_KEY:
+        o->key = arg;
+        return 0;
+    case OPT_TRUST:
+        o->trust = arg;
+        return 0;
+    case OPT_HOST:
+        o->host = arg;
+        return 0;
+    case OPT_HOST_ID:
+        o->host_id = arg;
+        return 0;
+    case OPT_NAME:
+        add(o->names, &o->n_names, MAX_LIST, arg, state, "also-named");
+        return 0;
+    case OPT_GROUP:
+        add(o->groups, &o->n_groups, MAX_LIST, arg, state, "group");
+        return 0;
+    case OPT_FLEET:
+        o->fleet = arg;
+        return 0;
+    case OPT_CONCURRENT:
+    case OPT_RATE:
+        parse_limits(key, arg, o, state);
+        return 0;
+    case OPT_METRICS:
+        o->metrics = arg;
+        return 0;
+    case OPT_LEVEL:
+        if (rt_level_by_name(arg) < 0)
+            argp_error(state, "--logging.level: expected debug, info, warn or error, got \"%s\"",
+                       arg);
+        o->level = (rt_level)rt_level_by_name(arg);
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument \"%s\"", arg);
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->db || !o->n_listen || !o->key || !o->trust)
+            argp_error(state, "--db, --listen, --key and --trusted-keys are required");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+struct agent {
+    struct options o;
+    godb_db *db;
+    auth_identity *id;
+    auth_trust *trust;
+    rt_metrics *metrics;
+    rt_http *http;
+    serve *service;
+    char host_id[256];
+};
+
+static gp_status start(struct agent *a, gp_err *err)
+{
+    const struct options *o = &a->o;
+    rt_log_opts log = {.level = o->level, .version = FLEETPROBE_VERSION, .priorities = -1};
+    GP_TRY(rt_signals_init(err));
+    GP_TRY(rt_log_init(&log, err));
+    GP_TRY(godb_db_open(o->db, &a->db, err));
+    GP_TRY(auth_identity_load(o->key, &a->id, err));
+    GP_TRY(auth_trust_new(&a->trust, err));
+    GP_TRY(auth_trust_load(a->trust, o->trust, err));
+    GP_TRY(rt_metrics_new(&a->metrics, err));
+    rt_metrics_process(a->metrics, "goprobe", FLEETPROBE_VERSION);
+    godb_host_id(o->db, a->host_id, sizeof a->host_id);
+    serve_opts so = {.db = a->db,
+                     .identity = a->id,
+                     .trust = a->trust,
+                     .fleet = o->fleet,
+                     .host = o->host,
+                     .host_id = o->host_id ? o->host_id : a->host_id,
+                     .names = o->names,
+                     .n_names = o->n_names,
+                     .groups = o->groups,
+                     .n_groups = o->n_groups,
+                     .listen = o->listen,
+                     .n_listen = o->n_listen,
+                     .software = "fleetprobe/" FLEETPROBE_VERSION,
+                     .limits = o->limits,
+                     .metrics = a->metrics};
+    GP_TRY(serve_start(&so, &a->service, err));
+    if (o->metrics)
+        GP_TRY(rt_http_start(o->metrics, 0, a->metrics, NULL, NULL, NULL, 0, &a->http, err));
+    return GP_OK;
+}
+
+static void reload(struct agent *a)
+{
+    gp_err err = {0};
+    rt_notify_reloading();
+    if (auth_trust_load(a->trust, a->o.trust, &err) == GP_OK)
+        rt_info("trusted keys read again", RT_S("file", a->o.trust));
+    else
+        rt_error("trusted keys not changed", RT_ERR(&err));
+    if (rt_log_reopen(&err) != GP_OK)
+        rt_error("log not reopened", RT_ERR(&err));
+    rt_notify("READY=1");
+}
+
+static void wait_for_end(struct agent *a)
+{
+    int64_t beat = rt_watchdog_ms();
+    for (;;) {
+        int sig = rt_signals_wait(beat ? beat : -1);
+        if (beat)
+            rt_notify("WATCHDOG=1");
+        if (sig == SIGHUP)
+            reload(a);
+        else if (sig == SIGTERM || sig == SIGINT)
+            return;
+    }
+}
+
+static void stop(struct agent *a)
+{
+    rt_http_stop(a->http);
+    serve_stop(a->service, DRAIN_MS);
+    rt_metrics_free(a->metrics);
+    auth_trust_free(a->trust);
+    auth_identity_free(a->id);
+    godb_db_close(a->db);
+}
+
+int agent_serve(int argc, char **argv)
+{
+    static const struct argp argp = {
+        table, parse, NULL, "goprobe serve - answer queries about a database", NULL, NULL, NULL};
+    struct agent a = {.o = {.level = RT_INFO, .limits = {.nice = -1}}};
+    gp_err err = {0};
+    argp_err_exit_status = 64;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &a.o);
+    int code = 0;
+    if (start(&a, &err) == GP_OK) {
+        for (size_t i = 0; i < a.o.n_listen; i++)
+            printf("listening on %s\n", serve_bound(a.service, i));
+        (void)fflush(stdout);
+        rt_notify("READY=1");
+        wait_for_end(&a);
+        rt_notify("STOPPING=1");
+    } else {
+        fprintf(stderr, "goprobe serve: %s\n", err.msg);
+        code = 1;
+    }
+    stop(&a);
+    return code;
+}

@@ -1,0 +1,235 @@
+/* authorise.c - may this query run here? Signature, trust, time window, replay, cover, scope. */
+#include "serve_int.h"
+
+#include "gp/clock.h"
+#include "gp/mem.h"
+#include "wire/selector.h"
+
+#include <string.h>
+
+void serve_job_clear(serve_job *j)
+{
+    wire_query_clear(&j->q);
+    query_stmt_free(j->stmt);
+    *j = (serve_job){0};
+}
+
+static rpc_code refuse(gp_buf *text, rpc_code code, const char *why)
+{
+    gp_buf_adds(text, why);
+    return code;
+}
+
+static rpc_code refuse_err(gp_buf *text, rpc_code code, const gp_err *err)
+{
+    return refuse(text, code, err->msg);
+}
+
+/* Who signed it; an unsigned body is fine only from a local process that the socket let in. */
+static rpc_code identify(serve *s, const auth_peer *peer, const wire_request *r, auth_peer *who,
+                         gp_buf *text)
+{
+    if (!r->has_signature) {
+        if (peer->local_uid < 0)
+            return refuse(text, RPC_UNAUTHENTICATED, "the query is not signed");
+        *who = *peer;
+        return RPC_OK;
+    }
+    if (!auth_trust_find(s->o.trust, r->signer, gp_wall_s(), who))
+        return refuse(text, RPC_PERMISSION_DENIED,
+                      "the key that signed the query is not trusted here");
+    if (who->kind != AUTH_KIND_USER && who->kind != AUTH_KIND_GATEWAY)
+        return refuse(text, RPC_PERMISSION_DENIED,
+                      "queries must be signed by a user or gateway key");
+    if (!auth_verify(r->signer, WIRE_SIGN_QUERY, r->body.data, r->body.len, r->signature))
+        return refuse(text, RPC_PERMISSION_DENIED,
+                      "the signature does not fit the query (it was changed on the way)");
+    /* Others' queries come through relays only; a user's own connection carries own queries. */
+    if (peer->local_uid < 0 && memcmp(peer->sign_pk, who->sign_pk, AUTH_SIGN_PK) != 0 &&
+        !(peer->roles & AUTH_ROLE_RELAY))
+        return refuse(text, RPC_PERMISSION_DENIED, "the caller may not relay queries of others");
+    return RPC_OK;
+}
+
+static int in_resolved(const serve *s, const wire_query *q)
+{
+    for (size_t i = 0; i < q->n_resolved; i++) {
+        for (size_t k = 0; k < s->n_names; k++) {
+            if (strcmp(q->resolved[i], s->names[k]) == 0)
+                return 1;
+        }
+    }
+    return 0;
+}
+
+static rpc_code check_cover(const serve *s, const wire_query *q, gp_buf *text)
+{
+    wire_selector *sel = NULL;
+    gp_err err = {0};
+    wire_cover c = WIRE_COVERS_UNKNOWN;
+    if (q->resolver && *q->resolver && strcmp(q->resolver, "string") != 0) {
+        c = WIRE_COVERS_UNKNOWN; /* only the aggregator has that resolver */
+    } else {
+        if (wire_selector_parse(q->hosts, &sel, &err) != GP_OK)
+            return refuse_err(text, RPC_INVALID_ARGUMENT, &err);
+        c = wire_selector_covers(sel, s->names, s->n_names, s->o.groups, s->o.n_groups);
+        wire_selector_free(sel);
+    }
+    if (c == WIRE_COVERS || (c == WIRE_COVERS_UNKNOWN && in_resolved(s, q)))
+        return RPC_OK;
+    gp_buf_printf(text, "the signed host selector does not cover this host (%s)", s->names[0]);
+    return RPC_PERMISSION_DENIED;
+}
+
+/* Scopes of the signer: hosts, time span, live flows. */
+static rpc_code check_scope(const serve *s, const serve_job *j, gp_buf *text)
+{
+    const auth_peer *w = &j->who;
+    int host_ok = 0;
+    if (w->local_uid >= 0)
+        return RPC_OK;
+    for (size_t i = 0; i < s->n_names; i++)
+        host_ok |= auth_glob_list_match(w->host_globs, s->names[i]);
+    if (!host_ok)
+        return refuse(text, RPC_PERMISSION_DENIED,
+                      "the user's key is not allowed to ask this host");
+    if (!(w->roles & AUTH_ROLE_QUERY))
+        return refuse(text, RPC_PERMISSION_DENIED, "the user's key has no role \"query\"");
+    if (j->q.args.live && !(w->roles & AUTH_ROLE_LIVE))
+        return refuse(text, RPC_PERMISSION_DENIED, "the user's key has no role \"live\"");
+    int64_t now = gp_wall_s(), last = j->q.last_s < now ? j->q.last_s : now, span;
+    if (w->max_span_s > 0 &&
+        (__builtin_sub_overflow(last, j->q.first_s, &span) || span > w->max_span_s)) {
+        gp_buf_printf(text, "the user's key allows time ranges of at most %lld s",
+                      (long long)w->max_span_s);
+        return RPC_PERMISSION_DENIED;
+    }
+    return RPC_OK;
+}
+
+/* Interfaces the engine may look at: those of the database and of live capture that the query names
+ * and the key allows. all: NULL-ended. */
+static rpc_code pick_ifaces(const serve_job *j, const query_ifsel *sel, char *const *all,
+                            gp_buf *picked, gp_buf *text)
+{
+    const char *globs = j->who.local_uid >= 0 ? "*" : j->who.iface_globs;
+    size_t n = 0, denied = 0;
+    for (size_t i = 0; all && all[i]; i++) {
+        if (!query_ifsel_match(sel, all[i]))
+            continue;
+        if (!auth_glob_list_match(globs, all[i])) {
+            denied++;
+            continue;
+        }
+        gp_buf_printf(picked, "%s%s", n++ ? "," : "", all[i]);
+    }
+    if (n)
+        return RPC_OK;
+    if (denied)
+        return refuse(text, RPC_PERMISSION_DENIED,
+                      "the user's key is not allowed to read these interfaces");
+    gp_buf_printf(text, "no interface matches \"%s\" on this host", j->q.args.ifaces);
+    return RPC_NOT_FOUND;
+}
+
+/* Names of the database, and of live capture where they have no directory yet. */
+static gp_status list_ifaces(const serve *s, char ***db_names, const char ***out, gp_err *err)
+{
+    size_t n = 0, n_live = 0, k = 0;
+    GP_TRY(godb_db_ifaces(s->o.db, db_names, &n, err));
+    while (s->o.live && s->o.live->ifaces && s->o.live->ifaces[n_live])
+        n_live++;
+    const char **all = gp_calloc(n + n_live + 1, sizeof *all);
+    if (!all) {
+        godb_strv_free(*db_names);
+        return gp_fail(err, GP_ENOMEM, 0, "interfaces: out of memory");
+    }
+    for (size_t i = 0; i < n; i++)
+        all[k++] = (*db_names)[i];
+    for (size_t i = 0; i < n_live; i++) {
+        int known = 0;
+        for (size_t a = 0; a < k && !known; a++)
+            known = strcmp(all[a], s->o.live->ifaces[i]) == 0;
+        if (!known)
+            all[k++] = s->o.live->ifaces[i];
+    }
+    *out = all;
+    return GP_OK;
+}
+
+/* Narrow the interface argument to what may be read, so that "any" of a limited key works. */
+static rpc_code check_ifaces(serve *s, serve_job *j, gp_buf *text)
+{
+    gp_err err = {0};
+    char **db_names = NULL;
+    const char **all = NULL;
+    query_ifsel *sel = NULL;
+    gp_buf picked = {.limit = WIRE_MAX_TEXT * 4};
+    rpc_code code;
+    gp_status st = query_ifsel_parse(j->q.args.ifaces, &sel, &err);
+    if (st == GP_OK)
+        st = list_ifaces(s, &db_names, &all, &err);
+    if (st != GP_OK) {
+        code = refuse_err(text, rpc_code_from_status(st), &err);
+        goto out;
+    }
+    union {
+        const char **c;
+        char *const *m;
+    } u = {.c = all};
+    code = pick_ifaces(j, sel, u.m, &picked, text);
+    godb_strv_free(db_names);
+    gp_free(all);
+    /* Everything allowed: leave the text as it is, it decides about the automatic label (1.2). */
+    if (code == RPC_OK && j->who.local_uid < 0 && strcmp(j->who.iface_globs, "*") != 0) {
+        const char *list = gp_buf_str(&picked);
+        if (!list || query_args_set(&j->q.args.ifaces, list) != GP_OK)
+            code = refuse(text, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    }
+out:
+    query_ifsel_free(sel);
+    gp_buf_free(&picked);
+    return code;
+}
+
+static rpc_code check_body(serve *s, const wire_request *r, serve_job *j, gp_buf *text)
+{
+    gp_err err = {0};
+    gp_status st = wire_query_decode(r->body.data, r->body.len, &j->q, &err);
+    if (st != GP_OK)
+        return refuse_err(text, st == GP_EUNSUPPORTED ? RPC_UNIMPLEMENTED : RPC_INVALID_ARGUMENT,
+                          &err);
+    const char *fleet = j->q.fleet ? j->q.fleet : "";
+    if (s->o.fleet && *s->o.fleet && *fleet && strcmp(fleet, s->o.fleet) != 0)
+        return refuse(text, RPC_PERMISSION_DENIED, "the query was signed for another fleet");
+    if (r->has_signature) {
+        st = auth_request_check(s->replay, r->signer, j->q.id, j->q.issued_s, j->q.ttl_s,
+                                s->started_s, gp_wall_s(), &err);
+        if (st != GP_OK)
+            return refuse_err(
+                text, st == GP_ELIMIT ? RPC_RESOURCE_EXHAUSTED : RPC_PERMISSION_DENIED, &err);
+        rpc_code code = check_cover(s, &j->q, text);
+        if (code != RPC_OK)
+            return code;
+    }
+    return check_scope(s, j, text);
+}
+
+rpc_code serve_authorise(serve *s, const auth_peer *peer, const uint8_t *req, size_t len,
+                         serve_job *j, gp_buf *text)
+{
+    wire_request r = {0};
+    gp_err err = {0};
+    if (wire_request_decode(req, len, &r, &err) != GP_OK)
+        return refuse_err(text, RPC_INVALID_ARGUMENT, &err);
+    rpc_code code = identify(s, peer, &r, &j->who, text);
+    if (code == RPC_OK)
+        code = check_body(s, &r, j, text);
+    wire_request_clear(&r);
+    if (code == RPC_OK)
+        code = check_ifaces(s, j, text);
+    if (code != RPC_OK)
+        return code;
+    gp_status st = wire_query_to_stmt(&j->q, gp_wall_s(), &j->stmt, &err);
+    return st == GP_OK ? RPC_OK : refuse_err(text, rpc_code_from_status(st), &err);
+}

@@ -1,0 +1,60 @@
+/* serve.h - the query service of an agent: signed queries in, rows and a signed trailer out. */
+#ifndef SERVE_SERVE_H
+#define SERVE_SERVE_H
+
+#include "auth/keys.h"
+#include "exec/exec.h"
+#include "godb/db.h"
+#include "gp/err.h"
+#include "rpc/rpc.h"
+#include "rt/metrics.h"
+
+enum { SERVE_MAX_LISTEN = 8, SERVE_MAX_NAMES = 64 };
+
+typedef struct serve_limits {
+    unsigned max_concurrent; /* running queries; more get "too many requests"; 0 = 8 */
+    double rate_per_s;       /* token bucket over all callers; 0 = off */
+    unsigned burst;          /* size of the bucket; 0 with a rate = 1 */
+    uint64_t mem_bytes;      /* per query; 0 = the query's share of physical memory */
+    int64_t max_query_ms;    /* longest run; 0 = 30 min */
+    unsigned threads;        /* of the engine per query; 0 = half of the CPUs, at least one */
+    int nice;                /* priority of query threads below capture, 0..19; -1 = 10 */
+} serve_limits;
+
+/* Pointers are borrowed for the life of the service. */
+typedef struct serve_opts {
+    const godb_db *db;
+    const auth_identity *identity; /* of kind agent; signs trailers */
+    auth_trust *trust;
+    const char *fleet;        /* "" = accepts queries for any fleet */
+    const char *host;         /* label of rows; NULL = the identity's name */
+    const char *host_id;      /* label host_id */
+    const char *const *names; /* further names that a selector may mean us by */
+    size_t n_names;
+    const char *const *groups; /* groups ("@dmz") this host is in */
+    size_t n_groups;
+    const char *const *listen; /* "tcp://ADDR:PORT", "ipc:///path" */
+    size_t n_listen;           /* 1..SERVE_MAX_LISTEN */
+    const char *software;      /* "fleetprobe/0.1.0" */
+    const exec_live *live;     /* NULL: database only */
+    serve_limits limits;
+    const rpc_method *extra; /* more methods on the same addresses; their handlers get extra_ctx */
+    size_t n_extra;
+    rt_metrics *metrics; /* may be NULL */
+    rpc_opts rpc;        /* identity and trust are filled in here */
+} serve_opts;
+
+typedef struct serve serve;
+
+/* Listen and answer until serve_stop(). */
+gp_status serve_start(const serve_opts *o, serve **out, gp_err *err) GP_MUST_CHECK;
+/* Refuse new calls, give running ones drain_ms, close. NULL is fine. */
+void serve_stop(serve *s, int64_t drain_ms);
+/* i-th address really bound ("tcp://127.0.0.1:41234"); NULL if there is none. */
+const char *serve_bound(const serve *s, size_t i);
+/* The runtime, for dialling out from the same process. */
+rpc_runtime *serve_runtime(serve *s);
+/* Queries being answered now. */
+unsigned serve_running(const serve *s);
+
+#endif

@@ -1,0 +1,51 @@
+/* serve_int.h - what the files of the room share. */
+#ifndef SERVE_INT_H
+#define SERVE_INT_H
+
+#include "auth/request.h"
+#include "serve/serve.h"
+#include "wire/query.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { SERVE_MAX_REPLAY = 1 << 16, SERVE_MAX_EXTRA = 16 };
+
+struct serve {
+    serve_opts o;
+    rpc_runtime *rt;
+    auth_replay *replay;
+    int64_t started_s;
+    char bound[SERVE_MAX_LISTEN][256];
+    const char *names[SERVE_MAX_NAMES + 3]; /* host, host id, identity, aliases */
+    size_t n_names;
+    rpc_method methods[8 + SERVE_MAX_EXTRA];
+    size_t n_methods;
+    atomic_uint running;
+    pthread_mutex_t bucket_lock; /* protects the token bucket */
+    double tokens;
+    int64_t filled_ns;
+    rt_metric *m_ok, *m_failed, *m_denied, *m_busy, *m_seconds, *m_rows;
+};
+
+/* A query that was allowed to run. */
+typedef struct serve_job {
+    wire_query q;
+    query_stmt *stmt;
+    auth_peer who; /* signer, or the local peer */
+} serve_job;
+void serve_job_clear(serve_job *j);
+
+/* Decode and check a request: signature, trust, time window, replay, cover, scope. Fills j.
+ * The returned code is what the caller gets; RPC_OK: run it. */
+rpc_code serve_authorise(serve *s, const auth_peer *peer, const uint8_t *req, size_t len,
+                         serve_job *j, gp_buf *text);
+
+/* Take a place among the running queries, and a token; 0 when there is none. */
+int serve_admit(serve *s);
+void serve_leave(serve *s);
+
+/* Run and answer. */
+rpc_code serve_run(serve *s, const serve_job *j, rpc_stream *stream, gp_buf *text);
+
+#endif

@@ -1,0 +1,246 @@
+/* fanout.c - the methods of an aggregator, and what all its queries share. */
+#include "fanout_int.h"
+
+#include "gp/mem.h"
+#include "rt/log.h"
+#include "wire/info.h"
+
+#include <string.h>
+#include <time.h>
+
+static void resolvers_put(struct resolvers *r)
+{
+    if (r && atomic_fetch_sub(&r->refs, 1) == 1) {
+        resolver_set_free(r->set);
+        gp_free(r);
+    }
+}
+
+static struct resolvers *resolvers_new(resolver_set *take)
+{
+    struct resolvers *r = gp_calloc(1, sizeof *r);
+    if (!r) {
+        resolver_set_free(take);
+        return NULL;
+    }
+    r->set = take;
+    atomic_store(&r->refs, 1);
+    return r;
+}
+
+void fanout_set_resolvers(fanout *f, resolver_set *take_resolvers)
+{
+    struct resolvers *fresh = resolvers_new(take_resolvers);
+    if (!fresh)
+        return; /* out of memory: the old ones stay */
+    pthread_mutex_lock(&f->lock);
+    struct resolvers *old = f->resolvers;
+    f->resolvers = fresh;
+    pthread_mutex_unlock(&f->lock);
+    resolvers_put(old);
+}
+
+unsigned fanout_running(const fanout *f)
+{
+    return atomic_load(&f->running);
+}
+
+void fanout_stop(fanout *f, int64_t grace_ms)
+{
+    if (!f)
+        return;
+    atomic_store(&f->stopping, 1);
+    gp_deadline end = gp_deadline_in_ms(grace_ms);
+    while (fanout_running(f) && !gp_deadline_passed(end))
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+}
+
+/* ---- small methods ---- */
+
+static rpc_code reply(rpc_stream *stream, gp_buf *msg, gp_buf *text)
+{
+    gp_err err = {0};
+    gp_status st = msg->failed ? gp_fail(&err, GP_ENOMEM, 0, "out of memory")
+                               : rpc_stream_send(stream, msg->data, msg->len, &err);
+    gp_buf_free(msg);
+    if (st != GP_OK)
+        gp_buf_adds(text, err.msg);
+    return rpc_code_from_status(st);
+}
+
+static rpc_code on_info(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len, gp_buf *text)
+{
+    fanout *f = ctx;
+    gp_buf msg = {0};
+    (void)req;
+    (void)len;
+    wire_info i = {.protocol = WIRE_PROTOCOL,
+                   .queries_running = fanout_running(f),
+                   .software = f->o.software,
+                   .kind = "aggregator",
+                   .host = auth_identity_name(f->o.identity),
+                   .host_id = "",
+                   .started_s = f->started_s};
+    wire_put_info(&msg, &i);
+    return reply(stream, &msg, text);
+}
+
+static int may_list(const auth_peer *p)
+{
+    return p->local_uid >= 0 ||
+           (p->roles & (AUTH_ROLE_QUERY | AUTH_ROLE_STATUS | AUTH_ROLE_RELAY)) != 0;
+}
+
+static gp_status list_hosts(fanout *f, const resolver_hosts *hosts, gp_buf *msg, gp_err *err)
+{
+    size_t n = hosts->n;
+    GP_CLEANUP(gp_freep) wire_host_info *v = gp_calloc(n ? n : 1, sizeof *v);
+    GP_CLEANUP(gp_freep) fleet_health *health = gp_calloc(n ? n : 1, sizeof *health);
+    if (!v || !health)
+        return gp_fail(err, GP_ENOMEM, 0, "hosts: out of memory");
+    for (size_t i = 0; i < n; i++) {
+        fleet_health *h = &health[i];
+        v[i] = (wire_host_info){.host = hosts->v[i], .state = "unknown", .rtt_us = -1};
+        if (fleet_health_of(f->o.fleet, hosts->v[i], h) == GP_OK)
+            v[i] = (wire_host_info){.host = hosts->v[i],
+                                    .state = fleet_state_name(h->state),
+                                    .address = h->address,
+                                    .detail = h->error,
+                                    .software = h->software,
+                                    .rtt_us = h->rtt_us,
+                                    .since_s = h->since_s};
+    }
+    wire_put_hosts(msg, v, n);
+    return GP_OK;
+}
+
+static rpc_code on_hosts(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                         gp_buf *text)
+{
+    fanout *f = ctx;
+    gp_err err = {0};
+    char *selector = NULL, *resolver = NULL;
+    resolver_hosts hosts = {0};
+    gp_buf msg = {0};
+    if (!may_list(rpc_stream_peer(stream))) {
+        gp_buf_adds(text, "the caller has neither role \"query\" nor \"status\"");
+        return RPC_PERMISSION_DENIED;
+    }
+    gp_status st = wire_hosts_request_decode(req, len, &selector, &resolver, &err);
+    if (st == GP_OK) {
+        fleet_view *v = fleet_view_get(f->o.fleet);
+        resolver_known known = fanout_known(fleet_view_table(v));
+        pthread_mutex_lock(&f->lock);
+        struct resolvers *rs = f->resolvers;
+        atomic_fetch_add(&rs->refs, 1);
+        pthread_mutex_unlock(&f->lock);
+        st = resolver_resolve(rs->set, resolver, selector, &known, &hosts, &err);
+        resolvers_put(rs);
+        fleet_view_put(v);
+    }
+    if (st == GP_OK)
+        st = list_hosts(f, &hosts, &msg, &err);
+    resolver_hosts_clear(&hosts);
+    gp_free(selector);
+    gp_free(resolver);
+    if (st == GP_OK)
+        return reply(stream, &msg, text);
+    gp_buf_adds(text, err.msg);
+    return rpc_code_from_status(st);
+}
+
+/* ---- making ---- */
+
+static void set_defaults(fanout_limits *l)
+{
+    l->max_in_flight = l->max_in_flight ? l->max_in_flight : 256;
+    l->max_concurrent = l->max_concurrent ? l->max_concurrent : 16;
+    l->max_per_user = l->max_per_user ? l->max_per_user : 4;
+    l->max_wait_ms = l->max_wait_ms ? l->max_wait_ms : 30 * 60 * 1000;
+    l->mem_bytes = l->mem_bytes ? l->mem_bytes : UINT64_C(1) << 30;
+    l->mem_total = l->mem_total ? l->mem_total : UINT64_C(2) << 30;
+    l->partial_ms = l->partial_ms ? l->partial_ms : 500;
+}
+
+static void set_metrics(fanout *f)
+{
+    static const double bounds[] = {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
+    static const char *const outcomes[] = {"ok", "failed", "refused", "too many requests"};
+    rt_metrics *m = f->o.metrics;
+    if (!m)
+        return;
+    for (int i = 0; i < 4; i++) {
+        gp_buf l = {0};
+        rt_label(&l, "outcome", outcomes[i]);
+        f->m_outcome[i] = rt_counter(m, "global_query_queries_total",
+                                     "Queries answered, by outcome.", gp_buf_str(&l));
+        gp_buf_free(&l);
+    }
+    for (int i = 0; i < RESULT_N_CODES; i++) {
+        gp_buf l = {0};
+        rt_label(&l, "status", result_code_name((result_code)i));
+        f->m_host[i] = rt_counter(m, "global_query_host_answers_total",
+                                  "Answers of hosts, by status.", gp_buf_str(&l));
+        gp_buf_free(&l);
+    }
+    f->m_seconds = rt_histogram(m, "global_query_duration_seconds", "Run time of queries.", NULL,
+                                bounds, GP_COUNT(bounds));
+    f->m_rows = rt_counter(m, "global_query_rows_total", "Rows received from hosts.", NULL);
+    f->m_bytes = rt_counter(m, "global_query_bytes_total",
+                            "Bytes of rows and trailers received from hosts.", NULL);
+}
+
+static void set_methods(fanout *f)
+{
+    const uint32_t askers =
+        1u << AUTH_KIND_USER | 1u << AUTH_KIND_AGGREGATOR | 1u << AUTH_KIND_GATEWAY;
+    f->methods[0] = (rpc_method){.name = "query",
+                                 .handler = fanout_on_query,
+                                 .max_request = WIRE_MAX_REQUEST,
+                                 .kinds = askers};
+    f->methods[1] = (rpc_method){
+        .name = "hosts", .handler = on_hosts, .max_request = 2 * WIRE_MAX_TEXT, .kinds = askers};
+    f->methods[2] = (rpc_method){.name = "info", .handler = on_info, .max_request = 4096};
+}
+
+const rpc_method *fanout_methods(fanout *f, size_t *n)
+{
+    *n = GP_COUNT(f->methods);
+    return f->methods;
+}
+
+gp_status fanout_new(const fanout_opts *o, resolver_set *take_resolvers, fanout **out, gp_err *err)
+{
+    fanout *f = gp_calloc(1, sizeof *f);
+    if (!f) {
+        resolver_set_free(take_resolvers);
+        return gp_fail(err, GP_ENOMEM, 0, "aggregator: out of memory");
+    }
+    f->o = *o;
+    set_defaults(&f->o.limits);
+    if (!f->o.software)
+        f->o.software = "fleetprobe";
+    pthread_mutex_init(&f->lock, NULL);
+    auth_random(f->instance, sizeof f->instance);
+    f->started_s = gp_wall_s();
+    f->users = gp_calloc(f->o.limits.max_concurrent, sizeof *f->users);
+    f->resolvers = resolvers_new(take_resolvers);
+    if (!f->users || !f->resolvers) {
+        fanout_free(f);
+        return gp_fail(err, GP_ENOMEM, 0, "aggregator: out of memory");
+    }
+    set_metrics(f);
+    set_methods(f);
+    *out = f;
+    return GP_OK;
+}
+
+void fanout_free(fanout *f)
+{
+    if (!f)
+        return;
+    resolvers_put(f->resolvers);
+    gp_free(f->users);
+    pthread_mutex_destroy(&f->lock);
+    gp_free(f);
+}

@@ -1,0 +1,135 @@
+/* fanout_int.h - what the files of the room share.
+ *
+ * A query is a `job`, run by the RPC worker that called the handler. It has one `leg` per host.
+ * Legs are started by the job's thread; RPC and dial callbacks only store bytes in their leg and
+ * put it on the job's event list. So a leg belongs to exactly one side at any time: to callbacks
+ * from its start until its DONE event, to the job's thread otherwise. */
+#ifndef FANOUT_INT_H
+#define FANOUT_INT_H
+
+#include "auth/request.h"
+#include "fanout/fanout.h"
+#include "gp/clock.h"
+#include "wire/answer.h"
+#include "wire/batch.h"
+#include "wire/query.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef struct acc acc; /* acc.c: rows of all hosts so far */
+
+struct resolvers {
+    atomic_uint refs;
+    resolver_set *set;
+};
+
+struct fanout {
+    fanout_opts o;
+    pthread_mutex_t lock; /* protects resolvers and users */
+    struct resolvers *resolvers;
+    struct running_user {
+        uint8_t pk[AUTH_SIGN_PK];
+        unsigned n;
+    } * users; /* max_concurrent entries */
+    atomic_uint running;
+    atomic_int stopping;
+    atomic_uint_fast64_t memory; /* bytes held by all queries */
+    uint8_t instance[16];        /* names this process in `via` */
+    int64_t started_s;
+    rpc_method methods[3];
+    rt_metric *m_outcome[4], *m_host[RESULT_N_CODES], *m_seconds, *m_rows, *m_bytes;
+};
+
+enum leg_state { LEG_NEW, LEG_CONNECTING, LEG_READY, LEG_CALLING, LEG_DONE, LEG_FINISHED };
+
+typedef struct job job;
+typedef struct leg {
+    job *job;
+    struct leg *next_event; /* on the job's list; protected by job.lock */
+    enum leg_state state;
+    char *id;                   /* host ID */
+    char *name;                 /* expected identity: key of its status */
+    char *targets;              /* for an aggregator: its part of the selector; NULL for agents */
+    int is_aggregator, counted; /* counted: holds a place in flight */
+    int64_t timeout_ms;
+    fleet_link *link;
+    rpc_call *call;
+    gp_status link_status;
+    /* filled by callbacks */
+    gp_buf batches; /* u32 length, bytes, ... */
+    gp_buf notes;   /* the same: trailers and host statuses as received */
+    gp_buf summary; /* of an aggregator */
+    auth_digest digest;
+    rpc_code code;
+    char text[256];
+    int malformed;
+    wire_progress progress; /* protected by job.lock */
+} leg;
+
+struct job {
+    fanout *f;
+    rpc_stream *stream; /* used by the job's thread only, while it runs */
+    wire_request req;
+    wire_query q;
+    query_stmt *stmt;
+    auth_peer who;
+    gp_buf relay; /* request as agents get it */
+    leg *legs;
+    size_t n_legs, next_leg, finished, in_flight;
+    acc *acc;
+    uint64_t
+        memory; /* bytes counted against the limits; job's thread and callbacks: atomic below */
+    atomic_uint_fast64_t buffered;
+    gp_deadline wait_until;
+    int64_t next_partial_ms, next_progress_ms;
+    int partial_due; /* rows came since the last snapshot */
+    unsigned n_ok, n_failed;
+    wire_dec *dec;
+    pthread_mutex_t lock; /* protects events, over, progress of legs */
+    pthread_cond_t wakeup;
+    leg *events, **events_tail;
+    int over;         /* callbacks that come later do nothing */
+    atomic_uint refs; /* the job's thread and pending connects */
+};
+
+/* ---- route.c ---- */
+/* Legs for the hosts of the query; hosts nobody knows get their status at once. */
+gp_status fanout_route(job *j, gp_err *err) GP_MUST_CHECK;
+/* The known hosts of a table, for the resolvers. */
+resolver_known fanout_known(const fleet_table *t);
+
+/* ---- leg.c ---- */
+void fanout_leg_start(leg *l);   /* connect; posts events */
+void fanout_leg_call(leg *l);    /* after LEG_READY */
+void fanout_leg_release(leg *l); /* free what a finished leg holds */
+void fanout_leg_clear(leg *l);
+void fanout_job_put(job *j);
+
+/* ---- collect.c ---- */
+/* A leg is done: check what it said, merge its rows, tell the caller. */
+gp_status fanout_collect(job *j, leg *l, gp_err *err) GP_MUST_CHECK;
+/* Status of a host that gave no rows. */
+gp_status fanout_fail_host(job *j, const char *host, result_code code, const char *text,
+                           gp_err *err) GP_MUST_CHECK;
+result_code fanout_result_code(rpc_code c);
+
+/* ---- acc.c ---- */
+gp_status fanout_acc_new(const query_stmt *s, uint64_t mem_limit, acc **out,
+                         gp_err *err) GP_MUST_CHECK;
+void fanout_acc_free(acc *a);
+gp_status fanout_acc_add(acc *a, const result *part, gp_err *err) GP_MUST_CHECK;
+gp_status fanout_acc_host(acc *a, const char *host, result_code code, const char *text,
+                          gp_err *err) GP_MUST_CHECK;
+gp_status fanout_acc_get(acc *a, uint64_t limit, result *out, gp_err *err) GP_MUST_CHECK;
+
+/* ---- send.c ---- */
+gp_status fanout_send(job *j, gp_buf *msg, gp_err *err) GP_MUST_CHECK; /* frees msg */
+gp_status fanout_send_progress(job *j, gp_err *err) GP_MUST_CHECK;
+gp_status fanout_send_partial(job *j, gp_err *err) GP_MUST_CHECK;
+gp_status fanout_send_final(job *j, gp_err *err) GP_MUST_CHECK;
+
+/* ---- job.c ---- */
+rpc_code fanout_on_query(void *ctx, rpc_stream *s, const uint8_t *req, size_t len, gp_buf *text);
+
+#endif

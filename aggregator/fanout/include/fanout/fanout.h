@@ -1,0 +1,50 @@
+/* fanout.h - one query to many hosts: fan out, collect, merge, answer. The methods of an
+ * aggregator. */
+#ifndef FANOUT_FANOUT_H
+#define FANOUT_FANOUT_H
+
+#include "auth/keys.h"
+#include "fleet/fleet.h"
+#include "gp/err.h"
+#include "resolver/resolver.h"
+#include "rpc/rpc.h"
+#include "rt/metrics.h"
+
+typedef struct fanout_limits {
+    unsigned max_in_flight;  /* hosts asked at once per query; 0 = 256 */
+    unsigned max_concurrent; /* queries at once; 0 = 16 */
+    unsigned max_per_user;   /* of them of one user; 0 = 4 */
+    int64_t max_wait_ms;     /* default wait for hosts; 0 = 30 min */
+    uint64_t mem_bytes;      /* per query, rows and buffers; 0 = 1 GiB */
+    uint64_t mem_total;      /* of all queries; 0 = 2 GiB */
+    int64_t partial_ms;      /* between snapshots; 0 = 500 */
+} fanout_limits;
+
+/* Pointers are borrowed for the life of the fanout. */
+typedef struct fanout_opts {
+    fleet *fleet;
+    const auth_identity *identity; /* of kind aggregator */
+    auth_trust *trust;             /* users whose queries are passed on */
+    const char *fleet_name;        /* "" = any */
+    const char *software;
+    fanout_limits limits;
+    rt_metrics *metrics; /* may be NULL */
+} fanout_opts;
+
+/* Locked inside. */
+typedef struct fanout fanout;
+gp_status fanout_new(const fanout_opts *o, resolver_set *take_resolvers, fanout **out,
+                     gp_err *err) GP_MUST_CHECK;
+/* After the runtime that calls its methods is gone. */
+void fanout_free(fanout *f);
+/* Replace the resolvers (reload); queries that run keep theirs. */
+void fanout_set_resolvers(fanout *f, resolver_set *take_resolvers);
+
+/* The methods to listen with, ctx = f: query, hosts, info. */
+const rpc_method *fanout_methods(fanout *f, size_t *n);
+/* Refuse new queries and wait at most grace_ms for running ones. */
+void fanout_stop(fanout *f, int64_t grace_ms);
+/* Queries being answered now. */
+unsigned fanout_running(const fanout *f);
+
+#endif

@@ -1,0 +1,358 @@
+/* job.c - the run of one query: check, route, start legs within the cap, wait, finish. */
+#include "fanout_int.h"
+
+#include "gp/mem.h"
+#include "rt/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { TICK_MS = 50, PROGRESS_MS = 500 };
+
+/* ---- admission ---- */
+
+static struct running_user *find_user(fanout *f, const uint8_t *pk)
+{
+    struct running_user *empty = NULL;
+    for (unsigned i = 0; i < f->o.limits.max_concurrent; i++) {
+        if (f->users[i].n && memcmp(f->users[i].pk, pk, AUTH_SIGN_PK) == 0)
+            return &f->users[i];
+        if (!f->users[i].n && !empty)
+            empty = &f->users[i];
+    }
+    return empty;
+}
+
+/* One user's queries must not take all places. */
+static int admit(fanout *f, const auth_peer *who, gp_buf *text)
+{
+    int ok = 0;
+    pthread_mutex_lock(&f->lock);
+    struct running_user *u = find_user(f, who->sign_pk);
+    if (!u || atomic_load(&f->running) >= f->o.limits.max_concurrent) {
+        gp_buf_adds(text, "too many queries at once, try again later");
+    } else if (u->n >= f->o.limits.max_per_user) {
+        gp_buf_printf(text, "%u queries of yours are running, which is the limit", u->n);
+    } else {
+        memcpy(u->pk, who->sign_pk, AUTH_SIGN_PK);
+        u->n++;
+        atomic_fetch_add(&f->running, 1);
+        ok = 1;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return ok;
+}
+
+static void leave(fanout *f, const auth_peer *who)
+{
+    pthread_mutex_lock(&f->lock);
+    struct running_user *u = find_user(f, who->sign_pk);
+    if (u && u->n)
+        u->n--;
+    atomic_fetch_sub(&f->running, 1);
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* ---- checks; agents check again, so this is for early and clear answers ---- */
+
+static rpc_code say(gp_buf *text, rpc_code code, const char *why)
+{
+    gp_buf_adds(text, why);
+    return code;
+}
+
+static rpc_code check_signer(job *j, gp_buf *text)
+{
+    const wire_request *r = &j->req;
+    if (!r->has_signature)
+        return say(text, RPC_UNAUTHENTICATED,
+                   "queries through an aggregator must be signed (goquery --key FILE)");
+    if (!auth_trust_find(j->f->o.trust, r->signer, gp_wall_s(), &j->who))
+        return say(text, RPC_PERMISSION_DENIED,
+                   "the key that signed the query is not trusted here");
+    if (!auth_verify(r->signer, WIRE_SIGN_QUERY, r->body.data, r->body.len, r->signature))
+        return say(text, RPC_PERMISSION_DENIED,
+                   "the signature does not fit the query (it was changed on the way)");
+    const auth_peer *peer = rpc_stream_peer(j->stream);
+    if (peer->local_uid < 0 && memcmp(peer->sign_pk, j->who.sign_pk, AUTH_SIGN_PK) != 0 &&
+        !(peer->roles & AUTH_ROLE_RELAY))
+        return say(text, RPC_PERMISSION_DENIED, "the caller may not relay queries of others");
+    return RPC_OK;
+}
+
+static rpc_code check_window(const job *j, gp_buf *text)
+{
+    int64_t now = gp_wall_s();
+    if (j->q.ttl_s > AUTH_MAX_TTL_S)
+        return say(text, RPC_PERMISSION_DENIED, "the query asks for too long a life (ttl)");
+    if (j->q.issued_s > now + AUTH_SKEW_S)
+        return say(text, RPC_PERMISSION_DENIED, "the query was issued in the future (clock?)");
+    if (now > j->q.issued_s + (int64_t)j->q.ttl_s)
+        return say(text, RPC_PERMISSION_DENIED, "the query has expired");
+    return RPC_OK;
+}
+
+static rpc_code check_hops(const job *j, gp_buf *text)
+{
+    for (size_t i = 0; i < j->req.n_via; i++) {
+        if (memcmp(j->req.via[i], j->f->instance, 16) == 0)
+            return say(text, RPC_FAILED_PRECONDITION,
+                       "loop: this aggregator already passed the query on");
+    }
+    if (j->req.n_via + 1 >= WIRE_MAX_HOPS)
+        return say(text, RPC_FAILED_PRECONDITION, "too many aggregators in a row");
+    return RPC_OK;
+}
+
+static rpc_code check(job *j, gp_buf *text)
+{
+    gp_err err = {0};
+    rpc_code code = check_signer(j, text);
+    if (code != RPC_OK)
+        return code;
+    gp_status st = wire_query_decode(j->req.body.data, j->req.body.len, &j->q, &err);
+    if (st != GP_OK)
+        return say(text, st == GP_EUNSUPPORTED ? RPC_UNIMPLEMENTED : RPC_INVALID_ARGUMENT, err.msg);
+    const char *want = j->f->o.fleet_name, *got = j->q.fleet ? j->q.fleet : "";
+    if (want && *want && *got && strcmp(want, got) != 0)
+        return say(text, RPC_PERMISSION_DENIED, "the query was signed for another fleet");
+    code = check_window(j, text);
+    if (code == RPC_OK)
+        code = check_hops(j, text);
+    if (code != RPC_OK)
+        return code;
+    st = wire_query_to_stmt(&j->q, gp_wall_s(), &j->stmt, &err);
+    return st == GP_OK ? RPC_OK : say(text, rpc_code_from_status(st), err.msg);
+}
+
+/* ---- the run ---- */
+
+static void start_legs(job *j)
+{
+    while (j->next_leg < j->n_legs && j->in_flight < j->f->o.limits.max_in_flight) {
+        leg *l = &j->legs[j->next_leg++];
+        j->in_flight++;
+        l->counted = 1;
+        fanout_leg_start(l);
+    }
+}
+
+/* All events that are there; waits at most TICK_MS for the first. */
+static leg *take_events(job *j)
+{
+    struct timespec ts;
+    pthread_mutex_lock(&j->lock);
+    if (!j->events) {
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        ts.tv_nsec += TICK_MS * 1000000L;
+        ts.tv_sec += ts.tv_nsec / 1000000000L;
+        ts.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&j->wakeup, &j->lock, &ts);
+    }
+    leg *l = j->events;
+    j->events = NULL;
+    j->events_tail = &j->events;
+    pthread_mutex_unlock(&j->lock);
+    return l;
+}
+
+static void finish_leg(job *j, leg *l)
+{
+    fanout_leg_release(l);
+    l->state = LEG_FINISHED;
+    j->in_flight -= (size_t)l->counted;
+    j->finished++;
+}
+
+static gp_status handle_events(job *j, leg *l, gp_err *err)
+{
+    while (l) {
+        leg *next = l->next_event;
+        if (l->state == LEG_READY) {
+            fanout_leg_call(l);
+        } else {
+            gp_status st = fanout_collect(j, l, err);
+            finish_leg(j, l);
+            GP_TRY(st);
+        }
+        l = next;
+    }
+    return GP_OK;
+}
+
+static gp_status tick(job *j, gp_err *err)
+{
+    int64_t now = gp_mono_ms();
+    if (now >= j->next_progress_ms && j->finished < j->n_legs) {
+        j->next_progress_ms = now + PROGRESS_MS;
+        GP_TRY(fanout_send_progress(j, err));
+    }
+    if (j->req.partials && j->partial_due && now >= j->next_partial_ms && j->finished < j->n_legs) {
+        GP_TRY(fanout_send_partial(j, err));
+        j->partial_due = 0;
+        /* A snapshot of many rows costs; never spend more than a fifth of the time on them. */
+        int64_t took = gp_mono_ms() - now;
+        j->next_partial_ms =
+            now + (took * 5 > j->f->o.limits.partial_ms ? took * 5 : j->f->o.limits.partial_ms);
+    }
+    return GP_OK;
+}
+
+/* Callbacks that still come find the job over; then every leg is ours. */
+static void close_legs(job *j)
+{
+    pthread_mutex_lock(&j->lock);
+    j->over = 1;
+    pthread_mutex_unlock(&j->lock);
+    for (size_t i = 0; i < j->next_leg; i++) {
+        leg *l = &j->legs[i];
+        if (l->call)
+            rpc_call_cancel(l->call); /* all first, so that hosts stop at the same time */
+    }
+}
+
+/* Hosts that did not make it in time; then let go of everything. */
+static gp_status give_up_on_rest(job *j, const char *why, gp_err *err)
+{
+    gp_status st = GP_OK;
+    close_legs(j);
+    for (size_t i = 0; i < j->n_legs; i++) {
+        leg *l = &j->legs[i];
+        if (l->state == LEG_FINISHED)
+            continue;
+        pthread_mutex_lock(&j->lock);
+        int connecting = l->state == LEG_CONNECTING;
+        pthread_mutex_unlock(&j->lock);
+        if (!connecting)
+            fanout_leg_release(l); /* waits for a running callback */
+        l->state = LEG_FINISHED;
+        j->finished++;
+        if (why && st == GP_OK)
+            st = fanout_fail_host(j, l->name, RESULT_TIMEOUT, why, err);
+    }
+    return st;
+}
+
+static gp_status run_legs(job *j, gp_err *err)
+{
+    gp_cancel *cancel = rpc_stream_cancel(j->stream);
+    char why[64];
+    while (j->finished < j->n_legs) {
+        start_legs(j);
+        leg *l = take_events(j);
+        GP_TRY(handle_events(j, l, err));
+        gp_status st = gp_cancel_check(cancel);
+        if (st != GP_OK)
+            return gp_fail(err, st, 0, "the query was given up");
+        if (gp_deadline_passed(j->wait_until)) {
+            snprintf(why, sizeof why, "no answer within the time allowed");
+            return give_up_on_rest(j, why, err);
+        }
+        GP_TRY(tick(j, err));
+    }
+    return GP_OK;
+}
+
+static gp_status begin(job *j, gp_err *err)
+{
+    gp_buf msg = {0};
+    wire_request r = j->req; /* borrows */
+    r.targets = NULL;
+    r.partials = 0;
+    memcpy(r.via[r.n_via++], j->f->instance, 16);
+    GP_TRY(wire_request_encode(&r, &j->relay, err));
+    GP_TRY(fanout_acc_new(j->stmt, j->f->o.limits.mem_bytes, &j->acc, err));
+    GP_TRY(wire_dec_new(&j->dec, err));
+    int64_t wait = j->f->o.limits.max_wait_ms;
+    if (j->q.max_wait_ms > 0 && j->q.max_wait_ms < wait)
+        wait = j->q.max_wait_ms;
+    j->wait_until = gp_deadline_in_ms(wait);
+    j->next_partial_ms = 0; /* the first rows as soon as they are there */
+    j->next_progress_ms = gp_mono_ms() + PROGRESS_MS;
+    GP_TRY(fanout_route(j, err));
+    wire_put_header(&msg, j->f->o.software, (uint32_t)j->n_legs);
+    return fanout_send(j, &msg, err);
+}
+
+static gp_status finish(job *j, gp_err *err)
+{
+    if (j->q.min_hosts > j->n_ok)
+        return gp_fail(err, GP_EUNAVAILABLE, 0, "%u of %u hosts answered, at least %u are wanted",
+                       j->n_ok, j->n_ok + j->n_failed, j->q.min_hosts);
+    return fanout_send_final(j, err);
+}
+
+static job *job_new(fanout *f, rpc_stream *s)
+{
+    job *j = gp_calloc(1, sizeof *j);
+    pthread_condattr_t attr;
+    if (!j)
+        return NULL;
+    j->f = f;
+    j->stream = s;
+    j->events_tail = &j->events;
+    atomic_store(&j->refs, 1);
+    pthread_mutex_init(&j->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&j->wakeup, &attr);
+    pthread_condattr_destroy(&attr);
+    return j;
+}
+
+static rpc_code run(job *j, gp_buf *text)
+{
+    gp_err err = {0};
+    int64_t start = gp_mono_ns();
+    gp_status st = begin(j, &err);
+    if (st == GP_OK)
+        st = run_legs(j, &err);
+    if (st == GP_OK)
+        st = finish(j, &err);
+    int unclean = st != GP_OK;
+    if (unclean)
+        (void)!give_up_on_rest(j, NULL, NULL);
+    if (st != GP_OK)
+        gp_buf_adds(text, err.msg);
+    rt_metric_observe(j->f->m_seconds, (double)(gp_mono_ns() - start) / 1e9);
+    rt_info("query", RT_S("user", j->who.name), RT_S("query", j->q.args.query),
+            RT_S("hosts", j->q.hosts), RT_U("ok", j->n_ok), RT_U("failed", j->n_failed),
+            RT_S("status", gp_status_name(st)), RT_D("took", gp_mono_ns() - start),
+            RT_S("error", st == GP_OK ? "" : err.msg));
+    return rpc_code_from_status(st);
+}
+
+rpc_code fanout_on_query(void *ctx, rpc_stream *s, const uint8_t *req, size_t len, gp_buf *text)
+{
+    fanout *f = ctx;
+    gp_err err = {0};
+    job *j = job_new(f, s);
+    if (!j)
+        return say(text, RPC_RESOURCE_EXHAUSTED, "out of memory");
+    rpc_code code;
+    if (atomic_load(&f->stopping))
+        code = say(text, RPC_UNAVAILABLE, "the aggregator is shutting down");
+    else if (wire_request_decode(req, len, &j->req, &err) != GP_OK)
+        code = say(text, RPC_INVALID_ARGUMENT, err.msg);
+    else
+        code = check(j, text);
+    if (code != RPC_OK) {
+        rt_metric_add(f->m_outcome[2], 1);
+    } else if (!admit(f, &j->who, text)) {
+        code = RPC_RESOURCE_EXHAUSTED;
+        rt_metric_add(f->m_outcome[3], 1);
+    } else {
+        code = run(j, text);
+        rt_metric_add(f->m_outcome[code == RPC_OK ? 0 : 1], 1);
+        leave(f, &j->who);
+    }
+    if (code != RPC_OK) {
+        const char *why = gp_buf_str(text);
+        RT_LOG_LIMITED(RT_WARN, 1000, "query failed", RT_S("peer", rpc_stream_peer(s)->name),
+                       RT_S("user", j->who.name), RT_S("code", rpc_code_name(code)),
+                       RT_S("why", why));
+    }
+    fanout_job_put(j);
+    return code;
+}

@@ -1,0 +1,196 @@
+/* leg.c - one host of a query: connect, call, keep what it says until it is done. */
+#include "fanout_int.h"
+
+#include "gp/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void fanout_job_put(job *j)
+{
+    if (atomic_fetch_sub(&j->refs, 1) != 1)
+        return;
+    for (size_t i = 0; i < j->n_legs; i++)
+        fanout_leg_clear(&j->legs[i]);
+    gp_free(j->legs);
+    fanout_acc_free(j->acc);
+    wire_dec_free(j->dec);
+    wire_request_clear(&j->req);
+    wire_query_clear(&j->q);
+    query_stmt_free(j->stmt);
+    gp_buf_free(&j->relay);
+    pthread_cond_destroy(&j->wakeup);
+    pthread_mutex_destroy(&j->lock);
+    gp_free(j);
+}
+
+/* Put the leg on the job's list; 0 when the job is over and nobody will look. */
+static int post(leg *l, enum leg_state s)
+{
+    job *j = l->job;
+    pthread_mutex_lock(&j->lock);
+    int live = !j->over;
+    l->state = s;
+    if (live) {
+        l->next_event = NULL;
+        *j->events_tail = l;
+        j->events_tail = &l->next_event;
+        pthread_cond_signal(&j->wakeup);
+    }
+    pthread_mutex_unlock(&j->lock);
+    return live;
+}
+
+static void on_connected(void *ctx, fleet_link *link, gp_status st, const char *why)
+{
+    leg *l = ctx;
+    job *j = l->job;
+    l->link = link;
+    l->link_status = st;
+    if (st != GP_OK) {
+        l->code = rpc_code_from_status(st);
+        snprintf(l->text, sizeof l->text, "%s", why);
+    }
+    if (!post(l, st == GP_OK ? LEG_READY : LEG_DONE) && link) {
+        l->link = NULL;
+        fleet_link_put(link);
+    }
+    fanout_job_put(j);
+}
+
+void fanout_leg_start(leg *l)
+{
+    l->state = LEG_CONNECTING;
+    atomic_fetch_add(&l->job->refs, 1);
+    fleet_connect(l->job->f->o.fleet, l->id, on_connected, l);
+}
+
+/* ---- what the host says; on an internal RPC thread ---- */
+
+/* Keep bytes with their length in front; 0 when over the memory of the query. */
+static int keep(leg *l, gp_buf *b, const void *bytes, size_t len)
+{
+    job *j = l->job;
+    uint8_t n[4];
+    uint64_t held = atomic_fetch_add(&j->buffered, len + sizeof n) + len;
+    uint64_t total = atomic_fetch_add(&j->f->memory, len + sizeof n) + len;
+    gp_put_le32(n, (uint32_t)len);
+    gp_buf_add(b, n, sizeof n);
+    gp_buf_add(b, bytes, len);
+    if (!b->failed && held <= j->f->o.limits.mem_bytes && total <= j->f->o.limits.mem_total)
+        return 1;
+    l->malformed = 1;
+    snprintf(l->text, sizeof l->text, "its answer does not fit the memory allowed");
+    return 0;
+}
+
+static int on_message(leg *l, const uint8_t *data, size_t len)
+{
+    wire_answer a = {0};
+    gp_err err = {0};
+    int ok = 1;
+    if (wire_answer_decode(data, len, &a, &err) != GP_OK) {
+        l->malformed = 1;
+        snprintf(l->text, sizeof l->text, "%s", err.msg);
+        return 0;
+    }
+    switch (a.kind) {
+    case WIRE_BATCH:
+        wire_digest_batch(&l->digest, a.u.batch.data, a.u.batch.len);
+        ok = keep(l, &l->batches, a.u.batch.data, a.u.batch.len);
+        break;
+    case WIRE_TRAILER:
+    case WIRE_HOST:
+        ok = keep(l, &l->notes, data, len);
+        break;
+    case WIRE_SUMMARY:
+        gp_buf_clear(&l->summary);
+        gp_buf_add(&l->summary, data, len);
+        ok = !l->summary.failed;
+        break;
+    case WIRE_PROGRESS:
+        pthread_mutex_lock(&l->job->lock);
+        l->progress = a.u.progress;
+        pthread_mutex_unlock(&l->job->lock);
+        break;
+    default:
+        break; /* header, snapshots of aggregators below, kinds of later versions */
+    }
+    wire_answer_clear(&a);
+    return ok;
+}
+
+static void on_event(void *ctx, rpc_call *call, const rpc_event *ev)
+{
+    leg *l = ctx;
+    if (ev->kind == RPC_EV_MSG) {
+        if (!l->malformed && !on_message(l, ev->data, ev->len))
+            rpc_call_cancel(call);
+        return;
+    }
+    l->code = ev->code;
+    if (ev->code != RPC_OK && !l->malformed)
+        snprintf(l->text, sizeof l->text, "%s",
+                 ev->text && *ev->text ? ev->text : rpc_code_name(ev->code));
+    post(l, LEG_DONE);
+}
+
+static gp_status encode_for_child(leg *l, gp_buf *out, gp_err *err)
+{
+    wire_request r = l->job->req; /* borrows */
+    r.targets = l->targets;
+    r.partials = 0;
+    memcpy(r.via[r.n_via++], l->job->f->instance, 16); /* room was checked */
+    return wire_request_encode(&r, out, err);
+}
+
+void fanout_leg_call(leg *l)
+{
+    job *j = l->job;
+    gp_err err = {0};
+    gp_buf own = {0};
+    gp_deadline d = gp_deadline_in_ms(l->timeout_ms);
+    if (j->wait_until < d)
+        d = j->wait_until;
+    auth_digest_init(&l->digest);
+    gp_status st = l->targets ? encode_for_child(l, &own, &err) : GP_OK;
+    const gp_buf *body = l->targets ? &own : &j->relay;
+    l->state = LEG_CALLING;
+    if (st == GP_OK)
+        st = rpc_call_start(fleet_link_conn(l->link), "query", body->data, body->len, d, on_event,
+                            l, &l->call, &err);
+    gp_buf_free(&own);
+    if (st != GP_OK) {
+        l->call = NULL;
+        l->code = rpc_code_from_status(st);
+        snprintf(l->text, sizeof l->text, "%s", err.msg);
+        post(l, LEG_DONE);
+    }
+}
+
+/* ---- end ---- */
+
+void fanout_leg_release(leg *l)
+{
+    job *j = l->job;
+    uint64_t held = l->batches.len + l->notes.len;
+    rpc_call_free(l->call); /* no callback after this */
+    l->call = NULL;
+    fleet_link_put(l->link);
+    l->link = NULL;
+    atomic_fetch_sub(&j->buffered, held);
+    atomic_fetch_sub(&j->f->memory, held);
+    gp_buf_free(&l->batches);
+    gp_buf_free(&l->notes);
+    gp_buf_free(&l->summary);
+}
+
+void fanout_leg_clear(leg *l)
+{
+    gp_free(l->id);
+    gp_free(l->name);
+    gp_free(l->targets);
+    gp_buf_free(&l->batches);
+    gp_buf_free(&l->notes);
+    gp_buf_free(&l->summary);
+}

@@ -1,0 +1,218 @@
+/* route.c - from the selector of a query to legs: agents by ID, the rest through other aggregators.
+ */
+#include "fanout_int.h"
+
+#include "gp/mem.h"
+#include "wire/selector.h"
+
+#include <string.h>
+
+static const char *known_id(void *ctx, size_t i)
+{
+    return fleet_table_at(ctx, i)->id;
+}
+
+static int known_in_group(void *ctx, size_t i, const char *group)
+{
+    const fleet_endpoint *e = fleet_table_at(ctx, i);
+    for (size_t k = 0; k < e->n_groups; k++) {
+        if (strcmp(e->groups[k], group) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+resolver_known fanout_known(const fleet_table *t)
+{
+    union {
+        const fleet_table *c;
+        void *m;
+    } u = {.c = t};
+    return (resolver_known){
+        .ctx = u.m, .n = fleet_table_count(t), .id = known_id, .in_group = known_in_group};
+}
+
+struct router {
+    job *j;
+    const fleet_table *t;
+    gp_buf *parts;       /* per table entry: what an aggregator is asked for */
+    wire_selector **via; /* per table entry: hosts behind an aggregator, or NULL */
+    uint8_t *agent;      /* per table entry: 1 = asked */
+    gp_err *err;
+};
+
+static void add_part(gp_buf *b, const char *item)
+{
+    gp_buf_printf(b, "%s%s", b->len ? "," : "", item);
+}
+
+static gp_status parse_via(struct router *r)
+{
+    for (size_t i = 0; i < fleet_table_count(r->t); i++) {
+        const fleet_endpoint *e = fleet_table_at(r->t, i);
+        if (e->kind == AUTH_KIND_AGGREGATOR && e->hosts)
+            GP_TRY(wire_selector_parse(e->hosts, &r->via[i], r->err));
+    }
+    return GP_OK;
+}
+
+/* A host that is not in the table may be behind an aggregator. */
+static gp_status route_unknown(struct router *r, const char *host)
+{
+    int found = 0;
+    for (size_t i = 0; i < fleet_table_count(r->t) && !found; i++) {
+        if (r->via[i] && wire_selector_covers(r->via[i], &host, 1, NULL, 0) == WIRE_COVERS) {
+            add_part(&r->parts[i], host);
+            found = 1; /* the first one only: a host must not be asked twice */
+        }
+    }
+    return found ? GP_OK : fanout_fail_host(r->j, host, RESULT_NOT_FOUND, "unknown host", r->err);
+}
+
+static gp_status route_hosts(struct router *r, const resolver_hosts *hosts)
+{
+    for (size_t i = 0; i < hosts->n; i++) {
+        const fleet_endpoint *e = fleet_table_find(r->t, hosts->v[i]);
+        if (!e)
+            GP_TRY(route_unknown(r, hosts->v[i]));
+        else if (e->kind == AUTH_KIND_AGENT)
+            r->agent[e - fleet_table_at(r->t, 0)] = 1;
+        else
+            add_part(&r->parts[e - fleet_table_at(r->t, 0)], "any"); /* named itself: all of it */
+    }
+    return GP_OK;
+}
+
+static void item_text(const wire_item *it, gp_buf *b)
+{
+    gp_buf_printf(b, "%s%s%s", it->negative ? "!" : "", it->kind == WIRE_ITEM_GROUP ? "@" : "",
+                  it->text);
+}
+
+/* Items without a finite list of names mean hosts behind aggregators too. */
+static gp_status route_open_items(struct router *r, const char *selector)
+{
+    wire_selector *sel = NULL;
+    gp_buf open = {0}, negative = {0}, item = {0};
+    GP_TRY(wire_selector_parse(selector, &sel, r->err));
+    for (size_t i = 0; i < wire_selector_count(sel); i++) {
+        const wire_item *it = wire_selector_item(sel, i);
+        gp_buf_clear(&item);
+        item_text(it, &item);
+        const char *text = gp_buf_str(&item);
+        if (text && it->negative)
+            add_part(&negative, text);
+        else if (text && it->kind != WIRE_ITEM_NAME && it->kind != WIRE_ITEM_RANGE)
+            add_part(&open, text);
+    }
+    const char *o = gp_buf_str(&open), *n = gp_buf_str(&negative);
+    for (size_t i = 0; o && n && i < fleet_table_count(r->t); i++) {
+        if (fleet_table_at(r->t, i)->kind != AUTH_KIND_AGGREGATOR)
+            continue;
+        if (*o)
+            add_part(&r->parts[i], o);
+        if (r->parts[i].len && *n)
+            add_part(&r->parts[i], n);
+    }
+    gp_buf_free(&open);
+    gp_buf_free(&negative);
+    gp_buf_free(&item);
+    wire_selector_free(sel);
+    return GP_OK;
+}
+
+static gp_status add_leg(struct router *r, size_t i)
+{
+    job *j = r->j;
+    const fleet_endpoint *e = fleet_table_at(r->t, i);
+    leg *l = &j->legs[j->n_legs];
+    l->job = j;
+    l->id = gp_strdup(e->id);
+    l->name = gp_strdup(e->name);
+    l->timeout_ms = e->timeout_ms;
+    l->is_aggregator = e->kind == AUTH_KIND_AGGREGATOR;
+    l->targets = l->is_aggregator ? gp_buf_take(&r->parts[i]) : NULL;
+    j->n_legs++;
+    if (!l->id || !l->name || (l->is_aggregator && !l->targets))
+        return gp_fail(r->err, GP_ENOMEM, 0, "query: out of memory");
+    return GP_OK;
+}
+
+/* Random order: parallel queries then don't hit the same hosts at the same time. */
+static void shuffle(leg *legs, size_t n)
+{
+    for (size_t i = n; i > 1; i--) {
+        uint32_t r;
+        auth_random(&r, sizeof r);
+        leg t = legs[i - 1];
+        legs[i - 1] = legs[r % i];
+        legs[r % i] = t;
+    }
+}
+
+static gp_status make_legs(struct router *r)
+{
+    job *j = r->j;
+    size_t n = 0;
+    for (size_t i = 0; i < fleet_table_count(r->t); i++)
+        n += r->agent[i] || r->parts[i].len;
+    j->legs = gp_calloc(n ? n : 1, sizeof *j->legs);
+    if (!j->legs)
+        return gp_fail(r->err, GP_ENOMEM, 0, "query: out of memory");
+    for (size_t i = 0; i < fleet_table_count(r->t); i++) {
+        if (r->agent[i] || r->parts[i].len)
+            GP_TRY(add_leg(r, i));
+    }
+    shuffle(j->legs, j->n_legs);
+    return GP_OK;
+}
+
+static gp_status resolve(job *j, const fleet_table *t, const char *selector, resolver_hosts *hosts,
+                         gp_err *err)
+{
+    fanout *f = j->f;
+    resolver_known known = fanout_known(t);
+    pthread_mutex_lock(&f->lock);
+    struct resolvers *rs = f->resolvers;
+    atomic_fetch_add(&rs->refs, 1);
+    pthread_mutex_unlock(&f->lock);
+    gp_status st = resolver_resolve(rs->set, j->q.resolver, selector, &known, hosts, err);
+    if (atomic_fetch_sub(&rs->refs, 1) == 1) {
+        resolver_set_free(rs->set);
+        gp_free(rs);
+    }
+    return st;
+}
+
+gp_status fanout_route(job *j, gp_err *err)
+{
+    fleet_view *v = fleet_view_get(j->f->o.fleet);
+    const fleet_table *t = fleet_view_table(v);
+    size_t n = fleet_table_count(t);
+    resolver_hosts hosts = {0};
+    const char *selector = j->req.targets ? j->req.targets : j->q.hosts ? j->q.hosts : "";
+    struct router r = {.j = j, .t = t, .err = err};
+    r.parts = gp_calloc(n ? n : 1, sizeof *r.parts);
+    r.via = gp_calloc(n ? n : 1, sizeof *r.via);
+    r.agent = gp_calloc(n ? n : 1, 1);
+    gp_status st = r.parts && r.via && r.agent ? resolve(j, t, selector, &hosts, err)
+                                               : gp_fail(err, GP_ENOMEM, 0, "query: out of memory");
+    if (st == GP_OK)
+        st = parse_via(&r);
+    if (st == GP_OK)
+        st = route_hosts(&r, &hosts);
+    if (st == GP_OK && (!j->q.resolver || !*j->q.resolver || strcmp(j->q.resolver, "string") == 0))
+        st = route_open_items(&r, selector);
+    if (st == GP_OK)
+        st = make_legs(&r);
+    for (size_t i = 0; r.parts && r.via && i < n; i++) {
+        gp_buf_free(&r.parts[i]);
+        wire_selector_free(r.via[i]);
+    }
+    gp_free(r.parts);
+    gp_free(r.via);
+    gp_free(r.agent);
+    resolver_hosts_clear(&hosts);
+    fleet_view_put(v);
+    return st;
+}

@@ -1,0 +1,211 @@
+/* table.c - the endpoint table: YAML to checked entries. */
+#include "fleet/table.h"
+
+#include "gp/arena.h"
+#include "gp/mem.h"
+#include "rt/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_TIMEOUT_NS (INT64_C(30) * 60 * 1000000000)
+#define MAX_TIMEOUT_NS     (INT64_C(24) * 3600 * 1000000000)
+
+struct fleet_table {
+    rt_config *config; /* owns the strings */
+    gp_arena *arena;   /* owns normalised addresses and lists */
+    fleet_endpoint *v; /* sorted by id */
+    size_t n;
+};
+
+void fleet_table_free(fleet_table *t)
+{
+    if (!t)
+        return;
+    rt_config_free(t->config);
+    gp_arena_free(t->arena);
+    gp_free(t->v);
+    gp_free(t);
+}
+
+static int starts(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/* Addresses as the reference writes them, and ours. */
+static gp_status normal_addr(fleet_table *t, const rt_node *n, const char *addr, const char **out,
+                             gp_err *err)
+{
+    const char *prefix = "tcp://";
+    if (starts(addr, "tcp://") || starts(addr, "ipc://")) {
+        prefix = "";
+    } else if (starts(addr, "unix:")) {
+        prefix = "ipc://";
+        addr += 5;
+        if (*addr != '/')
+            return rt_node_fail(n, err, "expected an absolute path after unix:");
+    } else if (starts(addr, "http://") || starts(addr, "https://")) {
+        return rt_node_fail(n, err,
+                            "HTTP is not spoken here: expected host:port, tcp://host:port "
+                            "or unix:/path");
+    }
+    size_t a = strlen(prefix), b = strlen(addr);
+    if (b == 0 || b > 250 ||
+        (!starts(addr, "ipc://") && !starts(prefix, "ipc") && !strchr(addr, ':')))
+        return rt_node_fail(n, err, "expected host:port or unix:/path, got \"%s\"", addr);
+    char *s = gp_arena_alloc(t->arena, a + b + 1, 1);
+    if (!s)
+        return gp_fail(err, GP_ENOMEM, 0, "endpoint table: out of memory");
+    memcpy(s, prefix, a);
+    memcpy(s + a, addr, b);
+    *out = s;
+    return GP_OK;
+}
+
+static gp_status read_groups(fleet_table *t, const rt_node *n, fleet_endpoint *e, gp_err *err)
+{
+    if (rt_node_kind(n) == RT_NULL)
+        return GP_OK;
+    size_t count = rt_node_kind(n) == RT_LIST ? rt_node_count(n) : 1;
+    if (count > FLEET_MAX_GROUPS)
+        return rt_node_fail(n, err, "at most %d groups", FLEET_MAX_GROUPS);
+    const char **g = gp_arena_alloc(t->arena, count, sizeof *g);
+    if (!g)
+        return gp_fail(err, GP_ENOMEM, 0, "endpoint table: out of memory");
+    for (size_t i = 0; i < count; i++)
+        GP_TRY(rt_node_str(rt_node_kind(n) == RT_LIST ? rt_node_at(n, i) : n, "", &g[i], err));
+    e->groups = g;
+    e->n_groups = count;
+    return GP_OK;
+}
+
+static gp_status read_kind(const rt_node *n, fleet_endpoint *e, gp_err *err)
+{
+    const char *s;
+    GP_TRY(rt_node_str(rt_node_get(n, "kind"), "agent", &s, err));
+    if (strcmp(s, "agent") == 0)
+        e->kind = AUTH_KIND_AGENT;
+    else if (strcmp(s, "aggregator") == 0)
+        e->kind = AUTH_KIND_AGGREGATOR;
+    else
+        return rt_node_fail(rt_node_get(n, "kind"), err, "expected agent or aggregator, got \"%s\"",
+                            s);
+    GP_TRY(rt_node_str(rt_node_get(n, "hosts"), NULL, &e->hosts, err));
+    if (e->hosts && e->kind == AUTH_KIND_AGENT)
+        return rt_node_fail(rt_node_get(n, "hosts"), err, "only aggregators have hosts");
+    return GP_OK;
+}
+
+static gp_status read_entry(fleet_table *t, const char *id, const rt_node *n, fleet_endpoint *e,
+                            gp_err *err)
+{
+    const char *addr, *unused;
+    int64_t timeout_ns;
+    if (!*id || strlen(id) > 255)
+        return rt_node_fail(n, err, "expected a host ID of 1 to 255 bytes");
+    if (strpbrk(id, ",!*?[]@ \t") || strcasecmp(id, "any") == 0)
+        return rt_node_fail(n, err,
+                            "a host ID can't be \"any\" or hold one of , ! * ? [ ] @ or blanks");
+    if (rt_node_kind(n) != RT_MAP)
+        return rt_node_fail(n, err, "expected settings such as \"addr: host:port\" below the host");
+    *e = (fleet_endpoint){.id = id, .line = rt_node_line(n)};
+    GP_TRY(rt_node_bool(rt_node_get(n, "disabled"), 0, &e->disabled, err));
+    GP_TRY(rt_node_str(rt_node_get(n, "addr"), "", &addr, err));
+    if (!*addr)
+        return rt_node_fail(n, err, "addr is missing");
+    GP_TRY(normal_addr(t, rt_node_get(n, "addr"), addr, &e->addr, err));
+    GP_TRY(rt_node_str(rt_node_get(n, "name"), id, &e->name, err));
+    GP_TRY(rt_node_duration(rt_node_get(n, "timeout"), DEFAULT_TIMEOUT_NS, 1000000, MAX_TIMEOUT_NS,
+                            &timeout_ns, err));
+    e->timeout_ms = timeout_ns / 1000000;
+    GP_TRY(rt_node_bool(rt_node_get(n, "log"), 0, &e->log, err));
+    GP_TRY(rt_node_str(rt_node_get(n, "scheme"), NULL, &unused, err));
+    GP_TRY(rt_node_str(rt_node_get(n, "key"), NULL, &unused, err));
+    GP_TRY(read_kind(n, e, err));
+    return read_groups(t, rt_node_get(n, "groups"), e, err);
+}
+
+static int cmp_id(const void *a, const void *b)
+{
+    const fleet_endpoint *x = a, *y = b;
+    return strcmp(x->id, y->id);
+}
+
+static void misspelt(void *ctx, const char *path, unsigned line)
+{
+    gp_err *err = ctx;
+    if (err && !err->code)
+        gp_fail(err, GP_EINVAL, 0, "line %u: unknown key \"%s\"", line, path);
+}
+
+static gp_status read_all(fleet_table *t, const char *name, gp_err *err)
+{
+    const rt_node *root = rt_config_root(t->config);
+    size_t n = rt_node_count(root);
+    gp_err unknown = {0};
+    if (n > FLEET_MAX_HOSTS)
+        return gp_fail(err, GP_ELIMIT, 0, "%s: more than %d hosts", name, FLEET_MAX_HOSTS);
+    t->v = gp_calloc(n ? n : 1, sizeof *t->v);
+    if (!t->v)
+        return gp_fail(err, GP_ENOMEM, 0, "endpoint table: out of memory");
+    for (size_t i = 0; i < n; i++) {
+        GP_TRY(read_entry(t, rt_node_key(root, i), rt_node_at(root, i), &t->v[i], err));
+        t->n = i + 1;
+    }
+    if (rt_config_unused(t->config, misspelt, &unknown))
+        return gp_fail(err, GP_EINVAL, 0, "%s: %s", name, unknown.msg);
+    qsort(t->v, t->n, sizeof *t->v, cmp_id);
+    return GP_OK;
+}
+
+static gp_status build(const char *name, rt_config *c, fleet_table **out, gp_err *err)
+{
+    fleet_table *t = gp_calloc(1, sizeof *t);
+    if (!t) {
+        rt_config_free(c);
+        return gp_fail(err, GP_ENOMEM, 0, "endpoint table: out of memory");
+    }
+    t->config = c;
+    t->arena = gp_arena_new(64 * 1024 * 1024);
+    gp_status st = t->arena ? read_all(t, name, err)
+                            : gp_fail(err, GP_ENOMEM, 0, "endpoint table: out of memory");
+    if (st != GP_OK) {
+        fleet_table_free(t);
+        return st;
+    }
+    *out = t;
+    return GP_OK;
+}
+
+gp_status fleet_table_parse(const char *name, const void *text, size_t len, fleet_table **out,
+                            gp_err *err)
+{
+    rt_config *c = NULL;
+    GP_TRY(rt_config_parse(name, text, len, &c, err));
+    return build(name, c, out, err);
+}
+
+gp_status fleet_table_load(const char *path, fleet_table **out, gp_err *err)
+{
+    rt_config *c = NULL;
+    GP_TRY(rt_config_load(path, &c, err));
+    return build(path, c, out, err);
+}
+
+size_t fleet_table_count(const fleet_table *t)
+{
+    return t->n;
+}
+
+const fleet_endpoint *fleet_table_at(const fleet_table *t, size_t i)
+{
+    return i < t->n ? &t->v[i] : NULL;
+}
+
+const fleet_endpoint *fleet_table_find(const fleet_table *t, const char *id)
+{
+    fleet_endpoint key = {.id = id};
+    return t->n ? bsearch(&key, t->v, t->n, sizeof *t->v, cmp_id) : NULL;
+}

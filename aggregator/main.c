@@ -1,0 +1,202 @@
+/* main.c - global-query: sends a query to many sensors and merges their answers. */
+#include "options.h"
+
+#include "rt/daemon.h"
+#include "rt/metrics.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef FLEETPROBE_VERSION
+#define FLEETPROBE_VERSION "unknown"
+#endif
+
+struct daemon {
+    aggr_options o;
+    auth_identity *id;
+    auth_trust *trust;
+    rt_metrics *metrics;
+    rt_http *http;
+    rpc_runtime *rt;
+    fleet *fleet;
+    fanout *fanout;
+    char bound[AGGR_MAX_LISTEN][256];
+};
+
+static gp_status load_trust(struct daemon *d, gp_err *err)
+{
+    GP_TRY(auth_identity_load(d->o.key, &d->id, err));
+    if (auth_identity_kind(d->id) != AUTH_KIND_AGGREGATOR)
+        return gp_fail(err, GP_EINVAL, 0, "%s: the key is of kind %s, expected aggregator",
+                       d->o.key, auth_kind_name(auth_identity_kind(d->id)));
+    GP_TRY(auth_trust_new(&d->trust, err));
+    return auth_trust_load(d->trust, d->o.trusted_keys, err);
+}
+
+/* Files that the service needs, read once to check them. */
+static gp_status check(struct daemon *d, gp_err *err)
+{
+    fleet_table *t = NULL;
+    resolver_set *r = NULL;
+    GP_TRY(load_trust(d, err));
+    GP_TRY(fleet_table_load(d->o.endpoints, &t, err));
+    size_t n = fleet_table_count(t);
+    fleet_table_free(t);
+    GP_TRY(resolver_set_new(d->o.resolvers, d->o.n_resolvers, d->o.default_resolver, &r, err));
+    resolver_set_free(r);
+    printf("configuration is fine: %zu hosts\n", n);
+    return GP_OK;
+}
+
+static gp_status listen_all(struct daemon *d, gp_err *err)
+{
+    size_t n;
+    const rpc_method *m = fanout_methods(d->fanout, &n);
+    for (size_t i = 0; i < d->o.n_listen; i++) {
+        GP_TRY(rpc_listen(d->rt, d->o.listen[i], m, n, d->fanout, d->bound[i], sizeof d->bound[i],
+                          err));
+        printf("listening on %s\n", d->bound[i]);
+        rt_info("listening", RT_S("addr", d->bound[i]));
+    }
+    (void)fflush(stdout);
+    return GP_OK;
+}
+
+static gp_status start_rpc(struct daemon *d, gp_err *err)
+{
+    rpc_opts ro = {.identity = d->id,
+                   .trust = d->trust,
+                   .workers = 4,
+                   .max_workers = d->o.limits.max_concurrent + 16};
+    fleet_table *t = NULL;
+    resolver_set *r = NULL;
+    GP_TRY(rpc_runtime_new(&ro, &d->rt, err));
+    d->o.fleet.rt = d->rt;
+    d->o.fleet.metrics = d->metrics;
+    GP_TRY(fleet_table_load(d->o.endpoints, &t, err));
+    size_t n = fleet_table_count(t);
+    GP_TRY(fleet_new(&d->o.fleet, t, &d->fleet, err));
+    GP_TRY(resolver_set_new(d->o.resolvers, d->o.n_resolvers, d->o.default_resolver, &r, err));
+    fanout_opts fo = {.fleet = d->fleet,
+                      .identity = d->id,
+                      .trust = d->trust,
+                      .fleet_name = d->o.fleet_name,
+                      .software = "fleetprobe/" FLEETPROBE_VERSION,
+                      .limits = d->o.limits,
+                      .metrics = d->metrics};
+    GP_TRY(fanout_new(&fo, r, &d->fanout, err));
+    rt_info("endpoint table read", RT_S("file", d->o.endpoints), RT_U("hosts", n));
+    return listen_all(d, err);
+}
+
+static int is_ready(void *ctx)
+{
+    (void)ctx;
+    return 1; /* listening; hosts that are away don't make the aggregator unready */
+}
+
+static gp_status start(struct daemon *d, gp_err *err)
+{
+    GP_TRY(rt_log_init(&d->o.log, err));
+    GP_TRY(rt_metrics_new(&d->metrics, err));
+    rt_metrics_process(d->metrics, "global_query", FLEETPROBE_VERSION);
+    GP_TRY(load_trust(d, err));
+    GP_TRY(start_rpc(d, err));
+    char bound[128];
+    if (d->o.metrics_addr) {
+        GP_TRY(rt_http_start(d->o.metrics_addr, d->o.metrics_remote, d->metrics, is_ready, NULL,
+                             bound, sizeof bound, &d->http, err));
+        printf("metrics on http://%s/metrics\n", bound);
+        (void)fflush(stdout);
+    }
+    return GP_OK;
+}
+
+/* ---- reload: everything is read first, then changed; an error leaves all as it was ---- */
+
+static gp_status apply(struct daemon *d, const aggr_options *fresh, gp_err *err)
+{
+    fleet_table *t = NULL;
+    resolver_set *r = NULL;
+    GP_TRY(fleet_table_load(fresh->endpoints, &t, err));
+    gp_status st =
+        resolver_set_new(fresh->resolvers, fresh->n_resolvers, fresh->default_resolver, &r, err);
+    if (st == GP_OK)
+        st = auth_trust_load(d->trust, fresh->trusted_keys, err);
+    if (st != GP_OK) {
+        fleet_table_free(t);
+        resolver_set_free(r);
+        return st;
+    }
+    size_t n = fleet_table_count(t);
+    fanout_set_resolvers(d->fanout, r);
+    GP_TRY(fleet_reload(d->fleet, t, err));
+    rt_log_set_level(fresh->log.level);
+    rt_info("configuration read again", RT_U("hosts", n));
+    return GP_OK;
+}
+
+static void reload(struct daemon *d)
+{
+    gp_err err = {0};
+    aggr_options fresh = {0};
+    rt_notify_reloading();
+    gp_status st = aggr_options_reread(&d->o, &fresh, &err);
+    if (st == GP_OK)
+        st = apply(d, &fresh, &err);
+    if (st != GP_OK)
+        rt_error("reload failed, nothing was changed", RT_ERR(&err));
+    aggr_options_clear(&fresh);
+    if (rt_log_reopen(&err) != GP_OK)
+        rt_error("log not reopened", RT_ERR(&err));
+    rt_notify("READY=1");
+}
+
+static void wait_for_end(struct daemon *d)
+{
+    int64_t beat = rt_watchdog_ms();
+    for (;;) {
+        int sig = rt_signals_wait(beat ? beat : -1);
+        if (beat)
+            rt_notify("WATCHDOG=1");
+        if (sig == SIGHUP)
+            reload(d);
+        else if (sig == SIGTERM || sig == SIGINT)
+            return;
+    }
+}
+
+static void stop(struct daemon *d)
+{
+    rt_http_stop(d->http);
+    fanout_stop(d->fanout, d->o.grace_ms); /* while hosts can still be asked */
+    rpc_runtime_free(d->rt, 100);          /* ends the handlers, which use the fleet */
+    fleet_free(d->fleet);
+    fanout_free(d->fanout);
+    rt_metrics_free(d->metrics);
+    auth_trust_free(d->trust);
+    auth_identity_free(d->id);
+    aggr_options_clear(&d->o);
+}
+
+int main(int argc, char **argv)
+{
+    struct daemon d = {0};
+    gp_err err = {0};
+    gp_status st = rt_signals_init(&err);
+    if (st == GP_OK)
+        st = aggr_options_read(argc, argv, &d.o, &err);
+    if (st == GP_OK)
+        st = d.o.check_only ? check(&d, &err) : start(&d, &err);
+    if (st == GP_OK && !d.o.check_only) {
+        rt_notify("READY=1");
+        wait_for_end(&d);
+        rt_notify("STOPPING=1");
+        rt_info("stopping", RT_U("queries", fanout_running(d.fanout)));
+    }
+    if (st != GP_OK)
+        fprintf(stderr, "global-query: %s\n", err.msg);
+    stop(&d);
+    return st == GP_OK ? 0 : 1;
+}

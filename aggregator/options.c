@@ -1,0 +1,303 @@
+/* options.c - settings of global-query (fleet.md 9): flags > environment > file > defaults. */
+#include "options.h"
+
+#include "gp/mem.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef FLEETPROBE_VERSION
+#define FLEETPROBE_VERSION "unknown"
+#endif
+
+const char *argp_program_version = "global-query " FLEETPROBE_VERSION;
+
+enum { MAX_FLAGS = 64, OPT_CHECK = 255, OPT_KEYS = 256 };
+
+#define MS (INT64_C(1000000))
+#define S  (INT64_C(1000000000))
+
+/* Flags are keys of the configuration; index + OPT_KEYS is the argp key. */
+static const struct {
+    const char *key, *arg, *help;
+} flags[] = {
+    {"server.addr", "ADDR", "Address to listen on: host:port, unix:/path (default localhost:8145)"},
+    {"identity.key", "FILE", "Key file of this aggregator (gpkey new aggregator)"},
+    {"identity.trusted_keys", "FILE", "Users, agents and aggregators that are trusted"},
+    {"fleet", "NAME", "Refuse queries signed for another fleet"},
+    {"querier.config", "FILE", "Endpoint table: which host answers where"},
+    {"querier.type", "NAME", "Only \"api\""},
+    {"querier.max_concurrent", "N", "Hosts asked at once per query (default 256)"},
+    {"hosts.resolver.type", "NAME", "Default resolver (default string)"},
+    {"metrics.addr", "ADDR:PORT", "Prometheus and health page on a loopback address"},
+    {"server.shutdowngraceperiod", "DURATION", "Time for running queries at the end (default 30s)"},
+    {"logging.level", "LEVEL", "debug, info, warn, error"},
+    {"logging.encoding", "NAME", "logfmt, json, plain"},
+    {"logging.destination", "WHERE", "stderr, stdout, devnull or a file"},
+};
+
+struct command_line {
+    const char *file;
+    int check_only, has_server;
+    struct {
+        const char *key, *value;
+    } set[MAX_FLAGS];
+    size_t n;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct command_line *c = state->input;
+    if (key >= OPT_KEYS && key < OPT_KEYS + (int)GP_COUNT(flags)) {
+        if (c->n == MAX_FLAGS)
+            argp_error(state, "too many flags");
+        c->set[c->n].key = flags[key - OPT_KEYS].key;
+        c->set[c->n++].value = arg;
+        return 0;
+    }
+    switch (key) {
+    case 'c':
+        c->file = arg;
+        return 0;
+    case OPT_CHECK:
+        c->check_only = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (strcmp(arg, "server") != 0 || c->has_server)
+            argp_error(state, "unknown command \"%s\" (there is: server)", arg);
+        c->has_server = 1;
+        return 0;
+    case ARGP_KEY_END:
+        if (!c->has_server && !c->check_only)
+            argp_error(state, "expected the command: server");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void parse_line(int argc, char **argv, struct command_line *c)
+{
+    static struct argp_option table[GP_COUNT(flags) + 3] = {
+        {"config", 'c', "FILE", 0, "Configuration, YAML or JSON", 1},
+        {"check-config", OPT_CHECK, NULL, 0, "Check configuration and files, then exit", 1},
+    };
+    for (size_t i = 0; i < GP_COUNT(flags); i++)
+        table[i + 2] = (struct argp_option){
+            flags[i].key, OPT_KEYS + (int)i, flags[i].arg, 0, flags[i].help, 2};
+    static const struct argp argp = {
+        table, parse, "server", "global-query - one query to many sensors", NULL, NULL, NULL};
+    argp_err_exit_status = 64;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, c);
+}
+
+/* ---- values ---- */
+
+static int starts(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/* host:port and unix:/path as the reference writes them. */
+static gp_status normal_listen(aggr_options *o, const char *addr, gp_err *err)
+{
+    const char *rest = addr, *prefix = "tcp://";
+    if (o->n_listen == AGGR_MAX_LISTEN)
+        return rt_config_fail(o->config, "server.addr", err, "at most %d addresses",
+                              AGGR_MAX_LISTEN);
+    if (starts(addr, "tcp://") || starts(addr, "ipc://")) {
+        prefix = "";
+    } else if (starts(addr, "unix:")) {
+        prefix = "ipc://";
+        rest += 5;
+    } else if (starts(addr, "localhost:")) { /* numeric: listening must not depend on DNS */
+        prefix = "tcp://127.0.0.1";
+        rest += 9;
+    } else if (*addr == ':') {
+        prefix = "tcp://0.0.0.0";
+    } else if (!strrchr(addr, ':')) {
+        return rt_config_fail(o->config, "server.addr", err,
+                              "expected host:port or unix:/path, got \"%s\"", addr);
+    }
+    char *s = gp_asprintf("%s%s", prefix, rest);
+    if (!s)
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    o->listen[o->n_listen++] = s;
+    return GP_OK;
+}
+
+static gp_status read_listen(aggr_options *o, gp_err *err)
+{
+    const char *const *list;
+    size_t n;
+    GP_TRY(rt_config_list(o->config, "server.addr", &list, &n, err));
+    for (size_t i = 0; i < n; i++)
+        GP_TRY(normal_listen(o, list[i], err));
+    return n ? GP_OK : normal_listen(o, "localhost:8145", err);
+}
+
+static gp_status read_log(aggr_options *o, gp_err *err)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error", "fatal", "panic"};
+    static const char *const encodings[] = {"logfmt", "json", "plain"};
+    size_t level, encoding;
+    GP_TRY(rt_config_choice(o->config, "logging.level", levels, 6, 1, &level, err));
+    GP_TRY(rt_config_choice(o->config, "logging.encoding", encodings, 3, 0, &encoding, err));
+    GP_TRY(rt_config_str(o->config, "logging.destination", NULL, &o->log.destination, err));
+    o->log.level = level > RT_FATAL ? RT_FATAL : (rt_level)level;
+    o->log.encoding = (rt_encoding)encoding;
+    o->log.version = FLEETPROBE_VERSION;
+    o->log.priorities = -1;
+    return GP_OK;
+}
+
+static gp_status required(aggr_options *o, const char *key, const char **out, gp_err *err)
+{
+    GP_TRY(rt_config_str(o->config, key, "", out, err));
+    return **out ? GP_OK : rt_config_fail(o->config, key, err, "is required (a file)");
+}
+
+static gp_status add_resolver(aggr_options *o, const char *type, const char *config)
+{
+    if (o->n_resolvers < AGGR_MAX_RESOLVERS)
+        o->resolvers[o->n_resolvers++] = (resolver_conf){.type = type, .config = config};
+    return GP_OK;
+}
+
+static gp_status read_resolvers(aggr_options *o, gp_err *err)
+{
+    const rt_node *list = rt_config_node(o->config, "hosts.resolvers");
+    const char *type, *config;
+    if (rt_node_kind(list) != RT_NULL && rt_node_kind(list) != RT_LIST)
+        return rt_node_fail(list, err, "expected a list of {type, config}");
+    for (size_t i = 0; i < rt_node_count(list); i++) {
+        const rt_node *n = rt_node_at(list, i);
+        GP_TRY(rt_node_str(rt_node_get(n, "type"), "", &type, err));
+        GP_TRY(rt_node_str(rt_node_get(n, "config"), "", &config, err));
+        if (!*type)
+            return rt_node_fail(n, err, "type is missing");
+        GP_TRY(add_resolver(o, type, config));
+    }
+    GP_TRY(rt_config_str(o->config, "hosts.resolver.type", "string", &o->default_resolver, err));
+    GP_TRY(rt_config_str(o->config, "hosts.resolver.config", "", &config, err));
+    return add_resolver(o, o->default_resolver, config);
+}
+
+static gp_status read_ms(aggr_options *o, const char *key, int64_t def_ms, int64_t max_ms,
+                         int64_t *out_ms, gp_err *err)
+{
+    int64_t ns;
+    GP_TRY(rt_config_duration(o->config, key, def_ms * MS, MS, max_ms * MS, &ns, err));
+    *out_ms = ns / MS;
+    return GP_OK;
+}
+
+static gp_status read_number(aggr_options *o, const char *key, unsigned def, unsigned max,
+                             unsigned *out, gp_err *err)
+{
+    int64_t v;
+    GP_TRY(rt_config_i64(o->config, key, def, 0, max, &v, err));
+    *out = v ? (unsigned)v : def;
+    return GP_OK;
+}
+
+static gp_status read_limits(aggr_options *o, gp_err *err)
+{
+    const int64_t day_ms = 24 * 3600 * 1000;
+    fanout_limits *l = &o->limits;
+    GP_TRY(read_number(o, "querier.max_concurrent", 256, 4096, &l->max_in_flight, err));
+    GP_TRY(read_number(o, "limits.max_queries", 16, 1024, &l->max_concurrent, err));
+    GP_TRY(read_number(o, "limits.max_queries_per_user", 4, 1024, &l->max_per_user, err));
+    GP_TRY(read_ms(o, "limits.max_wait", 30 * 60 * 1000, day_ms, &l->max_wait_ms, err));
+    GP_TRY(read_ms(o, "limits.partial_interval", 500, 60000, &l->partial_ms, err));
+    GP_TRY(rt_config_bytes(o->config, "limits.query_memory", UINT64_C(1) << 30, 1 << 20,
+                           UINT64_C(1) << 40, &l->mem_bytes, err));
+    GP_TRY(rt_config_bytes(o->config, "limits.total_memory", UINT64_C(2) << 30, 1 << 20,
+                           UINT64_C(1) << 40, &l->mem_total, err));
+    GP_TRY(read_ms(o, "connections.dial_timeout", 5000, 60000, &o->fleet.dial_ms, err));
+    GP_TRY(read_ms(o, "connections.backoff_min", 250, 60000, &o->fleet.backoff_min_ms, err));
+    GP_TRY(read_ms(o, "connections.backoff_max", 10000, day_ms, &o->fleet.backoff_max_ms, err));
+    GP_TRY(read_ms(o, "connections.health_interval", 45000, day_ms, &o->fleet.health_ms, err));
+    GP_TRY(read_number(o, "connections.max_dials", 64, 4096, &o->fleet.max_dials, err));
+    return read_number(o, "connections.open_after", 3, 1000, &o->fleet.open_after, err);
+}
+
+static gp_status read_all(aggr_options *o, gp_err *err)
+{
+    const char *type, *ignored;
+    GP_TRY(read_log(o, err));
+    GP_TRY(read_listen(o, err));
+    GP_TRY(required(o, "identity.key", &o->key, err));
+    GP_TRY(required(o, "identity.trusted_keys", &o->trusted_keys, err));
+    GP_TRY(rt_config_str(o->config, "fleet", "", &o->fleet_name, err));
+    GP_TRY(rt_config_str(o->config, "querier.type", "api", &type, err));
+    if (strcmp(type, "api") != 0)
+        return rt_config_fail(o->config, "querier.type", err, "there is only \"api\"");
+    GP_TRY(required(o, "querier.config", &o->endpoints, err));
+    GP_TRY(read_resolvers(o, err));
+    GP_TRY(read_limits(o, err));
+    GP_TRY(rt_config_str(o->config, "metrics.addr", NULL, &o->metrics_addr, err));
+    GP_TRY(rt_config_bool(o->config, "metrics.allow_remote", 0, &o->metrics_remote, err));
+    /* Settings of the HTTP service, which is a program of its own here. */
+    GP_TRY(rt_config_str(o->config, "profiling.enabled", NULL, &ignored, err));
+    GP_TRY(rt_config_str(o->config, "openapi.spec-outfile", NULL, &ignored, err));
+    rt_node_mark(rt_config_node(o->config, "server.cors_origins"));
+    rt_node_mark(rt_config_node(o->config, "tracing"));
+    return read_ms(o, "server.shutdowngraceperiod", 30000, 3600 * 1000, &o->grace_ms, err);
+}
+
+static void warn_unused(void *ctx, const char *path, unsigned line)
+{
+    const aggr_options *o = ctx;
+    rt_warn("unknown setting ignored", RT_S("file", o->file), RT_U("line", line),
+            RT_S("key", path));
+}
+
+static gp_status open_config(aggr_options *o, gp_err *err)
+{
+    if (o->file)
+        GP_TRY(rt_config_load(o->file, &o->config, err));
+    else
+        GP_TRY(rt_config_new(&o->config, err));
+    return rt_config_use_env(o->config, "GLOBAL_QUERY_", err);
+}
+
+/* The command line of the running process, for reloads. */
+static struct command_line the_line;
+
+static gp_status read_with_line(const struct command_line *c, aggr_options *o, gp_err *err)
+{
+    *o = (aggr_options){.file = c->file, .check_only = c->check_only};
+    GP_TRY(open_config(o, err));
+    for (size_t i = 0; i < c->n; i++)
+        GP_TRY(rt_config_set(o->config, c->set[i].key, c->set[i].value, err));
+    GP_TRY(read_all(o, err));
+    rt_config_unused(o->config, warn_unused, o);
+    return GP_OK;
+}
+
+gp_status aggr_options_read(int argc, char **argv, aggr_options *o, gp_err *err)
+{
+    parse_line(argc, argv, &the_line);
+    return read_with_line(&the_line, o, err);
+}
+
+gp_status aggr_options_reread(const aggr_options *old, aggr_options *o, gp_err *err)
+{
+    (void)old;
+    return read_with_line(&the_line, o, err);
+}
+
+void aggr_options_clear(aggr_options *o)
+{
+    for (size_t i = 0; i < o->n_listen; i++) {
+        union {
+            const char *c;
+            char *m;
+        } u = {.c = o->listen[i]};
+        gp_free(u.m);
+    }
+    rt_config_free(o->config);
+    *o = (aggr_options){0};
+}

@@ -1,0 +1,38 @@
+/* options.h - settings of global-query: flags, environment and file in one checked struct. */
+#ifndef AGGREGATOR_OPTIONS_H
+#define AGGREGATOR_OPTIONS_H
+
+#include "fanout/fanout.h"
+#include "fleet/fleet.h"
+#include "resolver/resolver.h"
+#include "rt/config.h"
+#include "rt/log.h"
+
+enum { AGGR_MAX_LISTEN = 8, AGGR_MAX_RESOLVERS = 16 };
+
+typedef struct aggr_options {
+    rt_config *config; /* owns the strings */
+    const char *file;  /* --config; NULL = none */
+    int check_only;    /* --check-config */
+    rt_log_opts log;
+    const char *listen[AGGR_MAX_LISTEN]; /* normalised */
+    size_t n_listen;
+    const char *key, *trusted_keys, *fleet_name, *endpoints;
+    const char *default_resolver;
+    resolver_conf resolvers[AGGR_MAX_RESOLVERS];
+    size_t n_resolvers;
+    fleet_opts fleet;
+    fanout_limits limits;
+    const char *metrics_addr; /* NULL = none */
+    int metrics_remote;
+    int64_t grace_ms;
+} aggr_options;
+
+/* Parse argv (prints usage and exits 64 on a mistake), then read file and environment. GP_EINVAL
+ * with file, line and key. Call aggr_options_clear() in any case. */
+gp_status aggr_options_read(int argc, char **argv, aggr_options *o, gp_err *err) GP_MUST_CHECK;
+/* Read the file again with the same flags, into a fresh struct. */
+gp_status aggr_options_reread(const aggr_options *old, aggr_options *o, gp_err *err) GP_MUST_CHECK;
+void aggr_options_clear(aggr_options *o);
+
+#endif

@@ -1,0 +1,44 @@
+/* remote.h - ask an aggregator or an agent: sign, send, collect, check what every host signed. */
+#ifndef REMOTE_REMOTE_H
+#define REMOTE_REMOTE_H
+
+#include "auth/keys.h"
+#include "gp/clock.h"
+#include "gp/err.h"
+#include "query/stmt.h"
+#include "result/result.h"
+#include "wire/answer.h"
+#include "wire/info.h"
+
+typedef struct remote_opts {
+    const char *addr; /* tcp://host:port, host:port, ipc:///path, unix:/path */
+    const auth_identity
+        *identity;        /* of kind user; NULL: unsigned, for the agent of this machine only */
+    auth_trust *trust;    /* servers and agents; NULL: for the agent of this machine only */
+    const char *hosts;    /* selector, e.g. "any,!fw3"; may be NULL when asking an agent */
+    const char *resolver; /* NULL or "" = string */
+    const char *fleet;    /* NULL or "" = not said */
+    int64_t timeout_ms;   /* of the whole call; 0 = 30 min */
+    int64_t max_wait_ms;  /* for hosts; 0 = the server's limit */
+    unsigned min_hosts;   /* fewer answering hosts are an error */
+    gp_cancel *cancel;    /* may be NULL; looked at every 100 ms */
+    /* All optional; called from the calling thread while the query runs. */
+    void (*on_progress)(void *ctx, const wire_progress *p);
+    void (*on_host)(void *ctx, const char *host, result_code code, const char *message);
+    void (*on_partial)(void *ctx, const result *so_far, unsigned hosts_done, unsigned hosts_total);
+    void *ctx;
+} remote_opts;
+
+/* Run the statement there. *out: initialised and filled here: rows sorted (5.5) and cut to the
+ * statement's limit, host statuses, summary; labels of hosts come from their trusted names. Hosts
+ * that failed are statuses, not errors. Fails with GP_EDENIED (not trusted, not allowed),
+ * GP_EUNAVAILABLE, GP_EDEADLINE, GP_ECANCELLED, GP_EINVAL (the server says the query is wrong),
+ * GP_ECORRUPT when the answer is not what the hosts signed: nothing of it is used then. */
+gp_status remote_query(const query_stmt *s, const remote_opts *o, result *out,
+                       gp_err *err) GP_MUST_CHECK;
+
+/* What the selector o->hosts means there, with health. Free with wire_hosts_free(). */
+gp_status remote_hosts(const remote_opts *o, wire_host_info **out, size_t *n, void **owner,
+                       gp_err *err) GP_MUST_CHECK;
+
+#endif

@@ -1,0 +1,172 @@
+/* remote.c - the two questions a client can ask. */
+#include "remote/remote.h"
+
+#include "gp/mem.h"
+#include "remote_int.h"
+#include "wire/selector.h"
+
+#include <string.h>
+
+enum {
+    POLL_MS = 100,
+    MIN_TTL_S = 60,
+    RESULT_STRINGS = 256 * 1024 * 1024, /* labels of the largest fleet */
+};
+
+static int given(const char *s)
+{
+    return s && *s;
+}
+
+/* ---- the query ---- */
+
+/* Only the aggregator knows what a group or another resolver means; agents check the list instead,
+ * so it must be among what the user signs. */
+static gp_status needs_resolving(const remote_opts *o, int *yes, gp_err *err)
+{
+    wire_selector *sel = NULL;
+    *yes = given(o->resolver) && strcmp(o->resolver, "string") != 0;
+    if (*yes || !given(o->hosts))
+        return GP_OK;
+    GP_TRY(wire_selector_parse(o->hosts, &sel, err));
+    for (size_t i = 0; i < wire_selector_count(sel); i++)
+        *yes |= wire_selector_item(sel, i)->kind == WIRE_ITEM_GROUP;
+    wire_selector_free(sel);
+    return GP_OK;
+}
+
+static gp_status ask_hosts(session *s, wire_host_info **out, size_t *n, void **owner, gp_err *err)
+{
+    gp_buf req = {0}, reply = {0};
+    wire_put_hosts_request(&req, given(s->o->hosts) ? s->o->hosts : "any", s->o->resolver);
+    gp_status st =
+        req.failed ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
+                   : rpc_call_unary(s->conn, "hosts", req.data, req.len, s->deadline, &reply, err);
+    if (st == GP_OK)
+        st = wire_hosts_decode(reply.data, reply.len, out, n, owner, err);
+    gp_buf_free(&req);
+    gp_buf_free(&reply);
+    return st;
+}
+
+static gp_status resolve(session *s, wire_query *q, gp_err *err)
+{
+    wire_host_info *v = NULL;
+    size_t n = 0;
+    void *owner = NULL;
+    int yes;
+    GP_TRY(needs_resolving(s->o, &yes, err));
+    if (!yes || rpc_conn_peer(s->conn)->kind == AUTH_KIND_AGENT)
+        return GP_OK;
+    GP_TRY(ask_hosts(s, &v, &n, &owner, err));
+    gp_status st = GP_OK;
+    q->resolved = gp_calloc(n ? n : 1, sizeof *q->resolved);
+    for (size_t i = 0; q->resolved && i < n; i++) {
+        q->resolved[i] = gp_strdup(v[i].host);
+        if (!q->resolved[i])
+            break;
+        q->n_resolved = i + 1;
+    }
+    if (!q->resolved || q->n_resolved != n)
+        st = gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    wire_hosts_free(v, owner);
+    return st;
+}
+
+static gp_status build(session *s, const query_stmt *stmt, wire_query *q, gp_buf *out, gp_err *err)
+{
+    const remote_opts *o = s->o;
+    int64_t left_s = gp_deadline_left_ms(s->deadline) / 1000 + MIN_TTL_S;
+    uint32_t ttl = (uint32_t)(left_s > AUTH_MAX_TTL_S ? AUTH_MAX_TTL_S : left_s);
+    wire_request r = {.partials = o->on_partial != NULL};
+    GP_TRY(wire_query_from_stmt(stmt, o->hosts, o->resolver, o->fleet, gp_wall_s(), ttl, q, err));
+    q->max_wait_ms = o->max_wait_ms;
+    q->min_hosts = o->min_hosts;
+    gp_status st = resolve(s, q, err);
+    if (st == GP_OK)
+        st = wire_query_encode(q, &r.body, err);
+    if (st == GP_OK && o->identity)
+        wire_request_sign(&r, o->identity);
+    if (st == GP_OK)
+        st = wire_request_encode(&r, out, err);
+    wire_request_clear(&r);
+    return st;
+}
+
+static gp_status collect(session *s, rpc_call *call, answer *a, gp_err *err)
+{
+    for (;;) {
+        rpc_event ev;
+        gp_status st = gp_cancel_check(s->o->cancel);
+        if (st != GP_OK)
+            return gp_fail(err, st, 0,
+                           st == GP_EDEADLINE ? "the query took too long"
+                                              : "the query was given up");
+        st = rpc_call_recv(call, POLL_MS, &ev, err);
+        if (st == GP_EDEADLINE)
+            continue; /* nothing yet; the call's own deadline comes as a status */
+        if (st != GP_OK)
+            return st;
+        if (ev.kind == RPC_EV_STATUS)
+            return ev.code == RPC_OK ? GP_OK
+                                     : gp_fail(err, rpc_code_to_status(ev.code), 0, "%s",
+                                               given(ev.text) ? ev.text : rpc_code_name(ev.code));
+        GP_TRY(remote_answer_add(a, ev.data, ev.len, err));
+    }
+}
+
+static gp_status run(session *s, const query_stmt *stmt, result *out, gp_err *err)
+{
+    wire_query q = {0};
+    gp_buf req = {0};
+    rpc_call *call = NULL;
+    answer a = {.o = s->o, .stmt = stmt, .q = &q, .local = s->local, .out = out};
+    auth_digest_init(&a.digest);
+    gp_status st = build(s, stmt, &q, &req, err);
+    if (st == GP_OK)
+        st = wire_dec_new(&a.dec, err);
+    if (st == GP_OK)
+        st = rpc_call_start(s->conn, "query", req.data, req.len, s->deadline, NULL, NULL, &call,
+                            err);
+    if (st == GP_OK)
+        st = collect(s, call, &a, err);
+    if (st == GP_OK)
+        st = remote_answer_finish(&a, err);
+    rpc_call_free(call);
+    remote_answer_clear(&a);
+    gp_buf_free(&req);
+    wire_query_clear(&q);
+    return st;
+}
+
+gp_status remote_query(const query_stmt *s, const remote_opts *o, result *out, gp_err *err)
+{
+    session c;
+    result r = {0};
+    int64_t start = gp_mono_ns(), wall = gp_wall_ns();
+    GP_TRY(remote_session_open(o, &c, err));
+    gp_status st = result_init(&r, RESULT_STRINGS, err);
+    r.fields = s->fields;
+    if (st == GP_OK)
+        st = run(&c, s, &r, err);
+    remote_session_close(&c);
+    if (st != GP_OK) {
+        result_clear(&r);
+        return st;
+    }
+    r.query_start_ns = wall;
+    if (r.query_duration_ns == 0)
+        r.query_duration_ns = gp_mono_ns() - start;
+    *out = r;
+    return GP_OK;
+}
+
+gp_status remote_hosts(const remote_opts *o, wire_host_info **out, size_t *n, void **owner,
+                       gp_err *err)
+{
+    session s;
+    GP_TRY(remote_session_open(o, &s, err));
+    gp_status st = ask_hosts(&s, out, n, owner, err);
+    remote_session_close(&s);
+    return st;
+}

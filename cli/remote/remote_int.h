@@ -1,0 +1,47 @@
+/* remote_int.h - connection and collected answer; private to the room. */
+#ifndef REMOTE_INT_H
+#define REMOTE_INT_H
+
+#include "remote/remote.h"
+#include "rpc/rpc.h"
+#include "wire/batch.h"
+#include "wire/query.h"
+
+/* One call to one server. */
+typedef struct session {
+    const remote_opts *o;
+    rpc_runtime *rt;
+    rpc_conn *conn;
+    gp_deadline deadline;
+    int local; /* ipc:// */
+} session;
+gp_status remote_session_open(const remote_opts *o, session *s, gp_err *err) GP_MUST_CHECK;
+void remote_session_close(session *s);
+
+/* What has come so far. */
+typedef struct answer {
+    const remote_opts *o;
+    const query_stmt *stmt;
+    const wire_query *q;
+    int local;
+    result *out;
+    wire_dec *dec;
+    auth_digest digest; /* of all batches: checked when one agent answers by itself */
+    uint64_t trailer_rows;
+    uint8_t trailer_digest[AUTH_HASH];
+    result_counters totals; /* over all trailers */
+    size_t n_trailers;
+    int has_summary;
+    wire_summary agent_summary; /* borrowed from agent_msg */
+    wire_answer agent_msg;      /* the last trailer, kept */
+    gp_buf agent_bytes;         /* its message */
+    const char **signed_ids;    /* in out's arena: name, id, name, id, ... of hosts that signed */
+    size_t n_signed, cap_signed;
+} answer;
+/* Take in one message. */
+gp_status remote_answer_add(answer *a, const uint8_t *data, size_t len, gp_err *err) GP_MUST_CHECK;
+/* The call ended well: check that everything fits, and finish *out. */
+gp_status remote_answer_finish(answer *a, gp_err *err) GP_MUST_CHECK;
+void remote_answer_clear(answer *a);
+
+#endif
