@@ -88,7 +88,7 @@ static rpc_code check_window(const job *j, gp_buf *text)
         return say(text, RPC_PERMISSION_DENIED, "the query asks for too long a life (ttl)");
     if (j->q.issued_s > now + AUTH_SKEW_S)
         return say(text, RPC_PERMISSION_DENIED, "the query was issued in the future (clock?)");
-    if (now > j->q.issued_s + (int64_t)j->q.ttl_s)
+    if (now > j->q.issued_s + (int64_t)j->q.ttl_s + AUTH_SKEW_S)
         return say(text, RPC_PERMISSION_DENIED, "the query has expired");
     return RPC_OK;
 }
