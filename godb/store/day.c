@@ -86,24 +86,21 @@ static int can_be_hit(const godb_blockmeta *m, godb_col col)
     return 0;
 }
 
-gp_status godb_day_open(const godb_db *db, const godb_dayref *ref, godb_day **out, gp_err *err)
+/* Takes fd and m, also on failure. */
+static gp_status make_day(int fd, godb_blockmeta *m, const char *path, godb_day **out, gp_err *err)
 {
-    GP_CLEANUP(gp_closep) int fd = -1;
-    godb_blockmeta m = {0};
-
-    GP_TRY(open_any(db, ref, &fd, &m, err));
     godb_day *d = gp_calloc(1, sizeof *d);
     if (d)
-        d->path = gp_strdup(ref->path);
+        d->path = gp_strdup(path);
     if (!d || !d->path) {
-        godb_blockmeta_free(&m);
+        gp_closep(&fd);
+        godb_blockmeta_free(m);
         gp_free(d);
-        return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", ref->path);
+        return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", path);
     }
     d->id = atomic_fetch_add(&next_id, 1);
-    d->meta = m;
+    d->meta = *m;
     d->fd = fd;
-    fd = -1;
     pthread_mutex_init(&d->scan_lock, NULL);
     for (int c = 0; c < GODB_N_COLS; c++) {
         atomic_init(&d->col_fd[c], -1);
@@ -111,6 +108,32 @@ gp_status godb_day_open(const godb_db *db, const godb_dayref *ref, godb_day **ou
     }
     *out = d;
     return GP_OK;
+}
+
+gp_status godb_day_open(const godb_db *db, const godb_dayref *ref, godb_day **out, gp_err *err)
+{
+    GP_CLEANUP(gp_closep) int fd = -1;
+    godb_blockmeta m = {0};
+
+    GP_TRY(open_any(db, ref, &fd, &m, err));
+    int mine = fd;
+    fd = -1;
+    return make_day(mine, &m, ref->path, out, err);
+}
+
+gp_status godb_day_open_fd(int dir_fd, int64_t day_s, const char *path, godb_day **out, gp_err *err)
+{
+    godb_blockmeta m = {0};
+
+    gp_status st = read_meta(dir_fd, day_s, &m, err);
+    if (st != GP_OK)
+        return gp_fail_context(err, st, "%s", path);
+    int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+        godb_blockmeta_free(&m);
+        return gp_fail(err, GP_EIO, errno, "%s", path);
+    }
+    return make_day(fd, &m, path, out, err);
 }
 
 void godb_day_close(godb_day *d)

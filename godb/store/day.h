@@ -21,6 +21,10 @@ struct godb_day {
     godb_places *places[GODB_N_COLS]; /* NULL: the column is sound */
 };
 
+/* Open a day by its directory descriptor, which stays the caller's. path: for messages. */
+gp_status godb_day_open_fd(int dir_fd, int64_t day_s, const char *path, godb_day **out,
+                           gp_err *err) GP_MUST_CHECK;
+
 /* Descriptor of a column file, borrowed from the day. */
 gp_status godb_day_col_fd(const godb_day *d, godb_col col, int *fd, gp_err *err) GP_MUST_CHECK;
 

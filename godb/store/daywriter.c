@@ -2,8 +2,10 @@
  */
 #include "daywriter.h"
 
+#include "day.h"
 #include "dirs.h"
 #include "gp/io.h"
+#include "indexfile.h"
 #include "suffix.h"
 
 #include <errno.h>
@@ -241,6 +243,18 @@ static void rename_day(godb_daywriter *dw, gp_buf *note)
         gp_buf_printf(note, "syncing the month of %s failed: %s; ", dw->name, strerror(errno));
 }
 
+/* The index is made from what is committed, so it can never promise anything else. */
+static void update_index(int dir_fd, int64_t day_s, const char *name, mode_t mode, int flush,
+                         gp_buf *note)
+{
+    GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
+    gp_err err = {0};
+
+    if (godb_day_open_fd(dir_fd, day_s, name, &d, &err) != GP_OK ||
+        godb_index_extend(d, mode, flush, 0, NULL, &err) != GP_OK)
+        gp_buf_printf(note, "index of %s: %s; ", name, err.msg);
+}
+
 gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err)
 {
     GP_TRY(close_columns(dw, err));
@@ -252,6 +266,8 @@ gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err)
     if (want_sync(dw) && fsync(dw->dir_fd) != 0)
         gp_buf_printf(note, "syncing %s failed: %s; ", dw->name, strerror(errno));
     rename_day(dw, note);
+    if (!dw->opts.no_index)
+        update_index(dw->dir_fd, dw->day_s, dw->name, dw->opts.mode, 0, note);
     return GP_OK;
 }
 
@@ -281,20 +297,49 @@ static gp_status sync_file(int dirfd, const char *name, gp_err *err)
     return fsync(fd) == 0 ? GP_OK : gp_fail(err, GP_EIO, errno, "syncing %s failed", name);
 }
 
-gp_status godb_daywriter_sync_all(int iface_fd, int64_t day_s, gp_err *err)
+/* Directory of an existing day and its month. GP_ENOTFOUND without one. */
+static gp_status open_existing(int iface_fd, int64_t day_s, int *month_fd, int *fd,
+                               char name[GODB_DAYNAME_CAP], gp_err *err)
 {
-    char path[32], name[GODB_DAYNAME_CAP];
+    char path[32];
     unsigned n = 0;
     godb_month m = godb_month_local(day_s);
 
     snprintf(path, sizeof path, "%d/%02d", m.year, m.month);
-    GP_CLEANUP(gp_closep) int month_fd = godb_dir_open(iface_fd, path);
-    if (month_fd < 0)
-        return gp_fail(err, GP_EIO, errno, "%s", path);
-    GP_TRY(godb_day_find(month_fd, day_s, name, &n, err));
-    GP_CLEANUP(gp_closep) int fd = n ? godb_dir_open(month_fd, name) : -1;
-    if (fd < 0)
-        return gp_fail(err, GP_EIO, errno, "day %lld", (long long)day_s);
+    *month_fd = godb_dir_open(iface_fd, path);
+    if (*month_fd < 0)
+        return gp_fail(err, errno == ENOENT ? GP_ENOTFOUND : GP_EIO, errno, "%s", path);
+    GP_TRY(godb_day_find(*month_fd, day_s, name, &n, err));
+    *fd = n ? godb_dir_open(*month_fd, name) : -1;
+    if (*fd < 0)
+        return gp_fail(err, GP_ENOTFOUND, 0, "no day %lld", (long long)day_s);
+    return GP_OK;
+}
+
+void godb_daywriter_finish_index(int iface_fd, int64_t day_s, const godb_dayopts *opts,
+                                 gp_buf *note)
+{
+    char name[GODB_DAYNAME_CAP];
+    gp_err err = {0};
+    GP_CLEANUP(gp_closep) int month_fd = -1;
+    GP_CLEANUP(gp_closep) int fd = -1;
+
+    if (opts->no_index)
+        return;
+    gp_status st = open_existing(iface_fd, day_s, &month_fd, &fd, name, &err);
+    if (st == GP_OK)
+        update_index(fd, day_s, name, opts->mode, 1, note);
+    else if (st != GP_ENOTFOUND)
+        gp_buf_printf(note, "index: %s; ", err.msg);
+}
+
+gp_status godb_daywriter_sync_all(int iface_fd, int64_t day_s, gp_err *err)
+{
+    char name[GODB_DAYNAME_CAP];
+    GP_CLEANUP(gp_closep) int month_fd = -1;
+    GP_CLEANUP(gp_closep) int fd = -1;
+
+    GP_TRY(open_existing(iface_fd, day_s, &month_fd, &fd, name, err));
     for (int c = 0; c < GODB_N_COLS; c++)
         GP_TRY(sync_file(fd, godb_col_file((godb_col)c), err));
     GP_TRY(sync_file(fd, ".blockmeta", err));

@@ -132,8 +132,8 @@ static gp_status compare_copies(struct scan *s, uint64_t home, uint64_t at, uint
     while (n == raw_len && tail < n && copy[n - 1 - tail] == raw[n - 1 - tail])
         tail++;
     s->ok_hi = n == raw_len ? copy_at + same : UINT64_MAX;
-    /* Of the output of an undisplaced block only the bytes behind R could be overwritten. They end in
-     * literals: equal tails show that they are not. */
+    /* Of the output of an undisplaced block only the bytes behind R could be overwritten. They end
+     * in literals: equal tails show that they are not. */
     if (at == home && tail >= p->c - raw_len + SURE)
         s->ok_lo = copy_at + same;
     return GP_OK;

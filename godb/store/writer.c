@@ -5,14 +5,15 @@
 #include "dirs.h"
 #include "encoder.h"
 #include "godb/db.h"
+#include "gp/clock.h"
 #include "gp/io.h"
 #include "gp/mem.h"
+#include "lock.h"
 #include "writer_encoded.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ struct godb_writer {
     godb_daywriter day;   /* open only during append, or during a bulk */
     int day_open, bulk;
     int64_t unsynced_day_s; /* GODB_SYNC_DAY: day to sync when leaving it; -1 = none */
+    int64_t last_day_s;     /* day of the last commit, whose index is not finished; -1 = none */
     gp_buf note;
 };
 
@@ -40,17 +42,9 @@ static gp_status open_iface(godb_writer *w, gp_err *err)
     int made = mkdirat(root_fd, w->iface, mode) == 0;
     if (!made && errno != EEXIST)
         return gp_fail(err, GP_EIO, errno, "making %s/%s failed", w->root, w->iface);
-    w->iface_fd = godb_dir_open(root_fd, w->iface);
-    if (w->iface_fd < 0)
-        return gp_fail(err, GP_EIO, errno, "%s/%s", w->root, w->iface);
+    GP_TRY(godb_iface_lock(root_fd, w->root, w->iface, &w->iface_fd, err));
     if (made && w->opts.sync == GODB_SYNC_BLOCK && fsync(root_fd) != 0)
         return gp_fail(err, GP_EIO, errno, "syncing %s failed", w->root);
-    /* On the directory itself, so no file appears in the tree; the kernel drops it with us. */
-    if (flock(w->iface_fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
-            return gp_fail(err, GP_EEXIST, 0, "another process writes to %s/%s", w->root, w->iface);
-        return gp_fail(err, GP_EIO, errno, "locking %s/%s failed", w->root, w->iface);
-    }
     return GP_OK;
 }
 
@@ -65,7 +59,7 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
     if (!w)
         return gp_fail(err, GP_ENOMEM, 0, "writer: out of memory");
     w->iface_fd = -1;
-    w->unsynced_day_s = -1;
+    w->unsynced_day_s = w->last_day_s = -1;
     w->opts = opts ? *opts : defaults;
     w->opts.mode = w->opts.mode ? w->opts.mode & 07777 : GODB_FILE_MODE;
     if (w->opts.codec != GODB_CODEC_NULL && w->opts.codec != GODB_CODEC_ZSTD &&
@@ -82,6 +76,21 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
     *out = w;
     w = NULL;
     return GP_OK;
+}
+
+static godb_dayopts day_opts(const godb_writer *w)
+{
+    return (godb_dayopts){.mode = w->opts.mode, .sync = w->opts.sync, .no_index = w->opts.no_index};
+}
+
+/* A day is left: index the rest that was too small for a record of its own so far. */
+static void finish_index(godb_writer *w, int64_t day_s)
+{
+    godb_dayopts o = day_opts(w);
+
+    if (day_s >= 0)
+        godb_daywriter_finish_index(w->iface_fd, day_s, &o, &w->note);
+    w->last_day_s = -1;
 }
 
 /* Leaving a day with GODB_SYNC_DAY: everything of it to the disk. */
@@ -107,8 +116,11 @@ void godb_writer_close(godb_writer *w)
     if (!w)
         return;
     close_day(w);
-    if (w->iface_fd >= 0)
+    if (w->iface_fd >= 0) {
+        if (w->last_day_s >= 0 && w->last_day_s + GODB_DAY_S <= gp_wall_s())
+            finish_index(w, w->last_day_s); /* past: nobody is expected to go on there */
         sync_left_day(w);
+    }
     gp_closep(&w->iface_fd);
     godb_payload_free(&w->payload);
     godb_encoder_free(&w->encoder);
@@ -137,13 +149,14 @@ static gp_status commit_day(godb_writer *w, gp_err *err)
     GP_TRY(godb_daywriter_commit(&w->day, &w->note, err));
     if (w->opts.sync == GODB_SYNC_DAY)
         w->unsynced_day_s = w->day.day_s;
+    w->last_day_s = w->day.day_s;
     return GP_OK;
 }
 
 /* Have the day of time_s open. */
 static gp_status enter_day(godb_writer *w, int64_t time_s, gp_err *err)
 {
-    const godb_dayopts o = {.mode = w->opts.mode, .sync = w->opts.sync};
+    const godb_dayopts o = day_opts(w);
     int64_t day_s = time_s / GODB_DAY_S * GODB_DAY_S;
 
     if (w->day_open && w->day.day_s == day_s)
@@ -152,12 +165,17 @@ static gp_status enter_day(godb_writer *w, int64_t time_s, gp_err *err)
         GP_TRY(commit_day(w, err));
         close_day(w);
     }
+    int64_t left = w->last_day_s;
+    if (left >= 0 && left != day_s)
+        finish_index(w, left);
     if (w->unsynced_day_s >= 0 && w->unsynced_day_s != day_s)
         sync_left_day(w);
     w->day_open = 1; /* close_day() also cleans up after a failed open */
     gp_status st = godb_daywriter_open(&w->day, w->iface_fd, day_s, &o, &w->note, err);
     if (st != GP_OK)
         close_day(w);
+    else if (w->day.made && left < 0)
+        finish_index(w, day_s - GODB_DAY_S); /* left by an earlier process */
     return st;
 }
 
