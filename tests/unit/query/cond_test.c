@@ -53,6 +53,8 @@ static void test_sizes(void **state)
     assert_int_equal(d, 0);
     want_err(GP_EINVAL, &err, "condition tree exceeds maximum nesting depth: 512",
              parse_depth(nest("!(", "dport = 80", ")", 513), &d, &err));
+    want_err(GP_EINVAL, &err, "nesting depth", /* refused before anything recurses */
+             parse_depth(nest("!(", "dport = 80", ")", 340000), &d, &err));
     want_ok(parse_depth(nest("(", "dport = 80", ")", 2000), &d, &err));
     want_ok(parse_depth(nest("(", "dport = 80", ")", 500000), &d, &err));
     want_ok(parse_depth(nest("(port=1|", "port=1", ")", 60000), &d, &err)); /* as printed */
@@ -236,6 +238,11 @@ static void test_messages(void **state)
         {"sip = fe80::1%eth0", "could not parse IP address: fe80::1%eth0", NULL},
         {"sip = ..", "invalid value in condition: '..' is neither an ip nor a hostname", NULL},
         {"dir = both", "unsupported direction filter: both (supported: in, out, uni, bi)", NULL},
+        {"(dport = 80 | dir = in) & dir = out", "multiple direction filters specified", NULL},
+        {"dir = xyz & dir = in", "multiple direction filters specified", NULL},
+        {"dir = in & dir != in", "multiple direction filters specified", NULL},
+        {"a & (b & c)", "a & ( b & c )\n^\nexpected attribute", "expected attribute at \"a\""},
+        {"port = 1 & (dir = in & port = 2)", "misplaced direction filter", NULL},
         {"dir != in", "unsupported direction filter comparator: !=", NULL},
         {"proto = icmpv6",
          "could not parse protocol: unknown name \"icmpv6\" (did you mean \"IPv6-ICMP\"?)", NULL},

@@ -115,6 +115,17 @@ static void test_facts(void **state)
     }
 }
 
+/* As in RE2, $ is the very end, not the place before a line break there. */
+static void test_end(void **state)
+{
+    GP_CLEANUP(freep) query_ifsel *s = NULL;
+
+    (void)state;
+    want_ok(query_ifsel_parse("/h0$/", &s, NULL));
+    assert_true(query_ifsel_match(s, "eth0"));
+    assert_false(query_ifsel_match(s, "eth0\n"));
+}
+
 /* A pattern that backtracks without end is stopped and named; the text of a list has a limit. */
 static void test_limits(void **state)
 {
@@ -144,10 +155,8 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_table), cmocka_unit_test(test_patterns), cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_end),   cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,9 +154,9 @@ static void test_limit(void **state)
     (void)state;
     start(&s);
     int64_t from = gp_mono_ms();
-    want_status(GP_EDEADLINE, query_lookup_at(s.address, names, 2, SECOND / 4, out, &err));
+    want_status(GP_EDEADLINE, query_lookup_at(s.address, names, 2, SECOND, out, &err));
     int64_t took = gp_mono_ms() - from;
-    assert_in_range(took, 200, 5000);
+    assert_in_range(took, 900, 2500); /* c-ares would go on for 3.5 s */
     free_addrs(out, 2);
     want_status(GP_EDEADLINE, query_lookup_at(s.address, names, 2, 0, out, &err));
     want_status(GP_EDEADLINE, query_lookup_at(s.address, names, 2, -SECOND, out, &err));
