@@ -8,7 +8,9 @@
 #define FLEETPROBE_VERSION "unknown"
 #endif
 
-const char *argp_program_version = "goprobe " FLEETPROBE_VERSION;
+/* libc looks it up: must not be hidden. */
+__attribute__((visibility("default"))) const char *argp_program_version =
+    "goprobe " FLEETPROBE_VERSION;
 
 enum { OPT_PCAP = 256, OPT_IFACE, OPT_DB, OPT_LOCAL, OPT_COMPAT, OPT_DUMP, OPT_ENCODER };
 

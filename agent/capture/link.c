@@ -169,5 +169,6 @@ capture_result capture_parse(const capture_parser *p, const uint8_t *frame, uint
     capture_result r = capture_parse_ip(frame + at.off, caplen - at.off, p->compat, out);
     out->len = len > at.less ? len - at.less : 0;
     out->dir = dir;
+    out->time_us = 0;
     return r;
 }

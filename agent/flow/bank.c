@@ -95,7 +95,7 @@ flow_entry *flow_half_insert(flow_half *h, const uint64_t *key, unsigned words, 
     flow_entry *e = flow_half_at(h, h->count);
     memset(e->counter, 0, sizeof e->counter);
     e->flags = flags;
-    e->pad = 0;
+    e->first_us = 0;
     memcpy(e->key, key, words * sizeof *key);
     index_put(h->index, h->mask, (uint64_t)tag << 32 | (h->count + 1));
     h->count++;
@@ -162,6 +162,44 @@ void flow_bank_totals(const flow_bank *b, uint64_t totals[FLOW_N_COUNTERS])
             for (int c = 0; c < FLOW_N_COUNTERS; c++)
                 totals[c] += e->counter[c];
         }
+}
+
+/* Copy up to *budget chunks; 1 when this half is complete, 0 if not, -1 when out of memory. */
+static int copy_half(const flow_half *from, flow_half *to, uint32_t *done, uint32_t *budget)
+{
+    uint32_t n = (to->count + FLOW_CHUNK - 1) >> FLOW_CHUNK_BITS;
+
+    for (; *done < n && *budget; ++*done, --*budget) {
+        uint32_t left = to->count - (*done << FLOW_CHUNK_BITS);
+        size_t entries = left < FLOW_CHUNK ? left : FLOW_CHUNK;
+        if (!add_chunk(to))
+            return -1;
+        memcpy(to->chunks[*done], from->chunks[*done], entries * from->entry_bytes);
+    }
+    return *done == n;
+}
+
+gp_status flow_bank_copy_slice(const flow_bank *from, flow_bank **copy, uint32_t *done4,
+                               uint32_t *done6, uint32_t chunks)
+{
+    if (!*copy) {
+        flow_bank *b = gp_calloc(1, sizeof *b);
+        if (!b)
+            return GP_ENOMEM;
+        b->max_entries = from->max_entries;
+        b->by_endpoint = from->by_endpoint;
+        for (int i = 0; i < 2; i++) {
+            b->half[i].count = from->half[i].count;
+            b->half[i].entry_bytes = from->half[i].entry_bytes;
+        }
+        atomic_init(&b->refs, 1);
+        *copy = b;
+    }
+    int a = copy_half(&from->half[0], &(*copy)->half[0], done4, &chunks);
+    int b = a == 1 ? copy_half(&from->half[1], &(*copy)->half[1], done6, &chunks) : 0;
+    if (a < 0 || b < 0)
+        return GP_ENOMEM;
+    return a == 1 && b == 1 ? GP_OK : GP_EUNAVAILABLE;
 }
 
 /* The two endpoints in key order: lo first. */

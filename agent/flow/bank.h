@@ -28,6 +28,7 @@ enum {
 enum {
     FLOW_SWAPPED = 1, /* the flow's source is the higher endpoint */
     FLOW_SURE = 2,    /* orientation is not corrected any more (3.6) */
+    FLOW_KEPT = 4,    /* orientation comes from the interval before */
 };
 
 /* Endpoints are ordered in the key, so both directions of a conversation find the same entry.
@@ -36,8 +37,8 @@ enum {
 typedef struct flow_entry {
     uint64_t counter[FLOW_N_COUNTERS];
     uint32_t flags;
-    uint32_t pad;
-    uint64_t key[]; /* FLOW_KEY4 or FLOW_KEY6 words */
+    uint32_t first_us; /* capture_pkt.time_us of the packet that decided the orientation */
+    uint64_t key[];    /* FLOW_KEY4 or FLOW_KEY6 words */
 } flow_entry;
 
 /* Entries of one address family. */
@@ -67,5 +68,13 @@ static inline flow_entry *flow_half_at(const flow_half *h, uint32_t i)
 /* Append an entry (counters zero) for a key that is not in the half; NULL when out of memory. */
 flow_entry *flow_half_insert(flow_half *h, const uint64_t *key, unsigned words, uint32_t tag,
                              uint32_t flags);
+
+/* Copy the next `chunks` chunks of a bank that its own thread goes on filling; call from that
+ * thread. *copy: NULL at first, then grown call by call; *done4, *done6: chunks copied, 0 at first.
+ * The copy has the entries that were there at the first call, no index, and each entry as it was
+ * when its chunk was copied. GP_EUNAVAILABLE: call again; GP_OK: complete; GP_ENOMEM: *copy is the
+ * caller's to free. */
+gp_status flow_bank_copy_slice(const flow_bank *from, flow_bank **copy, uint32_t *done4,
+                               uint32_t *done6, uint32_t chunks);
 
 #endif

@@ -22,6 +22,7 @@ struct flow_table {
     uint64_t seed;
     size_t max_entries;
     int compat, by_endpoint;
+    uint32_t scale;
     uint64_t lost, shared;
 };
 
@@ -133,7 +134,7 @@ static uint32_t orient(const flow_table *t, const capture_pkt *p, const slot *s)
     if (t->prev) {
         const flow_entry *old = find(&t->prev->half[v6], s->key, key_words(p), s->tag);
         if (old)
-            return old->flags;
+            return old->flags | FLOW_KEPT;
     }
     return orientation(capture_classify(p, t->compat), p, s);
 }
@@ -196,15 +197,25 @@ static flow_entry *find_or_make(flow_table *t, const capture_pkt *p, slot *s)
     if (entries(t) >= t->max_entries)
         return share(t, p, s);
     e = flow_half_insert(h, s->key, words, s->tag, orient(t, p, s));
-    return e ? e : share(t, p, s);
+    if (!e)
+        return share(t, p, s);
+    e->first_us = p->time_us;
+    return e;
 }
 
-/* Later evidence turns a weakly oriented entry around (3.6); the first evidence is final. */
-static void correct(flow_entry *e, const capture_pkt *p, const slot *s)
+/* A weakly oriented entry is turned around by later evidence (3.6; the first evidence is final),
+ * and by a packet that was captured before the one that decided: the rings of the two directions
+ * are read one after the other (L-13). */
+static void correct(flow_entry *e, const capture_pkt *p, const slot *s, int compat)
 {
-    unsigned c = capture_evidence(p);
-    if (c)
+    unsigned c = compat ? 0 : capture_evidence(p);
+
+    if (c) {
         e->flags = orientation(c, p, s);
+    } else if (!(e->flags & FLOW_KEPT) && (int32_t)(p->time_us - e->first_us) < 0) {
+        e->flags = orientation(capture_classify(p, compat), p, s);
+        e->first_us = p->time_us;
+    }
 }
 
 static inline void update(flow_table *t, const capture_pkt *p, slot *s)
@@ -219,10 +230,10 @@ static inline void update(flow_table *t, const capture_pkt *p, slot *s)
         }
     }
     unsigned out = t->by_endpoint ? !s->flip : p->dir == CAPTURE_OUT;
-    e->counter[FLOW_BYTES_IN + out] += p->len;
-    e->counter[FLOW_PKTS_IN + out]++;
-    if (!(e->flags & FLOW_SURE) && (p->aux || p->proto == 1) && !t->compat)
-        correct(e, p, s);
+    e->counter[FLOW_BYTES_IN + out] += (uint64_t)p->len * t->scale;
+    e->counter[FLOW_PKTS_IN + out] += t->scale;
+    if (!(e->flags & FLOW_SURE))
+        correct(e, p, s, t->compat);
 }
 
 static void add_batch(flow_table *t, const capture_pkt *pkts, size_t n)
@@ -277,6 +288,7 @@ gp_status flow_table_new(const flow_table_opts *opts, flow_table **out, gp_err *
     t->max_entries = max;
     t->compat = o->compat;
     t->by_endpoint = o->by_endpoint;
+    t->scale = o->scale ? o->scale : 1;
     t->seed = o->seed;
     if (t->seed == 0 && getrandom(&t->seed, sizeof t->seed, 0) != (ssize_t)sizeof t->seed)
         return gp_fail(err, GP_EIO, errno, "flow table: no random seed");

@@ -27,21 +27,21 @@ typedef enum capture_dir {
 
 /* A parsed packet: everything flow table and classification need. Plain value. */
 typedef struct capture_pkt {
-    uint32_t len;             /* bytes to count (spec 1.7) */
-    uint8_t family;           /* 4 or 6 */
-    uint8_t proto;            /* final IP protocol */
-    uint8_t aux;              /* TCP flags, or ICMP / ICMPv6 type; else 0 */
-    uint8_t dir;              /* capture_dir */
-    uint16_t sport, dport;    /* key ports, host order; the client's side of a common port is 0 */
+    uint32_t len;          /* bytes to count (spec 1.7) */
+    uint8_t family;        /* 4 or 6 */
+    uint8_t proto;         /* final IP protocol */
+    uint8_t aux;           /* TCP flags, or ICMP / ICMPv6 type; else 0 */
+    uint8_t dir;           /* capture_dir */
+    uint16_t sport, dport; /* key ports, host order; the client's side of a common port is 0 */
+    uint32_t time_us; /* capture time modulo 2^32, orders the packets of two rings; 0 if not set */
     uint8_t src[16], dst[16]; /* network order; IPv4 in the first four bytes, the rest undefined */
 } capture_pkt;
 
 /* How frames of one source are to be read. Read-only while in use. */
 typedef struct capture_parser {
-    int dlt; /* libpcap data link type */
-    uint8_t
-        compat; /* 1: as the reference: no IPv4 options, no extension headers, both ports blanked */
-    uint8_t dir; /* capture_dir of frames whose link type does not tell */
+    int dlt;        /* libpcap data link type */
+    uint8_t compat; /* 1: as the reference: no IP options, no extension headers, ports of D-8 */
+    uint8_t dir;    /* capture_dir of frames whose link type does not tell */
 } capture_parser;
 
 /* 1 if capture_parse() knows the data link type: EN10MB, RAW, IPV4, IPV6, LINUX_SLL, LINUX_SLL2,

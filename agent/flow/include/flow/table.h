@@ -67,6 +67,7 @@ typedef struct flow_table_opts {
     int compat;         /* no later correction of direction (3.6), narrow multicast (D-9) */
     int by_endpoint;    /* for tests: count as sent what travels from a flow's source, as received
                            what travels to it, instead of capture_pkt.dir */
+    uint32_t scale;     /* with sampling: each packet stands for so many; 0 = 1 */
     uint64_t seed;      /* of the hash; 0 = random (remote parties choose the keys) */
 } flow_table_opts;
 
