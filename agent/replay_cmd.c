@@ -20,7 +20,7 @@ static void warn(void *ctx, const char *text)
     fprintf(stderr, "goprobe: warning: %s (packets before that are kept)\n", text);
 }
 
-static gp_status print_block(void *ctx, int64_t time_s, const flow_bank *bank, gp_err *err)
+static gp_status print_block(void *ctx, int64_t time_s, flow_bank *bank, gp_err *err)
 {
     (void)time_s;
     return flow_csv(bank, ctx, err);
@@ -28,18 +28,16 @@ static gp_status print_block(void *ctx, int64_t time_s, const flow_bank *bank, g
 
 typedef struct store {
     godb_writer *writer;
-    godb_sorter *sorter;
+    flow_rows *rows;
     uint64_t flows;
 } store;
 
-static gp_status store_block(void *ctx, int64_t time_s, const flow_bank *bank, gp_err *err)
+static gp_status store_block(void *ctx, int64_t time_s, flow_bank *bank, gp_err *err)
 {
     store *s = ctx;
     godb_rows rows;
 
-    godb_sorter_clear(s->sorter);
-    GP_TRY(flow_rows_add(bank, s->sorter, err));
-    GP_TRY(godb_sorter_finish(s->sorter, 0, &rows, err));
+    GP_TRY(flow_rows_make(s->rows, (flow_bank *const[]){bank}, 1, &rows, err));
     s->flows += (uint64_t)rows.n_v4 + rows.n_v6;
     return godb_writer_append(s->writer, time_s, &rows, 0, err);
 }
@@ -109,7 +107,7 @@ static gp_status store_all(const agent_options *o, const flow_replay_opts *ro, s
                            o->encoder);
         wo.codec = (uint8_t)codec;
     }
-    GP_TRY(godb_sorter_new(&s->sorter, err));
+    GP_TRY(flow_rows_new(&s->rows, err));
     GP_TRY(godb_writer_open(o->db, o->iface, &wo, &s->writer, err));
     GP_TRY(godb_writer_begin_bulk(s->writer, err));
     GP_TRY(flow_replay(ro, store_block, s, st, err));
@@ -139,6 +137,6 @@ int agent_replay(const agent_options *o)
     else
         fprintf(stderr, "goprobe: %s\n", err.msg);
     godb_writer_close(s.writer);
-    godb_sorter_free(s.sorter);
+    flow_rows_free(s.rows);
     return rc != GP_OK || st.broken_files;
 }

@@ -44,7 +44,7 @@ struct flow_worker {
     flow_table *table;
     capture_conf conf;
     size_t max_entries;
-    void (*on_fail)(void *ctx);
+    void (*on_fail)(void *ctx, const char *text);
     void (*on_full)(void *ctx);
     void *ctx;
 
@@ -104,7 +104,7 @@ static void fail(flow_worker *w, const gp_err *err)
     pthread_mutex_unlock(&w->mu);
     publish(w);
     if (w->on_fail)
-        w->on_fail(w->ctx);
+        w->on_fail(w->ctx, err->msg);
 }
 
 static void release(request *r)

@@ -8,7 +8,7 @@
 
 #define PCAPS SHARED_DIR "/corpus/pcap/"
 
-static gp_status keep_csv(void *ctx, int64_t time_s, const flow_bank *bank, gp_err *err)
+static gp_status keep_csv(void *ctx, int64_t time_s, flow_bank *bank, gp_err *err)
 {
     (void)time_s;
     return flow_csv(bank, ctx, err);

@@ -19,7 +19,7 @@ typedef struct blocks {
     gp_status answer; /* what the sink returns */
 } blocks;
 
-static gp_status collect(void *ctx, int64_t time_s, const flow_bank *bank, gp_err *err)
+static gp_status collect(void *ctx, int64_t time_s, flow_bank *bank, gp_err *err)
 {
     blocks *s = ctx;
     flow_row row;
@@ -224,12 +224,13 @@ static void test_rows(void **state)
 {
     (void)state;
     flow_table *t = NULL;
-    godb_sorter *s = NULL;
+    flow_rows *s = NULL;
+    flow_bank *bank;
     godb_rows rows;
     gp_err err = {0};
 
     want_ok_err(&err, flow_table_new(NULL, &t, &err));
-    want_ok_err(&err, godb_sorter_new(&s, &err));
+    want_ok_err(&err, flow_rows_new(&s, &err));
     for (unsigned i = 0; i < 40; i++) {
         capture_pkt p = {.len = 10, .family = i & 1 ? 4 : 6, .proto = 17};
         p.sport = (uint16_t)(40000 + i);
@@ -239,8 +240,10 @@ static void test_rows(void **state)
         p.dir = i & 2 ? CAPTURE_OUT : CAPTURE_IN;
         flow_table_add(t, &p, 1);
     }
-    want_ok_err(&err, flow_rows_add(flow_table_active(t), s, &err));
-    want_ok_err(&err, godb_sorter_finish(s, 0, &rows, &err));
+    flow_bank *fresh = NULL, *retired;
+    want_ok_err(&err, flow_bank_new(0, FLOW_ENTRIES_DEFAULT, &fresh, &err));
+    bank = flow_table_rotate(t, fresh, &retired);
+    want_ok_err(&err, flow_rows_make(s, &bank, 1, &rows, &err));
     assert_int_equal(rows.n_v4, 4);
     assert_int_equal(rows.n_v6, 4);
     assert_memory_equal(rows.sip, "\0\0\0\x06\0\0\0\x06\0\0\0\x08\0\0\0\x08", 16);
@@ -249,7 +252,8 @@ static void test_rows(void **state)
         assert_int_equal(rows.counter[0][i] + rows.counter[1][i], 50);
     for (unsigned i = 0; i < 8; i++)
         assert_int_equal(rows.counter[2][i] + rows.counter[3][i], 5);
-    godb_sorter_free(s);
+    flow_rows_free(s);
+    flow_bank_unref(bank);
     flow_table_free(t);
 }
 

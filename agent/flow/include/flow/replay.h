@@ -39,7 +39,7 @@ typedef struct flow_replay_stats {
 /* One interval's flows. time_s: its end, a multiple of 300 (spec 4.1), rising from call to call.
  * Intervals without packets are left out: a capture file does not tell whether anyone was
  * listening. */
-typedef gp_status (*flow_block_fn)(void *ctx, int64_t time_s, const flow_bank *bank, gp_err *err);
+typedef gp_status (*flow_block_fn)(void *ctx, int64_t time_s, flow_bank *bank, gp_err *err);
 
 /* Read all files and hand their blocks to fn in time order. Fails when a file cannot be opened
  * (before anything was handed out), when fn fails, or out of memory. *st is filled in any case. */

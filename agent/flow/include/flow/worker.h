@@ -22,7 +22,7 @@ typedef struct flow_worker_opts {
     int compat;
     /* Called once, from the worker, when the interface is gone or broken for good. The worker then
      * only answers requests, so that its flows can be fetched. */
-    void (*on_fail)(void *ctx);
+    void (*on_fail)(void *ctx, const char *text);
     void (*on_full)(void *ctx); /* the table reached its bound: rotate soon; once per interval */
     void *ctx;
 } flow_worker_opts;

@@ -1,0 +1,234 @@
+/* iface.c - one captured interface: open, rotate into pending blocks, stop. */
+#include "gp/clock.h"
+#include "gp/mem.h"
+#include "manager.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NS INT64_C(1000000000)
+
+void flow_emit(flow_manager *m, const flow_event *e)
+{
+    flow_event copy = *e;
+
+    if (!copy.text)
+        copy.text = "";
+    if (m->event)
+        m->event(m->ctx, &copy);
+}
+
+void flow_emit_text(flow_manager *m, flow_event_kind kind, const char *iface, const char *text)
+{
+    flow_emit(m, &(flow_event){.kind = kind, .iface = iface, .text = text});
+}
+
+flow_iface *flow_iface_new(flow_manager *m, const char *name, const capture_conf *conf)
+{
+    flow_iface *i = gp_calloc(1, sizeof *i);
+
+    if (!i)
+        return NULL;
+    (void)snprintf(i->name, sizeof i->name, "%s", name);
+    i->conf = *conf;
+    i->m = m;
+    atomic_init(&i->refs, 1);
+    pthread_mutex_init(&i->mu, NULL);
+    return i;
+}
+
+flow_iface *flow_iface_ref(flow_iface *i)
+{
+    atomic_fetch_add_explicit(&i->refs, 1, memory_order_relaxed);
+    return i;
+}
+
+void flow_iface_unref(flow_iface *i)
+{
+    if (!i || atomic_fetch_sub_explicit(&i->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    while (i->head) {
+        pending *p = i->head;
+        i->head = p->next;
+        flow_bank_unref(p->bank);
+        gp_free(p);
+    }
+    godb_writer_close(i->writer);
+    pthread_mutex_destroy(&i->mu);
+    gp_free(i);
+}
+
+flow_iface *flow_iface_find(flow_manager *m, const char *name)
+{
+    flow_iface *found = NULL;
+
+    pthread_mutex_lock(&m->mu);
+    for (size_t k = 0; k < m->n_ifaces && !found; k++)
+        if (strcmp(m->ifaces[k]->name, name) == 0)
+            found = flow_iface_ref(m->ifaces[k]);
+    pthread_mutex_unlock(&m->mu);
+    return found;
+}
+
+gp_status flow_iface_all(flow_manager *m, flow_iface ***out, size_t *n, gp_err *err)
+{
+    pthread_mutex_lock(&m->mu);
+    flow_iface **v = gp_calloc(m->n_ifaces + 1, sizeof *v);
+    *n = v ? m->n_ifaces : 0;
+    for (size_t k = 0; k < *n; k++)
+        v[k] = flow_iface_ref(m->ifaces[k]);
+    pthread_mutex_unlock(&m->mu);
+    if (!v)
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    *out = v;
+    return GP_OK;
+}
+
+void flow_iface_unref_all(flow_iface **v, size_t n)
+{
+    for (size_t k = 0; v && k < n; k++)
+        flow_iface_unref(v[k]);
+    gp_free(v);
+}
+
+/* In the worker's thread, perhaps before i->worker is set. */
+static void on_fail(void *ctx, const char *text)
+{
+    flow_iface *i = ctx;
+
+    flow_emit_text(i->m, FLOW_EV_FAILED, i->name, text);
+    flow_control_wake(i->m);
+}
+
+static void on_full(void *ctx)
+{
+    flow_iface *i = ctx;
+    flow_emit_text(i->m, FLOW_EV_FULL, i->name, "");
+    flow_control_wake(i->m);
+}
+
+/* The database's newest block, so that ours are later. Without it (locked, unreadable; the writer
+ * thread will try again and say so) everything stored is taken to be older than now. */
+void flow_iface_open_writer(flow_iface *i)
+{
+    gp_err err = {0};
+    int64_t last = 0;
+
+    if (godb_writer_open(i->m->db, i->name, &i->m->writer_opts, &i->writer, &err) != GP_OK ||
+        godb_writer_last_time(i->writer, &last, &err) != GP_OK) {
+        flow_emit_text(i->m, FLOW_EV_WRITE_FAILED, i->name, err.msg);
+        last = gp_wall_s();
+    }
+    i->last_s = last;
+}
+
+gp_status flow_iface_open(flow_iface *i, gp_err *err)
+{
+    flow_worker_opts o = {.iface = i->name,
+                          .conf = &i->conf,
+                          .max_entries = i->m->max_entries,
+                          .compat = i->m->compat,
+                          .on_fail = on_fail,
+                          .on_full = on_full,
+                          .ctx = i};
+    gp_err why = {0};
+
+    pthread_mutex_lock(&i->mu); /* on_fail may come at once and looks at i->worker */
+    gp_status st = flow_worker_start(&o, &i->worker, &why);
+    int news = st != i->error_code;
+    i->error_code = st;
+    (void)snprintf(i->error, sizeof i->error, "%s", st == GP_OK ? "" : why.msg);
+    if (st == GP_OK) {
+        i->started_ns = gp_wall_ns();
+        memset(&i->base, 0, sizeof i->base);
+    }
+    pthread_mutex_unlock(&i->mu);
+    if (st == GP_OK)
+        flow_emit_text(i->m, FLOW_EV_OPENED, i->name, "");
+    else if (news) /* D-27: one line per state change */
+        flow_emit_text(i->m, FLOW_EV_OPEN_FAILED, i->name, why.msg);
+    if (st != GP_OK)
+        return gp_fail(err, st, 0, "%s", why.msg);
+    return GP_OK;
+}
+
+/* Under i->mu: put a frozen bank on the pending list with a timestamp later than all before (4.6).
+ */
+static int add_pending(flow_iface *i, int64_t time_s, flow_bank *bank, uint64_t drops)
+{
+    pending *p = gp_calloc(1, sizeof *p);
+
+    if (!p)
+        return 0;
+    p->time_s = time_s > i->last_s ? time_s : i->last_s + 1;
+    p->bank = bank;
+    p->drops = drops;
+    p->rotated_ns = gp_mono_ns();
+    i->last_s = p->time_s;
+    if (i->tail)
+        i->tail->next = p;
+    else
+        i->head = p;
+    i->tail = p;
+    i->n_pending++;
+    pthread_mutex_lock(&i->m->mu);
+    i->m->kept_bytes += flow_bank_bytes(bank);
+    i->m->info.last_writeout_s = p->time_s;
+    pthread_mutex_unlock(&i->m->mu);
+    return 1;
+}
+
+gp_status flow_iface_rotate(flow_iface *i, int64_t time_s, gp_err *err)
+{
+    flow_worker_counts now;
+    flow_bank *bank = NULL;
+    flow_event e = {.kind = FLOW_EV_ROTATED, .iface = i->name, .time_s = time_s};
+
+    pthread_mutex_lock(&i->mu);
+    if (!i->worker) {
+        pthread_mutex_unlock(&i->mu);
+        return GP_OK;
+    }
+    gp_status st = flow_worker_rotate(i->worker, &bank, &now, err);
+    if (st == GP_OK) {
+        e.entries = flow_bank_count(bank);
+        flow_bank_totals(bank, e.totals);
+        e.drops = now.capture.dropped - i->base.capture.dropped + now.lost - i->base.lost;
+        i->base = now;
+        if (!add_pending(i, time_s, bank, e.drops)) {
+            flow_bank_unref(bank);
+            st = gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", i->name);
+        }
+    }
+    pthread_mutex_unlock(&i->mu);
+    if (st != GP_OK) {
+        flow_emit_text(i->m, FLOW_EV_LOST, i->name, err ? err->msg : "");
+        return st;
+    }
+    flow_emit(i->m, &e);
+    flow_writer_queue(i);
+    return GP_OK;
+}
+
+void flow_iface_stop_all(flow_iface **v, size_t n, int64_t time_s)
+{
+    gp_err err = {0};
+
+    for (size_t k = 0; k < n; k++)
+        if (v[k]->worker)
+            flow_worker_drain_begin(v[k]->worker);
+    for (size_t k = 0; k < n; k++)
+        if (v[k]->worker)
+            flow_worker_drain_wait(v[k]->worker);
+    for (size_t k = 0; k < n; k++) {
+        if (!v[k]->worker)
+            continue;
+        (void)flow_iface_rotate(v[k], time_s, &err);
+        pthread_mutex_lock(&v[k]->mu);
+        flow_worker *w = v[k]->worker;
+        v[k]->worker = NULL;
+        pthread_mutex_unlock(&v[k]->mu);
+        flow_worker_stop(w);
+        flow_emit_text(v[k]->m, FLOW_EV_CLOSED, v[k]->name, "");
+    }
+}

@@ -1,0 +1,125 @@
+/* manager.h - inside of the manager: interfaces, locks, and who may touch what. */
+#ifndef FLOW_MANAGER_PRIV_H
+#define FLOW_MANAGER_PRIV_H
+
+#include "flow/manager.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/*
+ * Locks, in the order they may be taken:
+ *   m->admin  one change at a time: apply, rotation, flush, closing. Held for milliseconds, and for
+ *             a quarter of a second while an interface is drained. Never over disk I/O.
+ *   i->mu     rotation of one interface against live queries: pending, last_s, worker.
+ *   m->mu     the list of interfaces, the write queue, counters. Held for microseconds.
+ * The writer thread alone touches i->writer once the interface is in the list.
+ */
+
+/* A rotated interval that is not on disk yet. */
+typedef struct pending {
+    struct pending *next;
+    int64_t time_s;
+    flow_bank *bank;
+    uint64_t drops;
+    int64_t rotated_ns; /* monotonic */
+} pending;
+
+typedef struct flow_iface {
+    char name[CAPTURE_NAME_CAP];
+    atomic_uint refs;
+    capture_conf conf;
+    flow_manager *m;
+
+    pthread_mutex_t mu;
+    flow_worker *worker; /* NULL while waiting; changed with admin and mu held */
+    int64_t started_ns;
+    flow_worker_counts base; /* at the last rotation */
+    int64_t last_s;          /* timestamp of the newest block, written or pending */
+    pending *head, *tail;    /* oldest first */
+    uint64_t n_pending;
+    int64_t written_s; /* newest block on disk */
+    char error[256];   /* why it is waiting */
+    gp_status error_code;
+
+    godb_writer *writer;
+    int write_failing; /* under mu */
+    int64_t retry_ms;  /* monotonic; next try after a failure, writer thread */
+
+    /* under m->mu */
+    int queued;  /* in the write queue */
+    int closing; /* leaves the list; freed once its flows are written */
+    struct flow_iface *next_queued;
+    int64_t full_ms; /* last early write-out, monotonic; control thread */
+} flow_iface;
+
+struct flow_manager {
+    char *db;
+    godb_writer_opts writer_opts;
+    int compat;
+    size_t max_entries;
+    int64_t interval_s;
+    uint64_t keep_bytes;
+    void (*event)(void *ctx, const flow_event *e);
+    flow_rows_fn rows;
+    void *ctx;
+
+    pthread_mutex_t admin;
+    flow_ruleset *rules;      /* under admin */
+    capture_linkwatch *links; /* control thread */
+
+    pthread_mutex_t mu;
+    pthread_cond_t work; /* write queue, stop */
+    pthread_cond_t done; /* an interface's pending list became empty, or a write failed */
+    flow_iface **ifaces; /* sorted by name */
+    size_t n_ifaces, cap_ifaces;
+    flow_iface *queue_head, *queue_tail;
+    flow_manager_info info;
+    uint64_t kept_bytes;  /* of pending banks */
+    int stop;             /* 1: the writer ends when its queue is empty */
+    int stop_control;     /* 1: the control thread ends */
+    uint64_t write_tries; /* grows with every failed or successful write; wakes flush */
+
+    pthread_t control, writer;
+    int has_control, has_writer;
+    int wake_fd, timer_fd;
+    atomic_int reconcile; /* a worker failed or became full, or links changed */
+};
+
+void flow_emit(flow_manager *m, const flow_event *e);
+void flow_emit_text(flow_manager *m, flow_event_kind kind, const char *iface, const char *text);
+
+/* iface.c */
+flow_iface *flow_iface_new(flow_manager *m, const char *name, const capture_conf *conf);
+flow_iface *flow_iface_ref(flow_iface *i);
+void flow_iface_unref(flow_iface *i);
+/* The interface of this name with a reference, or NULL. */
+flow_iface *flow_iface_find(flow_manager *m, const char *name);
+/* References to all interfaces, in order; gp_free() the array after unref of each. */
+gp_status flow_iface_all(flow_manager *m, flow_iface ***out, size_t *n, gp_err *err);
+void flow_iface_unref_all(flow_iface **v, size_t n);
+/* Open the database for it; before it is in the list. */
+void flow_iface_open_writer(flow_iface *i);
+/* Start capture; admin held. Failure is remembered in i->error and told once. */
+gp_status flow_iface_open(flow_iface *i, gp_err *err);
+/* End the running interval as a block of about time_s; admin held. Queues it for writing. */
+gp_status flow_iface_rotate(flow_iface *i, int64_t time_s, gp_err *err);
+/* Drain, last rotation and stop of several; admin held. They stay in the list. */
+void flow_iface_stop_all(flow_iface **v, size_t n, int64_t time_s);
+
+/* manager.c: a new interface in the list, opened if that is possible now; admin held. The status is
+ * that of opening. */
+gp_status flow_manager_add(flow_manager *m, const char *name, const capture_conf *conf,
+                           gp_err *err);
+
+/* writeout.c */
+void *flow_writer_thread(void *arg);
+void flow_writer_queue(flow_iface *i);
+
+/* control.c */
+void *flow_control_thread(void *arg);
+void flow_control_wake(flow_manager *m);
+/* Open what waits and close what broke; admin held. */
+void flow_control_reconcile(flow_manager *m, int repeat_errors);
+
+#endif

@@ -1,0 +1,269 @@
+/* writeout.c - the writing thread: pending intervals to blocks; what fails is kept and tried again.
+ */
+#include "flow/rows.h"
+#include "gp/clock.h"
+#include "gp/mem.h"
+#include "manager.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum {
+    RETRY_MS = 15000, /* after a failed write */
+    LAST_TRIES = 3,   /* per block when the manager closes */
+    LAST_TRY_PAUSE_MS = 500,
+    SLOW_PART = 10, /* a write-out longer than this part of the interval is slow (4.1) */
+};
+
+void flow_writer_queue(flow_iface *i)
+{
+    flow_manager *m = i->m;
+
+    pthread_mutex_lock(&m->mu);
+    if (!i->queued) {
+        i->queued = 1;
+        i->next_queued = NULL;
+        (void)flow_iface_ref(i);
+        if (m->queue_tail)
+            m->queue_tail->next_queued = i;
+        else
+            m->queue_head = i;
+        m->queue_tail = i;
+        pthread_cond_signal(&m->work);
+    }
+    pthread_mutex_unlock(&m->mu);
+}
+
+/* The oldest pending block, borrowed: only this thread removes. */
+static pending *oldest(flow_iface *i)
+{
+    pthread_mutex_lock(&i->mu);
+    pending *p = i->head;
+    pthread_mutex_unlock(&i->mu);
+    return p;
+}
+
+/* The block is on disk (written) or given up: forget it. */
+static void forget(flow_iface *i, pending *p, int written)
+{
+    pthread_mutex_lock(&i->mu);
+    i->head = p->next;
+    if (!i->head)
+        i->tail = NULL;
+    i->n_pending--;
+    if (written)
+        i->written_s = p->time_s;
+    pthread_mutex_lock(&i->m->mu);
+    i->m->kept_bytes -= flow_bank_bytes(p->bank);
+    pthread_mutex_unlock(&i->m->mu);
+    pthread_mutex_unlock(&i->mu);
+    flow_bank_unref(p->bank);
+    gp_free(p);
+}
+
+/* Someone else wrote a later block: move ours behind it, and those after ours too. */
+static void restamp(flow_iface *i, int64_t after_s)
+{
+    pthread_mutex_lock(&i->mu);
+    for (pending *p = i->head; p && p->time_s <= after_s; p = p->next)
+        p->time_s = ++after_s;
+    if (i->last_s < after_s)
+        i->last_s = after_s;
+    pthread_mutex_unlock(&i->mu);
+}
+
+static gp_status open_if_closed(flow_iface *i, gp_err *err)
+{
+    int64_t last = 0;
+
+    if (i->writer)
+        return GP_OK;
+    GP_TRY(godb_writer_open(i->m->db, i->name, &i->m->writer_opts, &i->writer, err));
+    GP_TRY(godb_writer_last_time(i->writer, &last, err));
+    restamp(i, last);
+    return GP_OK;
+}
+
+static gp_status append(flow_iface *i, const pending *p, flow_rows *scratch, gp_err *err)
+{
+    godb_rows rows;
+    int64_t t0 = gp_mono_ns(), last;
+
+    GP_TRY(flow_rows_make(scratch, &p->bank, 1, &rows, err));
+    gp_status st = godb_writer_append(i->writer, p->time_s, &rows, p->drops, err);
+    if (st == GP_EEXIST && godb_writer_last_time(i->writer, &last, err) == GP_OK) {
+        restamp(i, last);
+        st = godb_writer_append(i->writer, p->time_s, &rows, p->drops, err);
+    }
+    if (st != GP_OK)
+        return st;
+    int64_t waited = gp_mono_ns() - p->rotated_ns;
+    if (waited > i->m->interval_s * (1000000000 / SLOW_PART))
+        flow_emit(i->m, &(flow_event){.kind = FLOW_EV_SLOW,
+                                      .iface = i->name,
+                                      .time_s = p->time_s,
+                                      .took_ns = waited});
+    const char *note = godb_writer_note(i->writer);
+    if (note)
+        flow_emit_text(i->m, FLOW_EV_NOTE, i->name, note);
+    flow_emit(i->m, &(flow_event){.kind = FLOW_EV_WRITTEN,
+                                  .iface = i->name,
+                                  .time_s = p->time_s,
+                                  .took_ns = gp_mono_ns() - t0,
+                                  .count = (uint64_t)rows.n_v4 + rows.n_v6,
+                                  .drops = p->drops});
+    if (i->m->rows)
+        i->m->rows(i->m->ctx, i->name, p->time_s, &rows);
+    return GP_OK;
+}
+
+static void note_result(flow_iface *i, int ok)
+{
+    flow_manager *m = i->m;
+
+    pthread_mutex_lock(&i->mu);
+    i->write_failing = !ok;
+    pthread_mutex_unlock(&i->mu);
+    pthread_mutex_lock(&m->mu);
+    m->info.writes_failed += !ok;
+    m->write_tries++;
+    pthread_cond_broadcast(&m->done);
+    pthread_mutex_unlock(&m->mu);
+}
+
+static void give_up(flow_iface *i, pending *p, const char *why)
+{
+    flow_manager *m = i->m;
+    uint64_t n = flow_bank_count(p->bank);
+
+    pthread_mutex_lock(&m->mu);
+    m->info.flows_lost += n;
+    pthread_mutex_unlock(&m->mu);
+    flow_emit(
+        m,
+        &(flow_event){
+            .kind = FLOW_EV_LOST, .iface = i->name, .text = why, .time_s = p->time_s, .count = n});
+    forget(i, p, 0);
+}
+
+/* While writes fail, memory is bounded: the oldest intervals go first. */
+static void bound_memory(flow_iface *i)
+{
+    flow_manager *m = i->m;
+
+    for (;;) {
+        pthread_mutex_lock(&m->mu);
+        int over = m->kept_bytes > m->keep_bytes;
+        pthread_mutex_unlock(&m->mu);
+        pending *p = over ? oldest(i) : NULL;
+        if (!p || !p->next)
+            return;
+        give_up(i, p, "writing fails for too long: no more memory for waiting flows");
+    }
+}
+
+/* Write all that is pending. 1 = nothing left; 0 = failed, tried again later. */
+static int write_pending(flow_iface *i, flow_rows *scratch, gp_err *err)
+{
+    pending *p;
+
+    while ((p = oldest(i)) != NULL) {
+        gp_status st = open_if_closed(i, err);
+        if (st == GP_OK)
+            st = append(i, p, scratch, err);
+        if (st == GP_OK) {
+            forget(i, p, 1);
+            note_result(i, 1);
+            continue;
+        }
+        if (st == GP_EINVAL) { /* no second try can help */
+            give_up(i, p, err->msg);
+            note_result(i, 0);
+            continue;
+        }
+        flow_emit(i->m, &(flow_event){.kind = FLOW_EV_WRITE_FAILED,
+                                      .iface = i->name,
+                                      .text = err->msg,
+                                      .time_s = p->time_s});
+        note_result(i, 0);
+        bound_memory(i);
+        return 0;
+    }
+    return 1;
+}
+
+/* Next interface to work on, or NULL to end. Failed ones stay in the queue until their time comes.
+ */
+static flow_iface *next_job(flow_manager *m, int *last)
+{
+    struct timespec ts;
+    flow_iface *i = NULL;
+
+    pthread_mutex_lock(&m->mu);
+    for (;;) {
+        int64_t now = gp_mono_ms();
+        flow_iface **at = &m->queue_head, *prev = NULL;
+        while (*at && !m->stop && (*at)->retry_ms > now) {
+            prev = *at;
+            at = &(*at)->next_queued;
+        }
+        i = *at;
+        *last = m->stop;
+        if (i) {
+            *at = i->next_queued;
+            if (m->queue_tail == i)
+                m->queue_tail = prev;
+            i->queued = 0;
+            break;
+        }
+        if (m->stop)
+            break;
+        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+        ts.tv_sec++;
+        (void)pthread_cond_timedwait(&m->work, &m->mu, &ts);
+    }
+    pthread_mutex_unlock(&m->mu);
+    return i;
+}
+
+static void last_tries(flow_iface *i, flow_rows *scratch)
+{
+    gp_err err = {0};
+    struct timespec pause = {0, LAST_TRY_PAUSE_MS * 1000000L};
+
+    for (int k = 0; k < LAST_TRIES; k++) {
+        if (write_pending(i, scratch, &err))
+            return;
+        (void)nanosleep(&pause, NULL);
+    }
+    pending *p;
+    while ((p = oldest(i)) != NULL)
+        give_up(i, p, err.msg);
+}
+
+void *flow_writer_thread(void *arg)
+{
+    flow_manager *m = arg;
+    GP_CLEANUP(flow_rows_freep) flow_rows *scratch = NULL;
+    gp_err err = {0};
+    flow_iface *i;
+    int last;
+
+    while (!scratch && flow_rows_new(&scratch, &err) != GP_OK) {
+        struct timespec pause = {1, 0};
+        (void)nanosleep(&pause, NULL);
+    }
+    while ((i = next_job(m, &last)) != NULL) {
+        if (last) {
+            last_tries(i, scratch);
+        } else if (!write_pending(i, scratch, &err)) {
+            i->retry_ms = gp_mono_ms() + RETRY_MS;
+            flow_writer_queue(i);
+        } else {
+            i->retry_ms = 0;
+        }
+        flow_rows_trim(scratch);
+        flow_iface_unref(i);
+    }
+    return NULL;
+}
