@@ -11,6 +11,8 @@ function(check_room_uses name list)
   endforeach()
 endfunction()
 
+add_custom_target(programs) # all binaries, without tests
+
 # room(<name> SOURCES ... [USES rooms] [EXPOSES rooms] [LIBS system-libs])
 # USES: included by our .c files. EXPOSES: included by our public headers, so users see them too.
 function(room name)
@@ -32,6 +34,7 @@ function(program name)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${P_USES} ${P_LIBS} Threads::Threads)
   target_compile_definitions(${name} PRIVATE FLEETPROBE_VERSION="${PROJECT_VERSION}")
+  add_dependencies(programs ${name})
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
 

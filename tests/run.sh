@@ -27,7 +27,7 @@ started=$(date +%s)
 
 build() { # build PRESET: configure and build, quietly unless it fails
     log=$(mktemp)
-    if ! { cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs"; } >"$log" 2>&1; then
+    if ! { cmake --preset "$1" -DBUILD_TESTING=ON && cmake --build --preset "$1" -j "$jobs"; } >"$log" 2>&1; then
         tail -n 60 "$log"
         rm -f "$log"
         echo "run.sh: build '$1' failed" >&2

@@ -71,6 +71,21 @@ static const cli_opt root_opts[] = {
      "Hosts that the query server shall ask: names separated by commas, or any.", NULL, NULL, 0},
     {"query.hosts-resolver-type", 0, CLI_STRING, AT(hosts_resolver), "TYPE", "string",
      "How the query server shall find the hosts.", NULL, NULL, 0},
+    {"max-wait", 0, CLI_DURATION, AT(max_wait_ns), "DURATION", "0s",
+     "Wait at most this long for hosts; those that are late are named as missing. 0 is the "
+     "server's limit.",
+     NULL, NULL, CLI_CONFIG},
+    {"min-hosts", 0, CLI_U64, AT(min_hosts), "N", "0", "Fail when fewer than N hosts answer.", NULL,
+     NULL, CLI_CONFIG},
+    {"identity.key", 0, CLI_STRING, AT(identity_key), "FILE", NULL,
+     "Key that signs queries to servers (gpkey new user). Without it: fleetprobe/user.key in "
+     "$XDG_CONFIG_HOME or ~/.config.",
+     NULL, NULL, CLI_PERSISTENT | CLI_CONFIG | CLI_FILE},
+    {"identity.trusted_keys", 0, CLI_STRING, AT(trusted_keys), "FILE", NULL,
+     "Servers and agents to believe (gpkey trust). Without it: trusted_keys beside the key.", NULL,
+     NULL, CLI_PERSISTENT | CLI_CONFIG | CLI_FILE},
+    {"fleet", 0, CLI_STRING, AT(fleet), "NAME", NULL, "Sign queries for this fleet only.", NULL,
+     NULL, CLI_PERSISTENT | CLI_CONFIG},
     {"merge-hosts", 0, CLI_BOOL, AT(merge_hosts), NULL, NULL,
      "Add up the rows of all hosts instead of showing hosts apart.", NULL, NULL, 0},
     {"strict", 0, CLI_BOOL, AT(strict), NULL, NULL,
@@ -126,6 +141,13 @@ static const cli_cmd list_cmd = {
     .opts = list_opts,
     .run = goquery_list,
 };
+static const char *const hosts_usage[] = {"[SELECTOR] [flags]", NULL};
+static const cli_cmd hosts_cmd = {
+    .name = "hosts",
+    .usage = hosts_usage,
+    .summary = "Show the hosts that a query server would ask, and how they are.",
+    .run = goquery_hosts,
+};
 static const cli_cmd examples_cmd = {
     .name = "examples",
     .summary = "Show worked examples.",
@@ -150,7 +172,7 @@ static const cli_cmd completion_cmd = {
     .summary = "Write a completion script for a shell to standard output.",
     .run = goquery_completion,
 };
-static const cli_cmd *const subs[] = {&list_cmd, &examples_cmd,   &version_cmd,
+static const cli_cmd *const subs[] = {&list_cmd, &hosts_cmd,      &examples_cmd, &version_cmd,
                                       &help_cmd, &completion_cmd, NULL};
 
 static const char *const root_usage[] = {

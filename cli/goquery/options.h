@@ -24,8 +24,12 @@ typedef struct goquery_opts {
     const char *db_path;
     const char *server_addr;
     const char *hosts, *hosts_resolver;
-    int merge_hosts; /* add up rows of different hosts */
-    int strict;      /* exit code 3 when a host failed */
+    const char *identity_key, *trusted_keys; /* "" = the usual places, see server.c */
+    const char *fleet;                       /* "" = not said */
+    int64_t max_wait_ns;                     /* for hosts; 0 = the server's limit */
+    uint64_t min_hosts;                      /* fewer answering hosts are an error */
+    int merge_hosts;                         /* add up rows of different hosts */
+    int strict;                              /* exit code 3 when a host failed */
     int streaming;
     int64_t timeout_ns; /* 0 = none */
     int64_t keepalive_ns;
@@ -46,6 +50,7 @@ extern const cli_cmd goquery_root;
 /* Commands; each prints its own errors and returns the exit code. */
 int goquery_query(void *opts, const cli_line *line);
 int goquery_list(void *opts, const cli_line *line);
+int goquery_hosts(void *opts, const cli_line *line);
 int goquery_examples(void *opts, const cli_line *line);
 int goquery_version(void *opts, const cli_line *line);
 int goquery_help(void *opts, const cli_line *line);

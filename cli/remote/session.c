@@ -36,10 +36,10 @@ static gp_status check_keys(const session *s, gp_err *err)
 {
     if (s->local || (s->o->identity && s->o->trust))
         return GP_OK;
-    return gp_fail(
-        err, GP_EINVAL, 0,
-        "a key and a list of trusted keys are needed to ask a server over TCP (--key FILE, "
-        "--trusted-keys FILE; see gpkey)");
+    return gp_fail(err, GP_EINVAL, 0,
+                   "a key and a list of trusted keys are needed to ask a server over TCP "
+                   "(--identity.key FILE, "
+                   "--identity.trusted_keys FILE; see gpkey)");
 }
 
 gp_status remote_session_open(const remote_opts *o, session *s, gp_err *err)

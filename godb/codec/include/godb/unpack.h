@@ -12,8 +12,8 @@
 typedef struct godb_unpack godb_unpack;
 
 /* Read from fd (borrowed, from its position on). The kind is told by the first bytes: gzip (several
- * members too, RFC 1952), zstd (several frames too, RFC 8878; windows up to 128 MiB), else as it is.
- * name is for error texts. cancel may be NULL; it also ends a wait for a pipe. */
+ * members too, RFC 1952), zstd (several frames too, RFC 8878; windows up to 128 MiB), else as it
+ * is. name is for error texts. cancel may be NULL; it also ends a wait for a pipe. */
 gp_status godb_unpack_open(int fd, const char *name, gp_cancel *cancel, godb_unpack **out,
                            gp_err *err) GP_MUST_CHECK;
 void godb_unpack_close(godb_unpack *u); /* NULL is fine; fd stays open */
