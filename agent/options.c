@@ -1,7 +1,8 @@
-/* options.c - goprobe's command line through argp. */
+/* options.c - goprobe's command line through argp: capture by configuration, or replay of files. */
 #include "options.h"
 
 #include <argp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef FLEETPROBE_VERSION
@@ -12,28 +13,43 @@
 __attribute__((visibility("default"))) const char *argp_program_version =
     "goprobe " FLEETPROBE_VERSION;
 
-enum { OPT_PCAP = 256, OPT_IFACE, OPT_DB, OPT_LOCAL, OPT_COMPAT, OPT_DUMP, OPT_ENCODER };
+enum {
+    OPT_PCAP = 256,
+    OPT_IFACE,
+    OPT_DB,
+    OPT_LOCAL,
+    OPT_COMPAT,
+    OPT_DUMP,
+    OPT_CHECK,
+    OPT_KEY = 1024, /* + index into agent_keys */
+    MAX_OPTIONS = 96,
+};
 
-static const struct argp_option table[] = {
-    {NULL, 0, NULL, 0, "Replay of capture files:", 1},
+static const struct argp_option fixed[] = {
+    {"config", 'c', "FILE", 0, "Configuration, YAML or JSON", 1},
+    {"check-config", OPT_CHECK, NULL, 0, "Check the configuration and exit", 1},
     {"pcap", OPT_PCAP, "FILE", 0,
      "Read this pcap or pcapng file (may be gzip-compressed; - is standard input) instead of "
      "capturing; may be given up to 256 times, packets are merged by time",
-     1},
-    {"iface", OPT_IFACE, "NAME", 0, "Store the flows under this interface name", 1},
-    {"db", OPT_DB, "DIR", 0, "Database directory; made if it does not exist", 1},
-    {"db.encoder_type", OPT_ENCODER, "NAME", 0, "lz4 (default), zstd or null", 1},
+     2},
+    {"iface", OPT_IFACE, "NAME", 0, "Store the flows under this interface name", 2},
+    {"db", OPT_DB, "DIR", 0, "Database directory; made if it does not exist", 2},
     {"local", OPT_LOCAL, "ADDR[/LEN]", 0,
      "Packets from this address or network count as sent, all others as received; may be repeated",
-     1},
+     2},
     {"compat", OPT_COMPAT, NULL, 0,
      "Parse and classify as goProbe does (no IPv4 options, no IPv6 extension headers, no later "
      "correction of direction)",
-     1},
+     2},
     {"dump-flows", OPT_DUMP, NULL, 0,
-     "Print the flows of the whole input as CSV instead of writing a database", 1},
-    {0},
+     "Print the flows of the whole input as CSV instead of writing a database", 2},
 };
+
+static const char doc[] =
+    "goprobe - capture packets and store their flows\v"
+    "Without --pcap goprobe captures on the interfaces of its configuration until it gets SIGTERM. "
+    "Keys of the configuration can be given as flags (below) or as environment variables "
+    "(GOPROBE_DB_PATH); flags win over the environment, that over the file.";
 
 static void add_local(agent_options *o, char *arg, struct argp_state *state)
 {
@@ -55,12 +71,28 @@ static void add_local(agent_options *o, char *arg, struct argp_state *state)
 
 static void check(const agent_options *o, struct argp_state *state)
 {
-    if (o->n_pcaps == 0)
-        argp_error(state, "--pcap FILE is required");
+    if (o->n_pcaps == 0) {
+        if (o->iface || o->db || o->n_local || o->dump_flows)
+            argp_error(state, "--iface, --db, --local and --dump-flows need --pcap FILE; the "
+                              "capture's database is --db.path");
+        return;
+    }
     if (o->dump_flows && o->db)
         argp_error(state, "--dump-flows and --db exclude each other");
     if (!o->dump_flows && (!o->iface || !o->db))
         argp_error(state, "--pcap needs --iface NAME and --db DIR (or --dump-flows)");
+}
+
+static error_t parse_key(int key, char *arg, struct argp_state *state)
+{
+    agent_options *o = state->input;
+
+    if (key < OPT_KEY || key >= OPT_KEY + MAX_OPTIONS)
+        return ARGP_ERR_UNKNOWN;
+    if (o->n_set == AGENT_MAX_SET)
+        argp_error(state, "too many flags");
+    o->set[o->n_set++] = (agent_override){agent_keys[key - OPT_KEY].key, arg ? arg : "true"};
+    return 0;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -68,6 +100,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     agent_options *o = state->input;
 
     switch (key) {
+    case 'c':
+        o->config = arg;
+        return 0;
+    case OPT_CHECK:
+        o->check_config = 1;
+        return 0;
     case OPT_PCAP:
         if (o->n_pcaps == AGENT_MAX_PCAPS)
             argp_error(state, "--pcap: at most %d files", AGENT_MAX_PCAPS);
@@ -78,9 +116,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_DB:
         o->db = arg;
-        return 0;
-    case OPT_ENCODER:
-        o->encoder = arg;
         return 0;
     case OPT_LOCAL:
         add_local(o, arg, state);
@@ -98,16 +133,35 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         check(o, state);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_key(key, arg, state);
     }
 }
 
 void agent_options_parse(int argc, char **argv, agent_options *o)
 {
-    static const struct argp argp = {
-        table, parse, NULL, "goprobe - capture packets and store their flows", NULL, NULL, NULL};
+    struct argp_option all[MAX_OPTIONS] = {{0}};
+    struct argp argp = {all, parse, NULL, doc, NULL, NULL, NULL};
+    size_t n = 0;
 
     memset(o, 0, sizeof *o);
+    for (; n < GP_COUNT(fixed); n++)
+        all[n] = fixed[n];
+    for (int i = 0; agent_keys[i].key && n + 1 < MAX_OPTIONS; i++, n++)
+        all[n] = (struct argp_option){.name = agent_keys[i].key,
+                                      .key = OPT_KEY + i,
+                                      .arg = agent_keys[i].arg,
+                                      .flags = agent_keys[i].flag ? OPTION_ARG_OPTIONAL : 0,
+                                      .doc = agent_keys[i].help,
+                                      .group = 3};
     argp_err_exit_status = 64;
     (void)argp_parse(&argp, argc, argv, 0, NULL, o);
+}
+
+const char *agent_options_get(const agent_options *o, const char *key)
+{
+    const char *found = NULL;
+    for (size_t i = 0; i < o->n_set; i++)
+        if (strcmp(o->set[i].key, key) == 0)
+            found = o->set[i].value;
+    return found;
 }

@@ -100,11 +100,12 @@ static gp_status store_all(const agent_options *o, const flow_replay_opts *ro, s
 {
     godb_writer_opts wo = GODB_WRITER_OPTS_INIT;
 
-    if (o->encoder) {
-        int codec = godb_codec_by_name(o->encoder);
+    const char *encoder = agent_options_get(o, "db.encoder_type");
+    if (encoder) {
+        int codec = godb_codec_by_name(encoder);
         if (codec < 0)
             return gp_fail(err, GP_EINVAL, 0, "--db.encoder_type %s: expected lz4, zstd or null",
-                           o->encoder);
+                           encoder);
         wo.codec = (uint8_t)codec;
     }
     GP_TRY(flow_rows_new(&s->rows, err));

@@ -122,13 +122,28 @@ static void stop_threads(flow_manager *m)
     }
 }
 
-gp_status flow_manager_close(flow_manager *m, gp_err *err)
+gp_status flow_manager_finish(flow_manager *m, gp_err *err)
 {
-    if (!m)
+    pthread_mutex_lock(&m->admin);
+    int done = m->finished;
+    m->finished = 1;
+    pthread_mutex_unlock(&m->admin);
+    if (done)
         return GP_OK;
     uint64_t before = m->info.flows_lost;
     stop_threads(m);
     uint64_t lost = m->info.flows_lost - before;
+    if (lost)
+        return gp_fail(err, GP_EIO, 0, "%llu flows could not be written at the end",
+                       (unsigned long long)lost);
+    return GP_OK;
+}
+
+gp_status flow_manager_close(flow_manager *m, gp_err *err)
+{
+    if (!m)
+        return GP_OK;
+    gp_status st = flow_manager_finish(m, err);
     remove_all(m);
     capture_linkwatch_close(m->links);
     flow_ruleset_free(m->rules);
@@ -142,10 +157,7 @@ gp_status flow_manager_close(flow_manager *m, gp_err *err)
     pthread_mutex_destroy(&m->admin);
     gp_free(m->db);
     gp_free(m);
-    if (lost)
-        return gp_fail(err, GP_EIO, 0, "%llu flows could not be written at the end",
-                       (unsigned long long)lost);
-    return GP_OK;
+    return st;
 }
 
 /* ---- the list ---- */
@@ -362,7 +374,8 @@ gp_status flow_manager_apply(flow_manager *m, flow_ruleset *rs, flow_change **ch
         return st;
     }
     pthread_mutex_lock(&m->admin);
-    st = make_plan(m, w, n_w, &p, err);
+    st = m->finished ? gp_fail(err, GP_EUNAVAILABLE, 0, "capture is shutting down")
+                     : make_plan(m, w, n_w, &p, err);
     if (st == GP_OK) {
         carry_out(m, &p);
         st = report(&p, changes, n, err);

@@ -66,6 +66,7 @@ struct flow_manager {
 
     pthread_mutex_t admin;
     flow_ruleset *rules;      /* under admin */
+    int finished; /* under admin */
     capture_linkwatch *links; /* control thread */
 
     pthread_mutex_t mu;

@@ -168,7 +168,8 @@ gp_status flow_manager_flush(flow_manager *m, const char *const *names, size_t n
     gp_status st = upto ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "out of memory");
     if (st == GP_OK) {
         pthread_mutex_lock(&m->admin);
-        st = choose(v, &n, names, n_names, err);
+        st = m->finished ? gp_fail(err, GP_EUNAVAILABLE, 0, "capture is shutting down")
+                         : choose(v, &n, names, n_names, err);
         for (size_t k = 0; k < n && st == GP_OK; k++) {
             st = flow_iface_rotate(v[k], gp_wall_s() + 1, err);
             upto[k] = v[k]->last_s;

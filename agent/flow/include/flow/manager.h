@@ -70,8 +70,11 @@ typedef struct flow_manager flow_manager;
 gp_status flow_manager_new(const flow_manager_opts *o, flow_manager **out,
                            gp_err *err) GP_MUST_CHECK;
 
-/* Stop capture, process what the rings hold, write everything, free. *err (may be NULL) says what
- * could not be written. */
+/* Stop capture, process what the rings hold, write everything. *err (may be NULL) says what could
+ * not be written. Status and live calls still answer afterwards; apply and flush fail. Once. */
+gp_status flow_manager_finish(flow_manager *m, gp_err *err);
+
+/* Finish if that was not done, and free. NULL is fine. */
 gp_status flow_manager_close(flow_manager *m, gp_err *err);
 
 /* ---- configuration ---- */

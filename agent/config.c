@@ -1,0 +1,253 @@
+/* config.c - goprobe's settings outside of interfaces and API; order of checks as in
+ * capture.md 5.3. */
+#include "config.h"
+
+#include "godb/codec.h"
+#include "gp/mem.h"
+#include "gp/num.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { INTERVAL_S = 300, MAX_INTERVAL_S = 3600 };
+
+#define NS         INT64_C(1000000000)
+#define KEEP_BYTES (UINT64_C(512) << 20)
+
+const agent_key agent_keys[] = {
+    {"db.path", "DIR", "Database directory; required", 0},
+    {"db.encoder_type", "NAME", "lz4 (default), zstd or null", 0},
+    {"db.permissions", "MODE", "Mode of database files, octal (default 0644)", 0},
+    {"db.sync", "WHEN", "When data reaches the disk for sure: block (default), day or none", 0},
+    {"db.checkpoint", "DURATION",
+     "Save the running interval this often, so that a crash costs no more; 0 = off (default)", 0},
+    {"db.interval", "DURATION", "Length of an interval (default 5m; other values are for tests)",
+     0},
+    {"autodetection.enabled", "BOOL", "Capture on all interfaces of the host", 1},
+    {"autodetection.exclude", "LIST", "Names or /regex/ not to capture on", 0},
+    {"capture.compat", "BOOL", "Store what goProbe would store, its parsing defects included", 1},
+    {"capture.max_flows", "N", "Most flow entries per interface (default 2000000)", 0},
+    {"capture.keep_unwritten", "SIZE", "Memory for flows that cannot be written (default 512M)", 0},
+    {"syslog_flows", "BOOL", "Send each stored flow to /var/run/goprobe.sock, too", 1},
+    {"api.addr", "ADDR", "Address of the query and control service", 0},
+    {"api.metrics", "BOOL", "Serve Prometheus metrics and health on api.metrics_addr", 1},
+    {"api.metrics_addr", "ADDR", "Loopback address of metrics and health (default 127.0.0.1:8146)",
+     0},
+    {"api.disable_iface_metrics", "BOOL", "No iface label in metrics", 1},
+    {"api.query_rate_limit.max_req_per_sec", "N", "Queries per second; 0 = unlimited", 0},
+    {"api.query_rate_limit.max_burst", "N", "Queries at once above that rate", 0},
+    {"api.query_rate_limit.max_concurrent", "N", "Queries at the same time; 0 = unlimited", 0},
+    {"logging.level", "LEVEL", "debug, info (default), warn, error or fatal", 0},
+    {"logging.encoding", "NAME", "logfmt (default), json or plain", 0},
+    {"logging.destination", "FILE", "stderr (default), stdout, devnull or a file", 0},
+    {"security.user", "NAME", "User to run as once captures can be opened", 0},
+    {"security.seccomp", "BOOL", "Deny system calls that goprobe never makes (default true)", 1},
+    {NULL, NULL, NULL, 0},
+};
+
+/* Octal with a leading 0 (or 0o) as in YAML, flags and environment; decimal as in JSON. */
+static gp_status read_mode(agent_config *c, gp_err *err)
+{
+    const char *text;
+    int64_t mode = 0644;
+
+    GP_TRY(rt_config_str(c->source, "db.permissions", NULL, &text, err));
+    if (text && (!gp_num_i64_prefixed(text, strlen(text), &mode) || mode <= 0 || mode > 0777 ||
+                 (mode & 0600) != 0600))
+        return rt_config_fail(c->source, "db.permissions", err,
+                              "expected a file mode such as 0640 (readable and writable by the "
+                              "owner), got \"%s\"",
+                              text);
+    c->writer.mode = (mode_t)mode;
+    return GP_OK;
+}
+
+static gp_status read_db(agent_config *c, void (*warn)(void *ctx, const char *text), void *ctx,
+                         gp_err *err)
+{
+    static const char *const syncs[] = {"block", "day", "none"};
+    const char *encoder;
+    size_t sync;
+    int64_t ns;
+
+    GP_TRY(rt_config_str(c->source, "db.path", "", &c->db_path, err));
+    if (!*c->db_path)
+        return rt_config_fail(c->source, "db.path", err, "database path required");
+    GP_TRY(rt_config_str(c->source, "db.encoder_type", "lz4", &encoder, err));
+    int codec = godb_codec_by_name(encoder);
+    if (codec == GODB_CODEC_LZ4CUST) {
+        codec = GODB_CODEC_LZ4;
+        if (warn)
+            warn(ctx, "db.encoder_type: lz4cust is historic and cannot be read; using lz4");
+    }
+    if (codec < 0)
+        return rt_config_fail(c->source, "db.encoder_type", err,
+                              "unsupported encoder \"%s\", expected lz4, zstd or null", encoder);
+    c->writer.codec = (uint8_t)codec;
+    GP_TRY(read_mode(c, err));
+    GP_TRY(rt_config_choice(c->source, "db.sync", syncs, GP_COUNT(syncs), 0, &sync, err));
+    c->writer.sync = (godb_sync)sync;
+    GP_TRY(rt_config_duration(c->source, "db.checkpoint", 0, 0, 3600 * NS, &ns, err));
+    c->checkpoint_s = (ns + NS - 1) / NS;
+    GP_TRY(rt_config_duration(c->source, "db.interval", INTERVAL_S * NS, NS, MAX_INTERVAL_S * NS,
+                              &ns, err));
+    c->interval_s = ns / NS;
+    return GP_OK;
+}
+
+static gp_status read_capture(agent_config *c, gp_err *err)
+{
+    int64_t flows;
+
+    GP_TRY(rt_config_bool(c->source, "capture.compat", 0, &c->compat, err));
+    GP_TRY(rt_config_i64(c->source, "capture.max_flows", FLOW_ENTRIES_DEFAULT, FLOW_ENTRIES_MIN,
+                         FLOW_ENTRIES_MAX, &flows, err));
+    c->max_flows = (size_t)flows;
+    GP_TRY(rt_config_bytes(c->source, "capture.keep_unwritten", KEEP_BYTES, 1 << 20, UINT64_MAX,
+                           &c->keep_bytes, err));
+    return rt_config_bool(c->source, "syslog_flows", 0, &c->syslog_flows, err);
+}
+
+static gp_status read_logging(agent_config *c, gp_err *err)
+{
+    const char *level, *encoding;
+
+    GP_TRY(rt_config_str(c->source, "logging.level", "info", &level, err));
+    GP_TRY(rt_config_str(c->source, "logging.encoding", "logfmt", &encoding, err));
+    GP_TRY(rt_config_str(c->source, "logging.destination", "", &c->log_destination, err));
+    int l = rt_level_by_name(level), e = rt_encoding_by_name(encoding);
+    if (l < 0)
+        return rt_config_fail(c->source, "logging.level", err,
+                              "expected debug, info, warn, error or fatal, got \"%s\"", level);
+    if (e < 0)
+        return rt_config_fail(c->source, "logging.encoding", err,
+                              "expected logfmt, json or plain, got \"%s\"", encoding);
+    c->log_level = (rt_level)l;
+    c->log_encoding = (rt_encoding)e;
+    return GP_OK;
+}
+
+static gp_status read_security(agent_config *c, gp_err *err)
+{
+    GP_TRY(rt_config_str(c->source, "security.user", "", &c->user, err));
+    return rt_config_bool(c->source, "security.seccomp", 1, &c->seccomp, err);
+}
+
+/* Keys of the reference that have nothing to act on here: checked, then said to be without effect.
+ */
+static gp_status read_inert(agent_config *c, void (*warn)(void *ctx, const char *text), void *ctx,
+                            gp_err *err)
+{
+    static const char *const keys[] = {"local_buffers.size_limit", "local_buffers.num_buffers"};
+    int64_t v;
+
+    for (size_t i = 0; i < GP_COUNT(keys); i++) {
+        GP_TRY(rt_config_i64(c->source, keys[i], 0, 0, INT64_MAX, &v, err));
+        if (rt_config_has(c->source, keys[i]) && v && warn)
+            warn(ctx, "local_buffers: no effect, rotation does not stop capture");
+    }
+    return GP_OK;
+}
+
+typedef struct unused {
+    void (*warn)(void *ctx, const char *text);
+    void *ctx;
+} unused;
+
+static void on_unused(void *ctx, const char *path, unsigned line)
+{
+    unused *u = ctx;
+    char text[256];
+
+    (void)snprintf(text, sizeof text, "line %u: %s: unknown key, ignored", line, path);
+    u->warn(u->ctx, text);
+}
+
+static gp_status open_source(const char *path, const agent_override *set, size_t n_set,
+                             rt_config **out, gp_err *err)
+{
+    if (path)
+        GP_TRY(rt_config_load(path, out, err));
+    else
+        GP_TRY(rt_config_new(out, err));
+    GP_TRY(rt_config_use_env(*out, "GOPROBE_", err));
+    for (size_t i = 0; i < n_set; i++)
+        GP_TRY(rt_config_set(*out, set[i].key, set[i].value, err));
+    return GP_OK;
+}
+
+gp_status agent_config_load(const char *path, const agent_override *set, size_t n_set,
+                            void (*warn)(void *ctx, const char *text), void *ctx,
+                            agent_config **out, gp_err *err)
+{
+    GP_CLEANUP(agent_config_freep) agent_config *c = gp_calloc(1, sizeof *c);
+
+    if (!c)
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    c->writer = (godb_writer_opts)GODB_WRITER_OPTS_INIT;
+    c->path = path;
+    GP_TRY(open_source(path, set, n_set, &c->source, err));
+    GP_TRY(read_db(c, warn, ctx, err));
+    GP_TRY(agent_config_api(c, warn, ctx, err));
+    GP_TRY(read_inert(c, warn, ctx, err));
+    GP_TRY(agent_config_ifaces(c, err));
+    GP_TRY(read_capture(c, err));
+    GP_TRY(read_logging(c, err));
+    GP_TRY(read_security(c, err));
+    if (warn) {
+        unused u = {warn, ctx};
+        (void)rt_config_unused(c->source, on_unused, &u);
+    }
+    *out = c;
+    c = NULL;
+    return GP_OK;
+}
+
+void agent_config_free(agent_config *c)
+{
+    if (!c)
+        return;
+    flow_ruleset_free(c->rules);
+    rt_config_free(c->source);
+    gp_free(c);
+}
+
+flow_ruleset *agent_config_take_rules(agent_config *c)
+{
+    flow_ruleset *rs = c->rules;
+    c->rules = NULL;
+    return rs;
+}
+
+int agent_config_needs_restart(const agent_config *a, const agent_config *b, const char **key)
+{
+    const struct {
+        const char *key;
+        int differs;
+    } checks[] = {
+        {"db.path", strcmp(a->db_path, b->db_path) != 0},
+        {"db.encoder_type", a->writer.codec != b->writer.codec},
+        {"db.permissions", a->writer.mode != b->writer.mode},
+        {"db.sync", a->writer.sync != b->writer.sync},
+        {"db.checkpoint", a->checkpoint_s != b->checkpoint_s},
+        {"db.interval", a->interval_s != b->interval_s},
+        {"capture.compat", a->compat != b->compat},
+        {"capture.max_flows", a->max_flows != b->max_flows},
+        {"capture.keep_unwritten", a->keep_bytes != b->keep_bytes},
+        {"syslog_flows", a->syslog_flows != b->syslog_flows},
+        {"api.addr", strcmp(a->api_addr, b->api_addr) != 0},
+        {"api.metrics", a->metrics != b->metrics},
+        {"api.metrics_addr", strcmp(a->metrics_addr, b->metrics_addr) != 0},
+        {"api.disable_iface_metrics", a->disable_iface_metrics != b->disable_iface_metrics},
+        {"logging.destination", strcmp(a->log_destination, b->log_destination) != 0},
+        {"security.user", strcmp(a->user, b->user) != 0},
+        {"security.seccomp", a->seccomp != b->seccomp},
+    };
+    for (size_t i = 0; i < GP_COUNT(checks); i++)
+        if (checks[i].differs) {
+            *key = checks[i].key;
+            return 1;
+        }
+    return 0;
+}

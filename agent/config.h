@@ -1,0 +1,93 @@
+/* config.h - settings of goprobe: file, environment and flags, checked (capture.md 5). */
+#ifndef AGENT_CONFIG_H
+#define AGENT_CONFIG_H
+
+#include "flow/ruleset.h"
+#include "godb/writer.h"
+#include "gp/err.h"
+#include "rt/config.h"
+#include "rt/log.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A flag "--key value": wins over environment and file. Borrowed strings. */
+typedef struct agent_override {
+    const char *key, *value;
+} agent_override;
+
+typedef struct agent_rate_limit {
+    double max_req_per_sec; /* 0 = off */
+    int64_t max_burst;
+    int64_t max_concurrent; /* 0 = unlimited */
+} agent_rate_limit;
+
+/* Strings belong to `source` and live as long as the struct. */
+typedef struct agent_config {
+    rt_config *source;
+    const char *path; /* of the file, NULL without one */
+
+    const char *db_path;
+    godb_writer_opts writer;
+    int64_t interval_s;   /* db.interval: 300; other values are for tests */
+    int64_t checkpoint_s; /* db.checkpoint: 0 = off */
+
+    int compat;          /* capture.compat */
+    size_t max_flows;    /* capture.max_flows, per interface */
+    uint64_t keep_bytes; /* capture.keep_unwritten */
+
+    flow_ruleset *rules; /* agent_config_take_rules() */
+    int detect;          /* autodetection.enabled */
+
+    int syslog_flows;
+
+    const char *api_addr; /* "" = no API */
+    int metrics, disable_iface_metrics;
+    const char *metrics_addr;
+    agent_rate_limit rate;
+
+    rt_level log_level;
+    rt_encoding log_encoding;
+    const char *log_destination;
+
+    const char *user; /* "" = stay who we are */
+    int seccomp;
+} agent_config;
+
+/* One key with its help, for flags and documentation. NULL key ends the table. flag: may be given
+ * without value. */
+typedef struct agent_key {
+    const char *key, *arg, *help;
+    int flag;
+} agent_key;
+extern const agent_key agent_keys[];
+
+/* Read and check everything. path may be NULL (flags and environment only). warn (may be NULL) is
+ * called once per thing that is accepted but does nothing, such as unknown keys. Errors name file,
+ * line and key. */
+gp_status agent_config_load(const char *path, const agent_override *set, size_t n_set,
+                            void (*warn)(void *ctx, const char *text), void *ctx,
+                            agent_config **out, gp_err *err) GP_MUST_CHECK;
+void agent_config_free(agent_config *c); /* NULL is fine */
+static inline void agent_config_freep(agent_config **c)
+{
+    agent_config_free(*c);
+}
+
+/* Hand the interface rules over to the caller (for flow_manager_apply()). */
+flow_ruleset *agent_config_take_rules(agent_config *c);
+
+/* Settings that need a restart: 1 and the first key's name in *key when a and b differ in one. */
+int agent_config_needs_restart(const agent_config *a, const agent_config *b, const char **key);
+
+/* Default settings of detected interfaces (5.4). */
+void agent_config_default_capture(capture_conf *conf);
+
+/* ---- parts, each in its own file ---- */
+gp_status agent_config_api(agent_config *c, void (*warn)(void *ctx, const char *text), void *ctx,
+                           gp_err *err) GP_MUST_CHECK;
+gp_status agent_config_ifaces(agent_config *c, gp_err *err) GP_MUST_CHECK;
+/* The settings of one interface from a map node, as in the file and in a configuration request. */
+gp_status agent_config_iface(const rt_node *n, capture_conf *out, gp_err *err) GP_MUST_CHECK;
+
+#endif

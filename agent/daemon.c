@@ -1,0 +1,314 @@
+/* daemon.c - goprobe's life: configuration, capture, signals, reload, end (capture.md 8.10). */
+#include "daemon.h"
+
+#include "events.h"
+#include "gp/clock.h"
+#include "gp/mem.h"
+#include "rt/daemon.h"
+#include "watch.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+#ifndef FLEETPROBE_VERSION
+#define FLEETPROBE_VERSION "unknown"
+#endif
+
+enum { TICK_MS = 1000 };
+
+struct agent {
+    const agent_options *o;
+    pthread_mutex_t mu; /* configuration and apply */
+    agent_config *config;
+    agent_events *events;
+    flow_manager *manager;
+    rt_http *http;
+    agent_watch *watch;
+};
+
+flow_manager *agent_manager(agent *a)
+{
+    return a->manager;
+}
+
+/* ---- configuration ---- */
+
+static void warn_config(void *ctx, const char *text)
+{
+    const char *path = ctx;
+    rt_warn("configuration", RT_S("file", path ? path : "-"), RT_S("note", text));
+}
+
+static void warn_check(void *ctx, const char *text)
+{
+    const char *path = ctx;
+    fprintf(stderr, "goprobe: %s: warning: %s\n", path ? path : "configuration", text);
+}
+
+static gp_status init_log(const agent_config *c, gp_err *err)
+{
+    rt_log_opts o = {.level = c->log_level,
+                     .encoding = c->log_encoding,
+                     .destination = c->log_destination,
+                     .version = FLEETPROBE_VERSION,
+                     .priorities = -1};
+    return rt_log_init(&o, err);
+}
+
+static void log_changes(const flow_change *ch, size_t n)
+{
+    static const char *const names[] = {"enabled", "updated", "disabled"};
+
+    for (size_t i = 0; i < n; i++)
+        if (ch[i].ok)
+            rt_info("interface set changed", RT_S("iface", ch[i].name),
+                    RT_S("action", names[ch[i].action]));
+    if (n == 0)
+        rt_debug("interface set unchanged");
+}
+
+gp_status agent_reload(agent *a, flow_change **changes, size_t *n, gp_err *err)
+{
+    agent_config *fresh = NULL;
+    const char *key;
+    flow_change *ch = NULL;
+    size_t k = 0;
+    char *path = a->o->config ? gp_strdup(a->o->config) : NULL;
+
+    pthread_mutex_lock(&a->mu);
+    gp_status st = agent_config_load(path, a->o->set, a->o->n_set, warn_config, path, &fresh, err);
+    gp_free(path);
+    if (st == GP_OK)
+        st = flow_manager_apply(a->manager, agent_config_take_rules(fresh), &ch, &k, err);
+    if (st == GP_OK) {
+        log_changes(ch, k);
+        if (agent_config_needs_restart(a->config, fresh, &key))
+            rt_warn("a changed setting needs a restart", RT_S("key", key));
+        rt_log_set_level(fresh->log_level);
+        a->config->log_level = fresh->log_level;
+        a->config->detect = fresh->detect;
+    } else {
+        rt_error("configuration not reloaded; the old one stays", RT_ERR(err));
+    }
+    agent_config_free(fresh);
+    pthread_mutex_unlock(&a->mu);
+    if (changes && st == GP_OK) {
+        *changes = ch;
+        *n = k;
+        ch = NULL;
+    }
+    gp_free(ch);
+    return st;
+}
+
+static gp_status rules_from_text(const char *text, size_t len, flow_ruleset **out, gp_err *err)
+{
+    rt_config *c = NULL;
+    flow_ruleset *rs = NULL;
+
+    gp_status st = rt_config_parse("request", text, len, &c, err);
+    if (st == GP_OK)
+        st = flow_ruleset_new(&rs, err);
+    const rt_node *root = st == GP_OK ? rt_config_root(c) : NULL;
+    for (size_t i = 0; st == GP_OK && i < rt_node_count(root); i++) {
+        capture_conf conf;
+        gp_err why = {0};
+        const rt_node *node = rt_node_at(root, i);
+        st = agent_config_iface(node, &conf, err);
+        if (st == GP_OK && flow_ruleset_add(rs, rt_node_key(root, i), &conf, &why) != GP_OK)
+            st = rt_node_fail(node, err, "%s", why.msg);
+    }
+    rt_config_free(c);
+    if (st != GP_OK) {
+        flow_ruleset_free(rs);
+        return st;
+    }
+    *out = rs;
+    return GP_OK;
+}
+
+gp_status agent_set_interfaces(agent *a, const char *text, size_t len, flow_change **changes,
+                               size_t *n, gp_err *err)
+{
+    flow_ruleset *rs = NULL;
+    flow_change *ch = NULL;
+    size_t k = 0;
+
+    GP_TRY(rules_from_text(text, len, &rs, err));
+    pthread_mutex_lock(&a->mu);
+    gp_status st;
+    if (a->config->detect) {
+        flow_ruleset_free(rs);
+        st = gp_fail(err, GP_EEXIST, 0,
+                     "autodetection is on: interfaces follow the host, not requests");
+    } else {
+        st = flow_manager_apply(a->manager, rs, &ch, &k, err);
+    }
+    if (st == GP_OK)
+        log_changes(ch, k);
+    pthread_mutex_unlock(&a->mu);
+    if (changes && st == GP_OK) {
+        *changes = ch;
+        *n = k;
+        ch = NULL;
+    }
+    gp_free(ch);
+    return st;
+}
+
+/* ---- start ---- */
+
+static int is_ready(void *ctx)
+{
+    agent *a = ctx;
+    flow_manager_info info;
+    flow_status *st = NULL;
+    size_t n = 0, capturing = 0;
+    gp_err err;
+
+    flow_manager_info_get(a->manager, &info);
+    if (flow_manager_status(a->manager, NULL, 0, &st, &n, &err) != GP_OK)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        capturing += st[i].state == FLOW_CAPTURING;
+    gp_free(st);
+    return info.applied && !info.write_failing && (capturing > 0 || n == 0); /* D-38 */
+}
+
+static gp_status start_http(agent *a, gp_err *err)
+{
+    char bound[128];
+
+    if (!a->config->metrics)
+        return GP_OK;
+    GP_TRY(rt_http_start(a->config->metrics_addr, 0, agent_events_metrics(a->events), is_ready, a,
+                         bound, sizeof bound, &a->http, err));
+    rt_info("metrics", RT_S("addr", bound));
+    return GP_OK;
+}
+
+static gp_status start_capture(agent *a, gp_err *err)
+{
+    agent_config *c = a->config;
+    flow_manager_opts mo = {.db = c->db_path,
+                            .writer = c->writer,
+                            .compat = c->compat,
+                            .max_entries = c->max_flows,
+                            .interval_s = c->interval_s,
+                            .keep_bytes = c->keep_bytes,
+                            .event = agent_events_on,
+                            .ctx = a->events};
+    flow_change *ch = NULL;
+    size_t n = 0;
+    flow_manager_info info;
+
+    GP_TRY(agent_events_new(c->disable_iface_metrics, &a->events, err));
+    mo.ctx = a->events;
+    GP_TRY(flow_manager_new(&mo, &a->manager, err));
+    agent_events_manager(a->events, a->manager);
+    GP_TRY(start_http(a, err)); /* bound before captures start (D-28) */
+    GP_TRY(flow_manager_apply(a->manager, agent_config_take_rules(c), &ch, &n, err));
+    log_changes(ch, n);
+    gp_free(ch);
+    flow_manager_info_get(a->manager, &info);
+    rt_info("capture started",
+            RT_D("first_rotation_in", (info.next_writeout_s - gp_wall_s()) * 1000000000));
+    return GP_OK;
+}
+
+/* ---- run ---- */
+
+static void on_hup(agent *a)
+{
+    gp_err err = {0};
+
+    rt_notify_reloading();
+    if (rt_log_reopen(&err) != GP_OK)
+        rt_error("log not reopened", RT_ERR(&err));
+    (void)agent_reload(a, NULL, NULL, &err);
+    rt_notify("READY=1");
+}
+
+static void loop(agent *a)
+{
+    int64_t dog = rt_watchdog_ms(), tick = dog > 0 && dog < TICK_MS ? dog : TICK_MS;
+
+    for (;;) {
+        int sig = rt_signals_wait(tick);
+        if (sig == SIGTERM || sig == SIGINT) {
+            rt_info("shutting down", RT_I("signal", sig));
+            return;
+        }
+        if (sig == SIGHUP)
+            on_hup(a);
+        if (agent_watch_changed(a->watch)) {
+            gp_err err = {0};
+            rt_info("configuration file changed");
+            (void)agent_reload(a, NULL, NULL, &err);
+        }
+        if (dog > 0)
+            rt_notify("WATCHDOG=1");
+    }
+}
+
+static void stop(agent *a)
+{
+    gp_err err = {0};
+
+    rt_notify("STOPPING=1");
+    /* the last write-out comes first: no request can hold it up (D-42) */
+    if (a->manager && flow_manager_finish(a->manager, &err) != GP_OK)
+        rt_error("end of capture", RT_ERR(&err));
+    rt_http_stop(a->http);
+    if (a->events)
+        agent_events_manager(a->events, NULL);
+    (void)flow_manager_close(a->manager, NULL);
+    agent_events_free(a->events);
+    agent_watch_close(a->watch);
+    agent_config_free(a->config);
+    pthread_mutex_destroy(&a->mu);
+    rt_info("stopped");
+}
+
+static int check_only(const agent_options *o)
+{
+    agent_config *c = NULL;
+    gp_err err = {0};
+
+    if (agent_config_load(o->config, o->set, o->n_set, warn_check, (void *)(uintptr_t)o->config, &c,
+                          &err) != GP_OK) {
+        fprintf(stderr, "goprobe: %s\n", err.msg);
+        return 1;
+    }
+    agent_config_free(c);
+    printf("configuration is fine\n");
+    return 0;
+}
+
+int agent_run(const agent_options *o)
+{
+    agent a = {.o = o};
+    gp_err err = {0};
+
+    if (o->check_config)
+        return check_only(o);
+    pthread_mutex_init(&a.mu, NULL);
+    gp_status st = rt_signals_init(&err);
+    if (st == GP_OK)
+        st = agent_config_load(o->config, o->set, o->n_set, warn_config,
+                               (void *)(uintptr_t)o->config, &a.config, &err);
+    if (st == GP_OK)
+        st = init_log(a.config, &err);
+    if (st == GP_OK)
+        st = start_capture(&a, &err);
+    if (st == GP_OK) {
+        a.watch = agent_watch_open(o->config);
+        rt_notify("READY=1");
+        loop(&a);
+    } else {
+        fprintf(stderr, "goprobe: %s\n", err.msg);
+    }
+    stop(&a);
+    return st == GP_OK ? 0 : 1;
+}

@@ -1,0 +1,323 @@
+/* events.c - one event, one log line; metrics of capture.md 6.3 under their names of the reference.
+ */
+#include "events.h"
+
+#include "gp/mem.h"
+#include "rt/log.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#ifndef FLEETPROBE_VERSION
+#define FLEETPROBE_VERSION "unknown"
+#endif
+
+#define NS 1e9
+
+/* The counters of one interface (or of all, without label). */
+typedef struct series {
+    struct series *next;
+    char name[CAPTURE_NAME_CAP];
+    rt_metric *processed, *dropped, *errors[CAPTURE_N_ERRORS], *bytes[2], *packets[2], *flows;
+    rt_metric *lost, *shared;
+    flow_worker_counts seen; /* of the current capture; a new one starts at 0 */
+    int64_t started_ns;
+} series;
+
+struct agent_events {
+    rt_metrics *metrics;
+    int no_iface;
+    rt_metric *capturing, *rotation, *writeout, *write_failures, *flows_lost;
+    pthread_mutex_t mu; /* list, manager */
+    series *list;
+    flow_manager *manager;
+};
+
+static double count_capturing(void *ctx);
+
+static void register_common(agent_events *e)
+{
+    static const double rotation[] = {.001, .005, .01, .025, .05, .1, .25, .5, .75, 1};
+    static const double writeout[] = {.025, .05, .1, .25, .5, 1, 5, 10, 30, 60};
+    rt_metrics *m = e->metrics;
+
+    e->capturing = rt_gauge_fn(m, "goprobe_capture_manager_interfaces_capturing_total",
+                               "Interfaces that are captured now", NULL, count_capturing, e);
+    e->rotation = rt_histogram(m, "goprobe_capture_manager_rotation_duration_seconds",
+                               "Rotation of all interfaces", NULL, rotation, GP_COUNT(rotation));
+    e->writeout = rt_histogram(m, "goprobe_godb_handler_writeout_duration_seconds",
+                               "Writing one block", NULL, writeout, GP_COUNT(writeout));
+    e->write_failures = rt_counter(m, "goprobe_godb_handler_write_failures_total",
+                                   "Blocks that could not be written and were kept", NULL);
+    e->flows_lost = rt_counter(m, "goprobe_godb_handler_flows_lost_total",
+                               "Flows given up because they could not be written", NULL);
+    rt_metrics_process(m, "goprobe", FLEETPROBE_VERSION);
+}
+
+gp_status agent_events_new(int no_iface, agent_events **out, gp_err *err)
+{
+    agent_events *e = gp_calloc(1, sizeof *e);
+
+    if (!e)
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    gp_status st = rt_metrics_new(&e->metrics, err);
+    if (st != GP_OK) {
+        gp_free(e);
+        return st;
+    }
+    pthread_mutex_init(&e->mu, NULL);
+    e->no_iface = no_iface;
+    register_common(e);
+    *out = e;
+    return GP_OK;
+}
+
+void agent_events_free(agent_events *e)
+{
+    if (!e)
+        return;
+    rt_metrics_free(e->metrics);
+    while (e->list) {
+        series *s = e->list;
+        e->list = s->next;
+        gp_free(s);
+    }
+    pthread_mutex_destroy(&e->mu);
+    gp_free(e);
+}
+
+rt_metrics *agent_events_metrics(agent_events *e)
+{
+    return e->metrics;
+}
+
+void agent_events_manager(agent_events *e, flow_manager *m)
+{
+    pthread_mutex_lock(&e->mu);
+    e->manager = m;
+    pthread_mutex_unlock(&e->mu);
+}
+
+/* ---- metrics ---- */
+
+static rt_metric *labelled(agent_events *e, const char *name, const char *help, const char *iface,
+                           const char *key, const char *value)
+{
+    gp_buf labels = {0};
+
+    if (!e->no_iface)
+        rt_label(&labels, "iface", iface);
+    if (key)
+        rt_label(&labels, key, value);
+    rt_metric *m = rt_counter(e->metrics, name, help, labels.len ? gp_buf_str(&labels) : NULL);
+    gp_buf_free(&labels);
+    return m;
+}
+
+static rt_metric *flows_gauge(agent_events *e, const char *iface)
+{
+    gp_buf labels = {0};
+
+    if (!e->no_iface)
+        rt_label(&labels, "iface", iface);
+    rt_metric *m =
+        rt_gauge(e->metrics, "goprobe_capture_flows_total", "Flow entries at the last rotation",
+                 labels.len ? gp_buf_str(&labels) : NULL);
+    gp_buf_free(&labels);
+    return m;
+}
+
+/* With e->mu held; NULL if the interface was never opened. */
+static series *find_series(agent_events *e, const char *iface)
+{
+    for (series *s = e->list; s; s = s->next)
+        if (strcmp(s->name, iface) == 0)
+            return s;
+    return NULL;
+}
+
+static void register_series(agent_events *e, series *s, const char *iface)
+{
+    static const char *const dirs[] = {"inbound", "outbound"};
+
+    s->processed = labelled(e, "goprobe_capture_packets_processed_total", "Packets processed",
+                            iface, NULL, NULL);
+    s->dropped = labelled(e, "goprobe_capture_packets_dropped_total",
+                          "Packets dropped because the ring was full", iface, NULL, NULL);
+    for (int i = 0; i < CAPTURE_N_ERRORS; i++)
+        s->errors[i] = labelled(e, "goprobe_capture_capture_issues_total",
+                                "Packets that could not be put in a flow", iface, "issue_type",
+                                capture_error_names[i]);
+    for (int i = 0; i < 2; i++) {
+        s->bytes[i] = labelled(e, "goprobe_capture_bytes_total", "Bytes put in flows", iface,
+                               "direction", dirs[i]);
+        s->packets[i] = labelled(e, "goprobe_capture_packets_total", "Packets put in flows", iface,
+                                 "direction", dirs[i]);
+    }
+    s->lost = labelled(e, "goprobe_capture_packets_overflow_total",
+                       "Packets that found no room in the flow table", iface, NULL, NULL);
+    s->shared = labelled(e, "goprobe_capture_packets_shared_total",
+                         "Packets in entries without source port, the flow table being full", iface,
+                         NULL, NULL);
+    s->flows = flows_gauge(e, iface);
+}
+
+/* A scrape calls us with the registry locked, so metrics are registered without e->mu: at the first
+ * opening of an interface. */
+static void on_opened(agent_events *e, const char *iface)
+{
+    pthread_mutex_lock(&e->mu);
+    int known = find_series(e, iface) != NULL;
+    pthread_mutex_unlock(&e->mu);
+    series *s = known ? NULL : gp_calloc(1, sizeof *s);
+    if (!s)
+        return;
+    (void)strncpy(s->name, iface, sizeof s->name - 1);
+    register_series(e, s, iface);
+    pthread_mutex_lock(&e->mu);
+    s->next = e->list;
+    e->list = s;
+    pthread_mutex_unlock(&e->mu);
+}
+
+static void add_since(rt_metric *m, uint64_t now, uint64_t before)
+{
+    if (now > before)
+        rt_metric_add(m, now - before);
+}
+
+/* Bring the counters of one interface up to date. */
+static void update(agent_events *e, const flow_status *st)
+{
+    series *s = find_series(e, st->name);
+
+    if (!s)
+        return;
+    if (s->started_ns != st->started_ns) {
+        memset(&s->seen, 0, sizeof s->seen);
+        s->started_ns = st->started_ns;
+    }
+    const flow_worker_counts *now = &st->total, *old = &s->seen;
+    add_since(s->processed, now->capture.processed, old->capture.processed);
+    add_since(s->dropped, now->capture.dropped, old->capture.dropped);
+    for (int i = 0; i < CAPTURE_N_ERRORS; i++)
+        add_since(s->errors[i], now->capture.errors[i], old->capture.errors[i]);
+    add_since(s->lost, now->lost, old->lost);
+    add_since(s->shared, now->shared, old->shared);
+    s->seen = *now;
+}
+
+/* Asked for at every scrape, before the counters are printed: so it brings them up to date. */
+static double count_capturing(void *ctx)
+{
+    agent_events *e = ctx;
+    flow_status *st = NULL;
+    size_t n = 0, capturing = 0;
+    gp_err err;
+
+    pthread_mutex_lock(&e->mu);
+    if (e->manager && flow_manager_status(e->manager, NULL, 0, &st, &n, &err) == GP_OK)
+        for (size_t i = 0; i < n; i++)
+            if (st[i].state == FLOW_CAPTURING) {
+                capturing++;
+                update(e, &st[i]);
+            }
+    pthread_mutex_unlock(&e->mu);
+    gp_free(st);
+    return (double)capturing;
+}
+
+static void on_rotated(agent_events *e, const flow_event *ev)
+{
+    pthread_mutex_lock(&e->mu);
+    series *s = find_series(e, ev->iface);
+    for (int i = 0; s && i < 2; i++) {
+        rt_metric_add(s->bytes[i], ev->totals[FLOW_BYTES_IN + i]);
+        rt_metric_add(s->packets[i], ev->totals[FLOW_PKTS_IN + i]);
+    }
+    if (s)
+        rt_metric_set(s->flows, (double)ev->entries);
+    pthread_mutex_unlock(&e->mu);
+}
+
+/* ---- log ---- */
+
+static void log_event(const flow_event *e)
+{
+    rt_field f = RT_S("iface", e->iface ? e->iface : "");
+
+    switch (e->kind) {
+    case FLOW_EV_OPENED:
+        rt_info("interface opened", f);
+        break;
+    case FLOW_EV_CLOSED:
+        rt_info("interface closed", f);
+        break;
+    case FLOW_EV_OPEN_FAILED:
+        rt_error("cannot capture; will be opened as soon as that is possible", f,
+                 RT_S("error", e->text));
+        break;
+    case FLOW_EV_FAILED:
+        rt_error("capture broke off", f, RT_S("error", e->text));
+        break;
+    case FLOW_EV_ROTATED:
+        rt_debug("interface rotated", f, RT_U("flows", e->entries), RT_U("drops", e->drops));
+        break;
+    case FLOW_EV_ROTATION:
+        rt_info("rotation done", RT_U("ifaces", e->count), RT_D("took", e->took_ns));
+        break;
+    case FLOW_EV_WRITTEN:
+        rt_debug("block written", f, RT_I("time", e->time_s), RT_U("flows", e->count),
+                 RT_D("took", e->took_ns));
+        break;
+    case FLOW_EV_SLOW:
+        rt_warn("slow write-out", f, RT_I("time", e->time_s), RT_D("took", e->took_ns));
+        break;
+    case FLOW_EV_WRITE_FAILED:
+        rt_error("write failed; flows are kept and tried again", f, RT_I("time", e->time_s),
+                 RT_S("error", e->text));
+        break;
+    case FLOW_EV_LOST:
+        rt_error("flows lost", f, RT_I("time", e->time_s), RT_U("flows", e->count),
+                 RT_S("error", e->text));
+        break;
+    case FLOW_EV_FULL:
+        rt_warn("flow table full; writing early", f);
+        break;
+    case FLOW_EV_CLOCK:
+        rt_warn(e->text);
+        break;
+    case FLOW_EV_NOTE:
+        rt_warn(e->text, f);
+        break;
+    }
+}
+
+void agent_events_on(void *ctx, const flow_event *ev)
+{
+    agent_events *e = ctx;
+
+    log_event(ev);
+    switch (ev->kind) {
+    case FLOW_EV_OPENED:
+        on_opened(e, ev->iface);
+        break;
+    case FLOW_EV_ROTATED:
+        on_rotated(e, ev);
+        break;
+    case FLOW_EV_ROTATION:
+        rt_metric_observe(e->rotation, (double)ev->took_ns / NS);
+        break;
+    case FLOW_EV_WRITTEN:
+        rt_metric_observe(e->writeout, (double)ev->took_ns / NS);
+        break;
+    case FLOW_EV_WRITE_FAILED:
+        rt_metric_add(e->write_failures, 1);
+        break;
+    case FLOW_EV_LOST:
+        rt_metric_add(e->flows_lost, ev->count);
+        break;
+    default:
+        break;
+    }
+}
