@@ -2,7 +2,7 @@
  */
 #include "gp/clock.h"
 #include "gp/mem.h"
-#include "manager.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <poll.h>

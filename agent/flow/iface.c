@@ -1,7 +1,7 @@
 /* iface.c - one captured interface: open, rotate into pending blocks, stop. */
 #include "gp/clock.h"
 #include "gp/mem.h"
-#include "manager.h"
+#include "internal.h"
 
 #include <stdio.h>
 #include <string.h>

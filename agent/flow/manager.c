@@ -1,9 +1,9 @@
 /* manager.c - the set of captured interfaces: start, apply a configuration, flush, close. */
-#include "manager.h"
 #include "gp/clock.h"
 #include "gp/io.h"
 #include "gp/mem.h"
 #include "gp/pool.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* manager.h - inside of the manager: interfaces, locks, and who may touch what. */
-#ifndef FLOW_MANAGER_PRIV_H
-#define FLOW_MANAGER_PRIV_H
+/* internal.h - inside of the manager: interfaces, locks, and who may touch what. */
+#ifndef FLOW_INTERNAL_H
+#define FLOW_INTERNAL_H
 
 #include "flow/manager.h"
 
