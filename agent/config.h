@@ -3,6 +3,7 @@
 #define AGENT_CONFIG_H
 
 #include "flow/ruleset.h"
+#include "flow/table.h"
 #include "godb/writer.h"
 #include "gp/err.h"
 #include "rt/config.h"
