@@ -107,19 +107,25 @@ static void on_full(void *ctx)
     flow_control_wake(i->m);
 }
 
-/* The database's newest block, so that ours are later. Without it (locked, unreadable; the writer
- * thread will try again and say so) everything stored is taken to be older than now. */
-void flow_iface_open_writer(flow_iface *i)
+/* The database's newest block, so that ours are later; before the first rotation. Without it
+ * (locked, unreadable; the writer thread will try again and say so) everything stored is taken to
+ * be older than now. The handle is closed again: the writer thread opens its own with the first
+ * block. */
+static void find_last(flow_iface *i)
 {
+    GP_CLEANUP(godb_writer_closep) godb_writer *w = NULL;
     gp_err err = {0};
     int64_t last = 0;
 
-    if (godb_writer_open(i->m->db, i->name, &i->m->writer_opts, &i->writer, &err) != GP_OK ||
-        godb_writer_last_time(i->writer, &last, &err) != GP_OK) {
+    if (godb_writer_open(i->m->db, i->name, &i->m->writer_opts, &w, &err) != GP_OK ||
+        godb_writer_last_time(w, &last, &err) != GP_OK) {
         flow_emit_text(i->m, FLOW_EV_WRITE_FAILED, i->name, err.msg);
         last = gp_wall_s();
     }
+    pthread_mutex_lock(&i->mu);
     i->last_s = last;
+    i->has_last = 1;
+    pthread_mutex_unlock(&i->mu);
 }
 
 gp_status flow_iface_open(flow_iface *i, gp_err *err)
@@ -143,6 +149,8 @@ gp_status flow_iface_open(flow_iface *i, gp_err *err)
         memset(&i->base, 0, sizeof i->base);
     }
     pthread_mutex_unlock(&i->mu);
+    if (st == GP_OK && !i->has_last)
+        find_last(i);
     if (st == GP_OK)
         flow_emit_text(i->m, FLOW_EV_OPENED, i->name, "");
     else if (news) /* D-27: one line per state change */

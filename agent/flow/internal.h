@@ -13,7 +13,7 @@
  *             a quarter of a second while an interface is drained. Never over disk I/O.
  *   i->mu     rotation of one interface against live queries: pending, last_s, worker.
  *   m->mu     the list of interfaces, the write queue, counters. Held for microseconds.
- * The writer thread alone touches i->writer once the interface is in the list.
+ * The writer thread alone touches i->writer.
  */
 
 /* A rotated interval that is not on disk yet. */
@@ -36,6 +36,7 @@ typedef struct flow_iface {
     int64_t started_ns;
     flow_worker_counts base; /* at the last rotation */
     int64_t last_s;          /* timestamp of the newest block, written or pending */
+    int has_last;            /* last_s is known; admin */
     pending *head, *tail;    /* oldest first */
     uint64_t n_pending;
     int64_t written_s; /* newest block on disk */
@@ -66,7 +67,7 @@ struct flow_manager {
 
     pthread_mutex_t admin;
     flow_ruleset *rules;      /* under admin */
-    int finished; /* under admin */
+    int finished;             /* under admin */
     capture_linkwatch *links; /* control thread */
 
     pthread_mutex_t mu;
@@ -99,8 +100,6 @@ flow_iface *flow_iface_find(flow_manager *m, const char *name);
 /* References to all interfaces, in order; gp_free() the array after unref of each. */
 gp_status flow_iface_all(flow_manager *m, flow_iface ***out, size_t *n, gp_err *err);
 void flow_iface_unref_all(flow_iface **v, size_t n);
-/* Open the database for it; before it is in the list. */
-void flow_iface_open_writer(flow_iface *i);
 /* Start capture; admin held. Failure is remembered in i->error and told once. */
 gp_status flow_iface_open(flow_iface *i, gp_err *err);
 /* End the running interval as a block of about time_s; admin held. Queues it for writing. */

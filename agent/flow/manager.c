@@ -209,7 +209,6 @@ static flow_iface *list_new(flow_manager *m, const char *name, const capture_con
 
     if (!i)
         return NULL;
-    flow_iface_open_writer(i);
     if (!list_insert(m, i)) {
         flow_iface_unref(i);
         return NULL;
