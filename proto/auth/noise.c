@@ -167,8 +167,9 @@ static void split(auth_noise *n)
     sodium_memzero(&n->hs, sizeof n->hs);
 }
 
-static gp_status noise_new(const uint8_t s_sk[AUTH_DH], const uint8_t *e_sk, int initiator,
-                           const void *prologue, size_t len, auth_noise **out, gp_err *err)
+static gp_status noise_new(const uint8_t s_sk[AUTH_DH], const uint8_t s_pk[AUTH_DH],
+                           const uint8_t *e_sk, int initiator, const void *prologue, size_t len,
+                           auth_noise **out, gp_err *err)
 {
     GP_TRY(auth_init(err));
     auth_noise *n = gp_calloc(1, sizeof *n);
@@ -176,7 +177,7 @@ static gp_status noise_new(const uint8_t s_sk[AUTH_DH], const uint8_t *e_sk, int
         return gp_fail(err, GP_ENOMEM, 0, "handshake: out of memory");
     n->initiator = initiator != 0;
     memcpy(n->s_sk, s_sk, AUTH_DH);
-    crypto_scalarmult_curve25519_base(n->s_pk, n->s_sk);
+    memcpy(n->s_pk, s_pk, AUTH_DH);
     if (e_sk) {
         memcpy(n->e_sk, e_sk, AUTH_DH);
         n->fixed_e = 1;
@@ -192,14 +193,17 @@ static gp_status noise_new(const uint8_t s_sk[AUTH_DH], const uint8_t *e_sk, int
 gp_status auth_noise_new(const auth_identity *id, int initiator, const void *prologue,
                          size_t prologue_len, auth_noise **out, gp_err *err)
 {
-    return noise_new(id->dh_sk, NULL, initiator, prologue, prologue_len, out, err);
+    return noise_new(id->dh_sk, id->dh_pk, NULL, initiator, prologue, prologue_len, out, err);
 }
 
 gp_status auth_noise_new_raw(const uint8_t s_sk[AUTH_DH], const uint8_t e_sk[AUTH_DH],
                              int initiator, const void *prologue, size_t prologue_len,
                              auth_noise **out, gp_err *err)
 {
-    return noise_new(s_sk, e_sk, initiator, prologue, prologue_len, out, err);
+    uint8_t s_pk[AUTH_DH];
+    GP_TRY(auth_init(err));
+    crypto_scalarmult_curve25519_base(s_pk, s_sk);
+    return noise_new(s_sk, s_pk, e_sk, initiator, prologue, prologue_len, out, err);
 }
 
 void auth_noise_free(auth_noise *n)

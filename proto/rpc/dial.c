@@ -226,7 +226,6 @@ void rpc_dial_handshaken(struct rpc_dial *d, rpc_conn *c, gp_status st, const gp
     rpc_timer_soon(d->rt->wheel, &d->timer, step, d);
 }
 
-void rpc_dial_wants(struct rpc_dial *d, auth_kind *kind, const char **name);
 void rpc_dial_wants(struct rpc_dial *d, auth_kind *kind, const char **name)
 {
     *kind = d->want_kind;
@@ -316,21 +315,47 @@ static void wake(void *ctx, rpc_conn *conn, const gp_err *err)
     pthread_mutex_unlock(&w->lock);
 }
 
+static gp_status wait_outcome(waiting *w, rpc_conn **out, gp_err *err)
+{
+    pthread_mutex_lock(&w->lock);
+    while (!w->finished)
+        pthread_cond_wait(&w->cond, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->cond);
+    if (!w->conn) {
+        if (err)
+            *err = w->err;
+        return w->err.code;
+    }
+    *out = w->conn;
+    return GP_OK;
+}
+
 gp_status rpc_dial(rpc_runtime *rt, const rpc_dial_opts *o, rpc_conn **out, gp_err *err)
 {
     waiting w = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
     GP_TRY(rpc_dial_async(rt, o, wake, &w, err));
-    pthread_mutex_lock(&w.lock);
-    while (!w.finished)
-        pthread_cond_wait(&w.cond, &w.lock);
-    pthread_mutex_unlock(&w.lock);
-    pthread_mutex_destroy(&w.lock);
-    pthread_cond_destroy(&w.cond);
-    if (!w.conn) {
-        if (err)
-            *err = w.err;
-        return w.err.code;
+    return wait_outcome(&w, out, err);
+}
+
+gp_status rpc_dial_link(rpc_runtime *rt, rpc_link *l, rpc_conn **out, gp_err *err)
+{
+    waiting w = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    struct rpc_dial *d = gp_calloc(1, sizeof *d);
+    gp_status st = GP_OK;
+    if (!d)
+        st = gp_fail(err, GP_ENOMEM, 0, "dial: out of memory");
+    else
+        *d = (struct rpc_dial){.rt = rt, .phase = PH_DIAL, .link = l, .done = wake, .ctx = &w};
+    if (st == GP_OK)
+        st = enlist(rt, d, err);
+    if (st != GP_OK) {
+        l->ops->close(l);
+        l->ops->free(l);
+        gp_free(d);
+        return st;
     }
-    *out = w.conn;
-    return GP_OK;
+    rpc_timer_soon(rt->wheel, &d->timer, step, d);
+    return wait_outcome(&w, out, err);
 }

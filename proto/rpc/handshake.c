@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void rpc_dial_wants(struct rpc_dial *d, auth_kind *kind, const char **name); /* dial.c */
-
 size_t rpc_hs_max_message(const rpc_conn *c)
 {
     return !c->dialer && c->r.hs_step == 0 ? HS_FIRST_MAX : AUTH_HELLO_MAX + 256;

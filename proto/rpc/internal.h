@@ -243,6 +243,10 @@ void rpc_streams_cancel_all(rpc_conn *c); /* lock held */
 /* ---- server.c, dial.c ---- */
 void rpc_accept_link(rpc_listener *lis, rpc_link *l);
 void rpc_dial_handshaken(struct rpc_dial *d, rpc_conn *c, gp_status st, const gp_err *err);
+/* Whom the dial expects; pointers live as long as d. */
+void rpc_dial_wants(struct rpc_dial *d, auth_kind *kind, const char **name);
+/* Dial over a stream that stands already (owned from then on); blocks. For tests over a pair. */
+gp_status rpc_dial_link(rpc_runtime *rt, rpc_link *l, rpc_conn **out, gp_err *err) GP_MUST_CHECK;
 void rpc_dials_cancel(rpc_runtime *rt); /* runtime.lock held */
 
 #endif

@@ -134,10 +134,6 @@ static rpc_link *wrap(nng_stream *s, const char *addr)
     l->stream = s;
     nng_aio_set_timeout(l->tx, NNG_DURATION_INFINITE);
     nng_aio_set_timeout(l->rx, NNG_DURATION_INFINITE);
-    if (!local) {
-        nng_stream_set_bool(s, NNG_OPT_TCP_NODELAY, true);
-        nng_stream_set_bool(s, NNG_OPT_TCP_KEEPALIVE, true);
-    }
     peer_text(s, addr, l->link.peer);
     return &l->link;
 }
@@ -184,8 +180,10 @@ gp_status rpc_dialing_new(const char *addr, rpc_link_dialed done, void *ctx, rpc
         rpc_dialing_free(d);
         return fail_nng(err, rv, addr);
     }
-    if (strncmp(addr, "tcp:", 4) == 0)
+    if (strncmp(addr, "tcp:", 4) == 0) {
         nng_stream_dialer_set_bool(d->dialer, NNG_OPT_TCP_NODELAY, true);
+        nng_stream_dialer_set_bool(d->dialer, NNG_OPT_TCP_KEEPALIVE, true);
+    }
     *out = d;
     return GP_OK;
 }
@@ -217,37 +215,57 @@ void rpc_dialing_free(rpc_dialing *d)
 
 /* ---- listen ---- */
 
-enum { RETRY_MS = 50 }; /* pause after a failed accept, for example with no file descriptor left */
+/* nng's backlog is fixed at 128, and each accept costs a change of threads: so several wait at
+ * once, or a burst of connections overflows the backlog and waits a second for its SYN to be
+ * repeated. */
+enum { ACCEPTS = 16, RETRY_MS = 50 }; /* pause after a failure, such as no file descriptor left */
+
+typedef struct accept_op {
+    rpc_acceptor *a;
+    nng_aio *aio, *pause;
+} accept_op;
 
 struct rpc_acceptor {
     nng_stream_listener *listener;
-    nng_aio *aio, *pause;
+    accept_op op[ACCEPTS];
     void (*accepted)(void *ctx, rpc_link *l);
     void *ctx;
     char addr[RPC_ADDR_MAX];
+    atomic_int stop;
 };
+
+/* Wait for the next; as with links, an operation on a closed listener would hang. */
+static void accept_next(accept_op *op)
+{
+    nng_stream_listener_accept(op->a->listener, op->aio);
+    if (atomic_load(&op->a->stop))
+        nng_aio_abort(op->aio, NNG_ECLOSED);
+}
 
 static void accept_done(void *arg)
 {
-    rpc_acceptor *a = arg;
-    int rv = nng_aio_result(a->aio);
-    if (rv == NNG_ECLOSED || rv == NNG_ECANCELED)
-        return; /* being freed */
+    accept_op *op = arg;
+    int rv = nng_aio_result(op->aio);
+    if (atomic_load(&op->a->stop)) {
+        if (rv == 0)
+            nng_stream_free(nng_aio_get_output(op->aio, 0));
+        return;
+    }
     if (rv == 0) {
-        rpc_link *l = wrap(nng_aio_get_output(a->aio, 0), a->addr);
+        rpc_link *l = wrap(nng_aio_get_output(op->aio, 0), op->a->addr);
         if (l)
-            a->accepted(a->ctx, l);
-        nng_stream_listener_accept(a->listener, a->aio);
+            op->a->accepted(op->a->ctx, l);
+        accept_next(op);
     } else {
-        nng_sleep_aio(RETRY_MS, a->pause);
+        nng_sleep_aio(RETRY_MS, op->pause);
     }
 }
 
 static void pause_done(void *arg)
 {
-    rpc_acceptor *a = arg;
-    if (nng_aio_result(a->pause) == 0)
-        nng_stream_listener_accept(a->listener, a->aio);
+    accept_op *op = arg;
+    if (nng_aio_result(op->pause) == 0 && !atomic_load(&op->a->stop))
+        accept_next(op);
 }
 
 /* The address really bound, with the port that the system chose for port 0. */
@@ -263,6 +281,27 @@ static void bound_text(rpc_acceptor *a, char *bound, size_t cap)
         snprintf(colon, cap - (size_t)(colon - bound), ":%d", port);
 }
 
+static int listen_nng(rpc_acceptor *a)
+{
+    int rv = nng_stream_listener_alloc(&a->listener, a->addr);
+    for (size_t i = 0; i < ACCEPTS && !rv; i++) {
+        a->op[i].a = a;
+        rv = nng_aio_alloc(&a->op[i].aio, accept_done, &a->op[i]);
+        if (!rv)
+            rv = nng_aio_alloc(&a->op[i].pause, pause_done, &a->op[i]);
+        if (!rv)
+            nng_aio_set_timeout(a->op[i].aio, NNG_DURATION_INFINITE);
+    }
+    int tcp = strncmp(a->addr, "tcp:", 4) == 0;
+    if (!rv && tcp) /* streams take these over when they are accepted */
+        rv = nng_stream_listener_set_bool(a->listener, NNG_OPT_TCP_NODELAY, true);
+    if (!rv && tcp)
+        rv = nng_stream_listener_set_bool(a->listener, NNG_OPT_TCP_KEEPALIVE, true);
+    if (!rv && !tcp) /* set before listen(2), so nobody slips in */
+        rv = nng_stream_listener_set_int(a->listener, NNG_OPT_IPC_PERMISSIONS, 0660);
+    return rv ? rv : nng_stream_listener_listen(a->listener);
+}
+
 gp_status rpc_nng_listen(const char *addr, void (*accepted)(void *ctx, rpc_link *l), void *ctx,
                          char *bound, size_t bound_cap, rpc_acceptor **out, gp_err *err)
 {
@@ -272,17 +311,7 @@ gp_status rpc_nng_listen(const char *addr, void (*accepted)(void *ctx, rpc_link 
     snprintf(a->addr, sizeof a->addr, "%s", addr);
     a->accepted = accepted;
     a->ctx = ctx;
-    int rv = nng_stream_listener_alloc(&a->listener, addr);
-    if (!rv)
-        rv = nng_aio_alloc(&a->aio, accept_done, a);
-    if (!rv)
-        rv = nng_aio_alloc(&a->pause, pause_done, a);
-    if (!rv && strncmp(addr, "tcp:", 4) == 0)
-        rv = nng_stream_listener_set_bool(a->listener, NNG_OPT_TCP_NODELAY, true);
-    else if (!rv) /* set before listen(2), so nobody slips in */
-        rv = nng_stream_listener_set_int(a->listener, NNG_OPT_IPC_PERMISSIONS, 0660);
-    if (!rv)
-        rv = nng_stream_listener_listen(a->listener);
+    int rv = listen_nng(a);
     if (rv) {
         rpc_acceptor_free(a);
         char what[RPC_ADDR_MAX + 16];
@@ -290,8 +319,8 @@ gp_status rpc_nng_listen(const char *addr, void (*accepted)(void *ctx, rpc_link 
         return fail_nng(err, rv, what);
     }
     bound_text(a, bound, bound_cap);
-    nng_aio_set_timeout(a->aio, NNG_DURATION_INFINITE);
-    nng_stream_listener_accept(a->listener, a->aio);
+    for (size_t i = 0; i < ACCEPTS; i++)
+        accept_next(&a->op[i]);
     *out = a;
     return GP_OK;
 }
@@ -300,16 +329,20 @@ void rpc_acceptor_free(rpc_acceptor *a)
 {
     if (!a)
         return;
+    atomic_store(&a->stop, 1);
     if (a->listener)
         nng_stream_listener_close(a->listener);
-    if (a->pause)
-        nng_aio_stop(a->pause);
-    if (a->aio)
-        nng_aio_stop(a->aio);
-    if (a->pause)
-        nng_aio_free(a->pause);
-    if (a->aio)
-        nng_aio_free(a->aio);
+    for (size_t i = 0; i < ACCEPTS; i++) {
+        accept_op *op = &a->op[i];
+        if (op->pause) {
+            nng_aio_stop(op->pause);
+            nng_aio_free(op->pause);
+        }
+        if (op->aio) {
+            nng_aio_stop(op->aio);
+            nng_aio_free(op->aio);
+        }
+    }
     if (a->listener)
         nng_stream_listener_free(a->listener);
     gp_free(a);
