@@ -32,10 +32,9 @@ void exec_final_free(exec_final *f)
     *f = (exec_final){0};
 }
 
-void exec_final_row(const exec_final *f, unsigned table, const uint64_t *e, result_row *row)
+void exec_final_row(const exec_final *f, unsigned table, const uint64_t *e, const uint64_t c[4],
+                    result_row *row)
 {
-    const uint64_t *c = e + f->x->table[table].kw;
-
     memset(row, 0, sizeof *row);
     exec_key_to_row(&f->x->plan, (int)table, e, row);
     row->host = f->host;
@@ -52,12 +51,14 @@ static uint64_t add_sat(uint64_t a, uint64_t b)
 }
 
 /* Greater comes first; equal ones are told apart by result_row_cmp(). */
-static uint64_t rank_of(const exec_final *f, unsigned table, const uint64_t *e)
+static uint64_t rank_of(const exec_final *f, unsigned table, const uint64_t *e, const uint64_t *c)
 {
     const exec_table *t = &f->x->table[table];
     const result_order *o = &f->order;
-    const uint64_t *c = e + t->kw + (o->sort == QUERY_SORT_PACKETS ? 2 : 0);
     uint64_t v;
+
+    if (o->sort == QUERY_SORT_PACKETS)
+        c += 2;
 
     if (o->sort == QUERY_SORT_TIME)
         v = o->has_time ? e[t->kw - 1] : 0;
@@ -121,20 +122,20 @@ static gp_status top_grow(exec_final *f, exec_top *t, gp_err *err)
 }
 
 static gp_status top_offer(exec_final *f, exec_top *t, unsigned table, const uint64_t *e,
-                           uint64_t rank, gp_err *err)
+                           const uint64_t c[4], uint64_t rank, gp_err *err)
 {
     if (t->n < t->limit) {
         if (t->n == t->cap)
             GP_TRY(top_grow(f, t, err));
         t->v[t->n].rank = rank;
-        exec_final_row(f, table, e, &t->v[t->n].row);
+        exec_final_row(f, table, e, c, &t->v[t->n].row);
         sift_up(f, t->v, t->n++);
         return GP_OK;
     }
-    exec_cand c = {.rank = rank};
-    exec_final_row(f, table, e, &c.row);
-    if (better(f, &c, &t->v[0])) {
-        t->v[0] = c;
+    exec_cand cand = {.rank = rank};
+    exec_final_row(f, table, e, c, &cand.row);
+    if (better(f, &cand, &t->v[0])) {
+        t->v[0] = cand;
         sift_down(f, t->v, t->n);
     }
     return GP_OK;
@@ -154,13 +155,15 @@ static gp_status part_tally(exec_final *f, unsigned thread, unsigned table, cons
 
     for (uint32_t i = 0; i < p->n; i++) {
         const uint64_t *e = exec_entry(t, p, i);
-        if (!exec_keeps(dir, e + t->kw))
+        uint64_t c[4];
+        exec_entry_counters(t, p, i, e, c);
+        if (!exec_keeps(dir, c))
             continue;
-        exec_tally_add(tally, e + t->kw);
+        exec_tally_add(tally, c);
         if (f->limit) {
-            uint64_t rank = rank_of(f, table, e);
+            uint64_t rank = rank_of(f, table, e, c);
             if (top->n < top->limit || rank >= top->v[0].rank)
-                GP_TRY(top_offer(f, top, table, e, rank, err));
+                GP_TRY(top_offer(f, top, table, e, c, rank, err));
         }
     }
     *kept = tally->hits - before;
@@ -174,8 +177,10 @@ static void part_rows(exec_final *f, unsigned table, const exec_part *p, result_
 
     for (uint32_t i = 0; i < p->n; i++) {
         const uint64_t *e = exec_entry(t, p, i);
-        if (exec_keeps(f->x->plan.dirfilter, e + t->kw))
-            exec_final_row(f, table, e, row++);
+        uint64_t c[4];
+        exec_entry_counters(t, p, i, e, c);
+        if (exec_keeps(f->x->plan.dirfilter, c))
+            exec_final_row(f, table, e, c, row++);
     }
 }
 

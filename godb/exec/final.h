@@ -51,8 +51,9 @@ gp_status exec_final_finish(exec_final *f, gp_err *err) GP_MUST_CHECK;
 gp_status exec_final_stream(exec_final *f, exec_sink sink, void *sink_ctx,
                             gp_err *err) GP_MUST_CHECK;
 
-/* Row of a group. */
-void exec_final_row(const exec_final *f, unsigned table, const uint64_t *entry, result_row *row);
+/* Row of a group with key e and counters c. */
+void exec_final_row(const exec_final *f, unsigned table, const uint64_t *e, const uint64_t c[4],
+                    result_row *row);
 
 /* 1 if the direction filter keeps an entry with these four counters. */
 static inline int exec_keeps(query_dirfilter d, const uint64_t *c)

@@ -197,8 +197,10 @@ static gp_status local_flush(exec_worker *w, const exec_block *b, unsigned t, gp
             const uint64_t *e = exec_entry(l, &l->part[0], i);
             for (unsigned k = 0; k < l->kw; k++)
                 v->k[k][v->n] = e[k];
-            for (unsigned c = 0; c < 4; c++)
-                v->c[c][v->n] = e[l->kw + c];
+            uint64_t c[4];
+            exec_entry_counters(l, &l->part[0], i, e, c);
+            for (unsigned j = 0; j < 4; j++)
+                v->c[j][v->n] = c[j];
         }
         GP_TRY(emit_timed(w, b, t, err));
     }
@@ -215,6 +217,8 @@ static gp_status add_table(exec_worker *w, const exec_block *b, unsigned f, cons
     unsigned t = p->split ? f : 0, kw = p->key[f].kw;
     /* The block's groups are complete in one vector when it is sorted: no table needed then. */
     int whole = p->timed && p->split && p->sorted_prefix && n <= EXEC_VEC;
+    exec_fold fold = !p->sorted_prefix || p->unique ? EXEC_FOLD_NO : whole ? EXEC_FOLD_ALL
+                                                                           : EXEC_FOLD_PAYS;
 
     if (p->timed) {
         kw--;
@@ -226,9 +230,7 @@ static gp_status add_table(exec_worker *w, const exec_block *b, unsigned f, cons
         size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
         const uint32_t *s = sel ? sel + at : NULL;
         exec_vec_keys(v, &p->key[f], f, cols, s, at, m);
-        exec_vec_counters(v, cnt, s, at, m);
-        if (p->sorted_prefix && !p->unique)
-            exec_vec_fold(v, kw, whole);
+        exec_vec_counters(v, cnt, s, at, m, kw, fold);
         if (whole && exec_vec_rising(v, kw))
             return emit_timed(w, b, t, err);
         GP_TRY(exec_feed_add(p->timed ? &w->local_feed[t] : &w->feed[t], v, err));
@@ -257,7 +259,7 @@ static gp_status add_part(exec_worker *w, const exec_block *b, unsigned f, const
     for (size_t at = 0; at < n; at += EXEC_VEC) {
         size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
         const uint32_t *s = sel ? sel + at : NULL;
-        exec_vec_counters(w->vec, cnt, s, at, m);
+        exec_vec_counters(w->vec, cnt, s, at, m, 0, EXEC_FOLD_NO);
         GP_TRY(exec_direct_add(&w->direct, &cols, s, at, m, w->vec, &w->feed[0], err));
     }
     return GP_OK;

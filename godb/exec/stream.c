@@ -133,13 +133,14 @@ static void heap_fill(stream *s)
         sift(s, i);
 }
 
-/* The next entry in key order, or NULL. */
-static const uint64_t *heap_next(stream *s)
+/* The next entry in key order and its counters; NULL at the end. */
+static const uint64_t *heap_next(stream *s, uint64_t c[4])
 {
     if (s->n_heap == 0)
         return NULL;
     run *r = &s->heap[0];
     const uint64_t *e = r->head;
+    exec_entry_counters(&s->f->x->table[s->table], r->part, r->order[r->at], e, c);
     if (++r->at == r->n) {
         s->heap[0] = s->heap[--s->n_heap];
     } else {
@@ -155,16 +156,16 @@ static const uint64_t *heap_next(stream *s)
 static gp_status send_all(stream *s, exec_sink sink, void *sink_ctx, result_row *rows, gp_err *err)
 {
     exec_final *f = s->f;
-    unsigned kw = f->x->table[s->table].kw;
     struct exec_tally tally = {0};
     const uint64_t *e;
+    uint64_t c[4];
     size_t n = 0;
 
     do {
-        e = heap_next(s);
-        if (e && exec_keeps(f->x->plan.dirfilter, e + kw)) {
-            exec_tally_add(&tally, e + kw);
-            exec_final_row(f, s->table, e, &rows[n++]);
+        e = heap_next(s, c);
+        if (e && exec_keeps(f->x->plan.dirfilter, c)) {
+            exec_tally_add(&tally, c);
+            exec_final_row(f, s->table, e, c, &rows[n++]);
         }
         if (n == EXEC_STREAM_ROWS || (!e && n)) {
             gp_status st = gp_cancel_check(f->x->opts->cancel);

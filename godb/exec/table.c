@@ -21,6 +21,41 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 
 static gp_status feed_flush_part(exec_feed *s, unsigned part, gp_err *err);
 
+/* The part of entry_add() that is rarely needed. */
+static __attribute__((noinline)) gp_status carry(exec_table *t, exec_part *p, uint32_t i,
+                                                 const uint64_t low[4], const uint64_t c[4],
+                                                 gp_err *err)
+{
+    uint64_t hi[4];
+
+    for (unsigned j = 0; j < 4; j++)
+        hi[j] = (low[j] >> 32) + (c[j] >> 32);
+    return exec_wide_add(t, p, i, hi, err);
+}
+
+/* Add counters c to entry i, whose low halves are at lo. */
+static inline gp_status entry_add(exec_table *t, exec_part *p, uint32_t i, uint32_t *lo,
+                                  const uint64_t c[4], gp_err *err)
+{
+    uint64_t low[4], over = 0;
+
+    for (unsigned j = 0; j < 4; j++) {
+        low[j] = (uint64_t)lo[j] + (uint32_t)c[j];
+        over |= low[j] | c[j];
+        lo[j] = (uint32_t)low[j];
+    }
+    return __builtin_expect(over >> 32 == 0, 1) ? GP_OK : carry(t, p, i, low, c, err);
+}
+
+/* The same for an entry without counters yet. */
+static inline gp_status entry_set(exec_table *t, exec_part *p, uint32_t i, uint32_t *lo,
+                                  const uint64_t c[4], gp_err *err)
+{
+    for (unsigned j = 0; j < 4; j++)
+        lo[j] = 0;
+    return entry_add(t, p, i, lo, c, err);
+}
+
 #define KW 1
 #include "table_impl.h"
 #undef KW
@@ -82,6 +117,7 @@ void exec_table_reset(exec_table *t)
         exec_part *p = &t->part[i];
         exec_mem_free(t->mem, p->slots, slots_bytes(p));
         exec_mem_free(t->mem, p->chunks, p->cap_chunks * sizeof *p->chunks);
+        exec_wide_reset(t, p, 0);
         p->slots = NULL;
         p->chunks = NULL;
         p->slots_log2 = p->n = p->n_chunks = p->cap_chunks = 0;
@@ -91,9 +127,12 @@ void exec_table_reset(exec_table *t)
 void exec_table_clear(exec_table *t)
 {
     for (unsigned i = 0; i < t->n_parts; i++) {
-        if (t->part[i].n)
-            memset(t->part[i].slots, 0, slots_bytes(&t->part[i]));
-        t->part[i].n = 0;
+        exec_part *p = &t->part[i];
+        if (p->n)
+            memset(p->slots, 0, slots_bytes(p));
+        if (p->n_wide)
+            exec_wide_reset(t, p, 1);
+        p->n = 0;
     }
 }
 
@@ -127,18 +166,18 @@ gp_status exec_part_chunk(exec_table *t, exec_part *p, gp_err *err)
     return GP_OK;
 }
 
-/* Make sure that `more` new entries leave at least 30 % of the slots free. */
+/* Make sure that `more` new entries leave at least a quarter of the slots free. */
 static gp_status part_reserve(exec_table *t, exec_part *p, uint32_t more, gp_err *err)
 {
     uint64_t want = (uint64_t)p->n + more;
 
-    if (p->slots && want * 10 <= (UINT64_C(7) << p->slots_log2))
+    if (p->slots && want * 4 <= (UINT64_C(3) << p->slots_log2))
         return GP_OK;
     if (want > EXEC_PART_ENTRIES_MAX)
         return gp_fail(err, GP_ELIMIT, 0, "the result has more than %u million groups",
                        (unsigned)((uint64_t)EXEC_PART_ENTRIES_MAX * t->n_parts / 1000000));
     uint32_t log2 = p->slots ? p->slots_log2 : SLOTS_LOG2_MIN;
-    while (want * 10 > (UINT64_C(7) << log2))
+    while (want * 4 > (UINT64_C(3) << log2))
         log2 += log2 < SLOTS_LOG2_SMALL ? 2 : 1;
     if (log2 > SLOTS_LOG2_MAX)
         log2 = SLOTS_LOG2_MAX;
@@ -154,7 +193,7 @@ static gp_status part_reserve(exec_table *t, exec_part *p, uint32_t more, gp_err
 
 gp_status exec_feed_init(exec_feed *s, exec_table *t, gp_err *err)
 {
-    size_t one = sizeof(exec_batch) + EXEC_BATCH * exec_entry_words(t) * sizeof(uint64_t);
+    size_t one = sizeof(exec_batch) + EXEC_BATCH * (t->kw + 4) * sizeof(uint64_t);
     void *mem = NULL;
 
     one = (one + 63) / 64 * 64;
@@ -219,11 +258,11 @@ gp_status exec_table_append(exec_table *t, unsigned part, const exec_vec *v, gp_
     for (size_t i = 0; i < v->n && st == GP_OK; i++) {
         if (p->n == p->n_chunks * EXEC_CHUNK && (st = exec_part_chunk(t, p, err)) != GP_OK)
             break;
-        uint64_t *e = exec_entry(t, p, p->n++);
+        uint64_t *e = exec_entry(t, p, p->n);
+        uint64_t c[4] = {v->c[0][i], v->c[1][i], v->c[2][i], v->c[3][i]};
         for (unsigned w = 0; w < t->kw; w++)
             e[w] = v->k[w][i];
-        for (unsigned c = 0; c < 4; c++)
-            e[t->kw + c] = v->c[c][i];
+        st = entry_set(t, p, p->n++, (uint32_t *)(void *)(e + t->kw), c, err);
     }
     pthread_mutex_unlock(&p->lock);
     return st;

@@ -71,11 +71,11 @@ static gp_status FN(insert)(exec_table *t, exec_part *p, uint32_t s, uint32_t ha
     if (p->n == p->n_chunks * EXEC_CHUNK)
         GP_TRY(exec_part_chunk(t, p, err));
     uint64_t *chunk = (uint64_t *)(void *)p->chunks[p->n / EXEC_CHUNK];
-    uint64_t *e = chunk + (size_t)(p->n % EXEC_CHUNK) * (KW + 4);
-    for (unsigned w = 0; w < KW + 4; w++)
+    uint64_t *e = chunk + (size_t)(p->n % EXEC_CHUNK) * (KW + 2);
+    for (unsigned w = 0; w < KW; w++)
         e[w] = rec[w];
     p->slots[s] = hash << 24 | ++p->n;
-    return GP_OK;
+    return entry_set(t, p, p->n - 1, (uint32_t *)(void *)(e + KW), rec + KW, err);
 }
 
 /* Add the records of b to p. p has slots for all of them. */
@@ -97,9 +97,10 @@ static gp_status FN(add)(exec_table *t, exec_part *p, const exec_batch *b, gp_er
         if (v) {
             uint32_t e = (v & 0xffffff) - 1;
             const uint64_t *entry = (const uint64_t *)(const void *)p->chunks[e / EXEC_CHUNK] +
-                                    (size_t)(e % EXEC_CHUNK) * (KW + 4);
+                                    (size_t)(e % EXEC_CHUNK) * (KW + 2);
             __builtin_prefetch(entry, 1);
-            __builtin_prefetch(entry + KW + 3, 1); /* it may lie across two cache lines */
+            if (64 % ((KW + 2) * 8) != 0) /* it may lie across two cache lines */
+                __builtin_prefetch(entry + KW + 1, 1);
         }
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -113,10 +114,9 @@ static gp_status FN(add)(exec_table *t, exec_part *p, const exec_batch *b, gp_er
             }
             uint32_t e = (v & 0xffffff) - 1;
             uint64_t *entry =
-                (uint64_t *)(void *)p->chunks[e / EXEC_CHUNK] + (size_t)(e % EXEC_CHUNK) * (KW + 4);
+                (uint64_t *)(void *)p->chunks[e / EXEC_CHUNK] + (size_t)(e % EXEC_CHUNK) * (KW + 2);
             if (v >> 24 == tag && FN(equal)(entry, rec)) {
-                for (unsigned c = KW; c < KW + 4; c++)
-                    entry[c] += rec[c];
+                GP_TRY(entry_add(t, p, e, (uint32_t *)(void *)(entry + KW), rec + KW, err));
                 break;
             }
         }

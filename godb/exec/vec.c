@@ -149,17 +149,6 @@ static void unpack_sel(const uint8_t *restrict p, unsigned w, const uint32_t *se
         out[i] = gp_le64(p + (size_t)w * sel[i]) & m;
 }
 
-void exec_vec_counters(exec_vec *v, const exec_counter cnt[4], const uint32_t *sel, size_t from,
-                       size_t n)
-{
-    for (unsigned j = 0; j < 4; j++) {
-        if (sel)
-            unpack_sel(cnt[j].p, cnt[j].width, sel, n, v->c[j]);
-        else
-            unpack(cnt[j].p + from * cnt[j].width, cnt[j].width, n, v->c[j]);
-    }
-}
-
 uint64_t exec_counter_sum(const exec_counter *c, const uint32_t *sel, size_t from, size_t n)
 {
     uint64_t m = width_mask(c->width), sum = 0;
@@ -187,40 +176,64 @@ EXEC_SIMD static void mark_more(const uint64_t *restrict k, size_t n, uint8_t *r
         differs[i] |= k[i] != k[i - 1];
 }
 
-/* c[r] = sum of the rows of run r: differences of running sums, so no branch depends on the data.
- */
-static void run_sums(uint64_t *restrict c, size_t n, const uint32_t *starts, size_t m,
-                     uint64_t *restrict sum)
+/* sum[i] = values before row i: differences give the sums of runs without a branch on the data. */
+static void running(const uint8_t *restrict p, unsigned w, const uint32_t *sel, size_t n,
+                    uint64_t *restrict sum)
 {
-    uint64_t s = 0;
+    uint64_t m = width_mask(w), s = 0;
 
     sum[0] = 0;
-    for (size_t i = 0; i < n; i++)
-        sum[i + 1] = s += c[i];
-    for (size_t r = 0; r + 1 < m; r++)
-        c[r] = sum[starts[r + 1]] - sum[starts[r]];
-    c[m - 1] = s - sum[starts[m - 1]];
+    if (sel)
+        for (size_t i = 0; i < n; i++)
+            sum[i + 1] = s += gp_le64(p + (size_t)w * sel[i]) & m;
+    else
+        for (size_t i = 0; i < n; i++)
+            sum[i + 1] = s += gp_le64(p + w * i) & m;
 }
 
-void exec_vec_fold(exec_vec *v, unsigned kw, int always)
+/* Find the runs of equal keys; returns how many, with starts set, or 0 when folding does not pay. */
+static size_t find_runs(exec_vec *v, unsigned kw, exec_fold fold)
 {
     size_t n = v->n;
 
-    if (n < 2)
-        return;
+    if (n < 2 || fold == EXEC_FOLD_NO)
+        return 0;
     v->differs[0] = 1;
     mark(v->k[0], n, v->differs);
     for (unsigned w = 1; w < kw; w++)
         mark_more(v->k[w], n, v->differs);
     size_t m = exec_k_count(v->differs, n);
-    if (m == n || (!always && m > n - n / 8))
-        return;
+    if (m == n || (fold == EXEC_FOLD_PAYS && m > n - n / 8))
+        return 0;
     exec_k_select(v->differs, n, 0, v->starts);
+    v->starts[m] = (uint32_t)n;
+    return m;
+}
+
+void exec_vec_counters(exec_vec *v, const exec_counter cnt[4], const uint32_t *sel, size_t from,
+                       size_t n, unsigned kw, exec_fold fold)
+{
+    size_t m;
+
+    v->n = n;
+    m = find_runs(v, kw, fold);
+    for (unsigned j = 0; j < 4; j++) {
+        const uint8_t *p = sel ? cnt[j].p : cnt[j].p + from * cnt[j].width;
+        if (m) {
+            running(p, cnt[j].width, sel, n, v->sum);
+            for (size_t r = 0; r < m; r++)
+                v->c[j][r] = v->sum[v->starts[r + 1]] - v->sum[v->starts[r]];
+        } else if (sel) {
+            unpack_sel(p, cnt[j].width, sel, n, v->c[j]);
+        } else {
+            unpack(p, cnt[j].width, n, v->c[j]);
+        }
+    }
+    if (m == 0)
+        return;
     for (unsigned w = 0; w < kw; w++)
         for (size_t r = 0; r < m; r++)
             v->k[w][r] = v->k[w][v->starts[r]];
-    for (unsigned j = 0; j < 4; j++)
-        run_sums(v->c[j], n, v->starts, m, v->sum);
     v->n = m;
 }
 

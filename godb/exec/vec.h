@@ -25,13 +25,16 @@ typedef struct exec_vec {
 void exec_vec_keys(exec_vec *v, const exec_keylayout *l, unsigned f, const exec_cols *cols,
                    const uint32_t *sel, size_t from, size_t n);
 
-/* Counters of the same rows to v->c. */
-void exec_vec_counters(exec_vec *v, const exec_counter cnt[4], const uint32_t *sel, size_t from,
-                       size_t n);
+typedef enum exec_fold {
+    EXEC_FOLD_NO,
+    EXEC_FOLD_PAYS, /* when it removes at least an eighth of the rows */
+    EXEC_FOLD_ALL
+} exec_fold;
 
-/* Fold neighbours with equal keys (kw words) into one; only when it removes at least an eighth of
- * the rows, or always. Sets v->n. */
-void exec_vec_fold(exec_vec *v, unsigned kw, int always);
+/* Counters of the same rows to v->c. Neighbours with equal keys (kw words) are folded into one as
+ * `fold` says; sets v->n. */
+void exec_vec_counters(exec_vec *v, const exec_counter cnt[4], const uint32_t *sel, size_t from,
+                       size_t n, unsigned kw, exec_fold fold);
 
 /* 1 if the keys rise strictly. */
 int exec_vec_rising(const exec_vec *v, unsigned kw);

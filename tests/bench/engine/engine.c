@@ -182,7 +182,9 @@ static int run_all(const options *o)
     printf("%-46s %2s %9s %9s %9s %10s %8s %8s  %s\n", "query | condition", "T", "ms", "Mrows/s",
            "GB/s dec", "groups", "cpu s", "MiB peak", "target");
     for (size_t q = 0; q < GP_COUNT(queries); q++) {
-        if (o->only && !strstr(queries[q].query, o->only) && strcmp(o->only, "all") != 0)
+        char name[128];
+        snprintf(name, sizeof name, "%s|%s$", queries[q].query, queries[q].cond);
+        if (o->only && strcmp(o->only, "all") != 0 && strncmp(name, o->only, strlen(o->only)) != 0)
             continue;
         for (const char *t = o->threads; *t; t++) {
             report r;
