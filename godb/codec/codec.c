@@ -121,6 +121,20 @@ static LZ4_streamHC_t *new_lz4hc(void)
     return mem ? LZ4_initStreamHC(mem, sizeof(LZ4_streamHC_t)) : NULL;
 }
 
+gp_status godb_codec_decode_head(godb_codec *c, uint8_t id, const void *src, size_t stored_len,
+                                 void *dst, size_t raw_len, size_t head, gp_err *err)
+{
+    if (id != GODB_CODEC_LZ4 || head >= raw_len || stored_len == 0)
+        return godb_codec_decode(c, id, src, stored_len, dst, raw_len, err);
+    if (stored_len > INT_MAX || raw_len > RAW_LIMIT_LZ4)
+        return gp_fail(err, GP_ECORRUPT, 0, "lz4 block of %zu bytes is beyond the limit", raw_len);
+    int n = LZ4_decompress_safe_partial(src, dst, (int)stored_len, (int)head, (int)raw_len);
+    if (n < 0 || (size_t)n < head)
+        return gp_fail(err, GP_ECORRUPT, 0, "lz4 block of %zu bytes does not decode to %zu bytes",
+                       stored_len, head);
+    return GP_OK;
+}
+
 /* Compress into dst of cap bytes; *len is what was written. */
 static gp_status encode_lz4(godb_codec *c, int level, const void *raw, size_t raw_len, void *dst,
                             size_t cap, size_t *len, gp_err *err)

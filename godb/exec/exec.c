@@ -26,7 +26,8 @@ static gp_status ctx_tables(exec_ctx *x, gp_err *err)
     return GP_OK;
 }
 
-static gp_status ctx_init(exec_ctx *x, gp_err *err)
+/* top_n: rows are cut to the first ones. */
+static gp_status ctx_init(exec_ctx *x, int top_n, gp_err *err)
 {
     const exec_opts *o = x->opts;
 
@@ -37,6 +38,10 @@ static gp_status ctx_init(exec_ctx *x, gp_err *err)
     GP_TRY(exec_slabs_init(&x->slabs, &x->mem, err));
     GP_TRY(exec_plan_build(x->stmt, &x->plan, err));
     GP_TRY(ctx_tables(x, err));
+    x->bin_s = o->bin && x->plan.timed && x->stmt->bin_s > GODB_BLOCK_S ? x->stmt->bin_s : 0;
+    x->top_n = top_n && x->plan.timed && o->max_rows && o->max_rows <= EXEC_TOP_MAX;
+    if (x->top_n)
+        GP_TRY(exec_cut_init(x, o->max_rows, err));
     x->n_threads = o->threads ? o->threads : gp_cpu_count();
     if (x->n_threads > THREADS_MAX)
         x->n_threads = THREADS_MAX;
@@ -56,6 +61,7 @@ static void ctx_free(exec_ctx *x)
     for (unsigned i = 0; x->workers && i < x->n_threads; i++)
         exec_worker_free(&x->workers[i]);
     gp_free(x->workers);
+    gp_free(x->cut);
     for (size_t i = 0; i < x->n_warnings; i++)
         gp_free(x->warnings[i]);
     gp_free(x->warnings);
@@ -201,7 +207,7 @@ static gp_status run(const godb_db *db, const query_stmt *stmt, const exec_opts 
     *out = (result){0};
     gp_status st = begin_result(out, stmt, opts, &host, err);
     if (st == GP_OK)
-        st = ctx_init(&x, err);
+        st = ctx_init(&x, sink == NULL, err);
     if (st == GP_OK)
         st = exec_final_init(&f, &x, out, err);
     f.host = host;

@@ -95,6 +95,10 @@ gp_status exec_filter_block(exec_worker *w, exec_block *b, unsigned f, size_t *n
     *sel = NULL;
     if (n == 0 || flt->never || flt->always)
         return GP_OK;
+    if (b->ix && flt->probes && !exec_filter_may(flt, b->ix, b->index)) {
+        *n_sel = 0;
+        return GP_OK;
+    }
     GP_TRY(reserve(w, (size_t)b->n[0] + b->n[1], err));
     if (++w->filtered % REORDER_BLOCKS == 0)
         reorder(w, f);

@@ -150,7 +150,7 @@ static gp_status part_tally(exec_final *f, unsigned thread, unsigned table, cons
     const exec_table *t = &f->x->table[table];
     exec_top *top = &f->top[thread];
     struct exec_tally *tally = &f->tally[thread];
-    query_dirfilter dir = f->x->plan.dirfilter;
+    query_dirfilter dir = f->dir;
     uint64_t before = tally->hits;
 
     for (uint32_t i = 0; i < p->n; i++) {
@@ -179,7 +179,7 @@ static void part_rows(exec_final *f, unsigned table, const exec_part *p, result_
         const uint64_t *e = exec_entry(t, p, i);
         uint64_t c[4];
         exec_entry_counters(t, p, i, e, c);
-        if (exec_keeps(f->x->plan.dirfilter, c))
+        if (exec_keeps(f->dir, c))
             exec_final_row(f, table, e, c, row++);
     }
 }
@@ -214,13 +214,28 @@ static gp_status run_pass(exec_final *f, unsigned pass, gp_err *err)
     return exec_check(f->x, err);
 }
 
+/* What was counted while scanning replaces what is left in the tables. */
+static void take_early(exec_final *f)
+{
+    for (unsigned i = 0; i < f->x->n_threads; i++) {
+        exec_worker *w = &f->x->workers[i];
+        f->tally[i] = (struct exec_tally){
+            .hits = w->tally_hits, .totals = {w->tally[0], w->tally[1], w->tally[2], w->tally[3]}};
+        w->tally_hits = 0;
+        memset(w->tally, 0, sizeof w->tally);
+    }
+}
+
 gp_status exec_final_iface(exec_final *f, gp_err *err)
 {
     result *out = f->out;
     uint64_t hits = 0;
 
     memset(f->tally, 0, f->x->n_threads * sizeof *f->tally);
+    f->dir = f->x->bin_s ? QUERY_DIR_NONE : f->x->plan.dirfilter;
     GP_TRY(run_pass(f, 0, err));
+    if (f->x->early)
+        take_early(f);
     for (unsigned i = 0; i < f->x->n_threads; i++) {
         const struct exec_tally *t = &f->tally[i];
         hits += t->hits;

@@ -28,6 +28,7 @@ typedef struct exec_final {
     uint64_t limit; /* rows to keep in heaps; 0 = all rows */
     exec_top *top;  /* per thread, limit > 0 */
     uint32_t host, iface;
+    query_dirfilter dir; /* still to be applied to groups */
     /* per thread, of this interface */
     struct exec_tally {
         uint64_t hits;

@@ -3,6 +3,24 @@
 
 #include "gp/mem.h"
 
+static void day_close(exec_day *d)
+{
+    godb_index_close(d->index);
+    godb_day_close(d->day);
+    d->index = NULL;
+    d->day = NULL;
+}
+
+/* The state of a day that was just opened. A day without a usable index is only slower. */
+static exec_day day_ready(const exec_sched *s, godb_day *day)
+{
+    exec_day d = {.day = day, .end = godb_day_n_blocks(day), .claimed = 1};
+
+    if (s->want_index && godb_index_open(day, &d.index, NULL) != GP_OK)
+        d.index = NULL;
+    return d;
+}
+
 gp_status exec_sched_init(exec_sched *s, const godb_db *db, const godb_dayref *refs, size_t n,
                           gp_err *err)
 {
@@ -27,7 +45,7 @@ void exec_sched_free(exec_sched *s)
     if (!s->days)
         return;
     for (size_t i = 0; i < s->n_days; i++)
-        godb_day_close(s->days[i].day);
+        day_close(&s->days[i]);
     gp_free(s->days);
     pthread_cond_destroy(&s->cond);
     pthread_mutex_destroy(&s->lock);
@@ -37,16 +55,14 @@ void exec_sched_free(exec_sched *s)
 void exec_sched_preopen(exec_sched *s, size_t i, godb_day *day)
 {
     s->opened++;
-    s->days[i] = (exec_day){.day = day, .end = godb_day_n_blocks(day), .claimed = 1};
+    s->days[i] = day_ready(s, day);
 }
 
 /* Close a day that nobody needs any more. */
 static void day_release(exec_day *d)
 {
-    if (--d->users == 0 && d->next == d->end) {
-        godb_day_close(d->day);
-        d->day = NULL;
-    }
+    if (--d->users == 0 && d->next == d->end)
+        day_close(d);
 }
 
 static int take(exec_sched *s, size_t i, size_t *at, size_t *from, size_t *end)
@@ -85,11 +101,13 @@ static int open_day(exec_sched *s, size_t i, gp_err *err)
     s->opening++;
     pthread_mutex_unlock(&s->lock);
     gp_status st = godb_day_open(s->db, &s->refs[i], &day, err);
+    exec_day ready = {.claimed = 1};
+    if (st == GP_OK)
+        ready = day_ready(s, day);
     pthread_mutex_lock(&s->lock);
     s->opening--;
     s->opened += st == GP_OK;
-    if (st == GP_OK)
-        s->days[i] = (exec_day){.day = day, .end = godb_day_n_blocks(day), .claimed = 1};
+    s->days[i] = ready;
     pthread_cond_broadcast(&s->cond);
     return st == GP_OK;
 }

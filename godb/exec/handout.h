@@ -4,6 +4,7 @@
 
 #include "godb/day.h"
 #include "godb/db.h"
+#include "godb/index.h"
 
 #include <pthread.h>
 
@@ -11,10 +12,11 @@ enum { EXEC_GRAB = 16 }; /* blocks handed out at once */
 
 /* One day; fields are protected by exec_sched.lock. */
 typedef struct exec_day {
-    godb_day *day;    /* NULL before it is opened and after it is closed */
-    size_t next, end; /* blocks not handed out yet */
-    unsigned users;   /* workers that hold blocks of it */
-    int claimed;      /* somebody opens or has opened it */
+    godb_index *index; /* NULL: none, or not wanted */
+    godb_day *day;     /* NULL before it is opened and after it is closed */
+    size_t next, end;  /* blocks not handed out yet */
+    unsigned users;    /* workers that hold blocks of it */
+    int claimed;       /* somebody opens or has opened it */
 } exec_day;
 
 /* Locked inside. A worker stays with its day while it can (its reader has the files open), then
@@ -22,6 +24,7 @@ typedef struct exec_day {
 typedef struct exec_sched {
     const godb_db *db;
     const godb_dayref *refs;
+    int want_index; /* the condition can make use of one */
     exec_day *days;
     size_t n_days, next_day;
     unsigned opened;  /* days */

@@ -88,7 +88,7 @@ static const exec_pred *leaf_addr(const query_node *n, int family, gp_arena *a)
     p->neg = (uint8_t)neg;
     memcpy(p->mask, mask, 16); /* as the kernel loads them: no byte order involved */
     memcpy(p->value, value, 16);
-    return p;
+    return exec_probe_attach(p, family, a) == GP_OK ? p : NULL;
 }
 
 /* AND or OR with constants folded. NULL when out of memory. */
@@ -238,7 +238,7 @@ static const exec_pred *pred_setify(const exec_pred *p, int family, gp_arena *a)
     t->bloom = bloom;
     t->neg = neg;
     t->leaves = EXEC_LUT_LEAVES;
-    return t;
+    return exec_probe_attach(t, family, a) == GP_OK ? t : NULL;
 }
 
 /* Fold big one-column trees, from the top down so that the biggest tree becomes one table. */
@@ -338,6 +338,7 @@ gp_status exec_filter_build(const query_cond *cond, int family, gp_arena *arena,
         if (!c->p)
             return gp_fail(err, GP_ENOMEM, 0, "out of memory for the condition");
         c->cost = attrs_cost(c->attrs, family);
+        out->probes |= exec_pred_probes(c->p);
         if (c->p->depth > out->depth)
             out->depth = c->p->depth;
     }

@@ -2,6 +2,7 @@
 #ifndef EXEC_PRED_H
 #define EXEC_PRED_H
 
+#include "godb/index.h"
 #include "gp/arena.h"
 #include "gp/err.h"
 #include "query/cond.h"
@@ -30,6 +31,14 @@ typedef enum exec_pred_kind {
     EXEC_P_SET4
 } exec_pred_kind;
 
+/* What an address leaf asks of a day's index. */
+typedef struct exec_probe {
+    godb_col col;
+    gp_net net;
+    const godb_index_key *keys; /* single addresses; NULL: net */
+    size_t n_keys;
+} exec_probe;
+
 typedef struct exec_pred exec_pred;
 struct exec_pred {
     exec_pred_kind kind;
@@ -42,9 +51,10 @@ struct exec_pred {
     const uint8_t *set;    /* set_n sorted addresses of 4 or 16 bytes */
     const uint64_t *bloom; /* 65,536 bits: hash of each address of the set */
     size_t set_n;
-    unsigned attrs;  /* 1 << query_attr below this node */
-    unsigned leaves; /* comparisons below this node, saturating */
-    unsigned depth;  /* 1 for a leaf */
+    unsigned attrs;          /* 1 << query_attr below this node */
+    unsigned leaves;         /* comparisons below this node, saturating */
+    unsigned depth;          /* 1 for a leaf */
+    const exec_probe *probe; /* leaves that a block index may rule out; else NULL */
     const exec_pred *l, *r;
 };
 
@@ -66,6 +76,7 @@ typedef struct exec_conj {
 typedef struct exec_filter {
     int never, always; /* nothing or everything matches */
     unsigned n;
+    int probes;     /* 1: an index may show that no row of a block matches */
     unsigned depth; /* deepest predicate: scratch masks needed */
     exec_conj conj[EXEC_CONJ_MAX];
 } exec_filter;
@@ -74,6 +85,13 @@ typedef struct exec_filter {
  * one family never takes rows of the other). Memory comes from arena. GP_ENOMEM. */
 gp_status exec_filter_build(const query_cond *cond, int family, gp_arena *arena, exec_filter *out,
                             gp_err *err) GP_MUST_CHECK;
+
+/* 0: by its index, no row of the block can match. 1: unknown. (probe.c) */
+int exec_filter_may(const exec_filter *f, const godb_index *ix, size_t block);
+/* Give an address leaf its probe, where an index can help. GP_ENOMEM. */
+gp_status exec_probe_attach(exec_pred *p, int family, gp_arena *a) GP_MUST_CHECK;
+/* 1 if exec_filter_may() can ever be 0. */
+int exec_pred_probes(const exec_pred *p);
 
 /* mask[i] = 1 if row from + i matches, else 0, for i < n <= EXEC_VEC. scratch: p->depth * EXEC_VEC
  * bytes. */

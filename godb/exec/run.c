@@ -108,9 +108,10 @@ static void day_begins(exec_ctx *x, const godb_day *d)
         atomic_store(&x->again, 1);
 }
 
-static gp_status one_block(exec_worker *w, const godb_day *day, size_t i, gp_err *err)
+static gp_status one_block(exec_worker *w, const exec_day *d, size_t i, gp_err *err)
 {
     exec_ctx *x = w->x;
+    const godb_day *day = d->day;
     const godb_block *m = godb_day_block(day, i);
 
     if (!in_range(x, m))
@@ -128,20 +129,21 @@ static gp_status one_block(exec_worker *w, const godb_day *day, size_t i, gp_err
     }
     if (m->n_v4 == 0 && m->n_v6 == 0)
         return GP_OK;
-    exec_block b = {.time_s = m->time_s, .n = {m->n_v4, m->n_v6}, .day = day, .index = i};
+    exec_block b = {
+        .time_s = m->time_s, .n = {m->n_v4, m->n_v6}, .day = day, .index = i, .ix = d->index};
     memcpy(b.raw, m->raw, sizeof b.raw);
     return exec_scan_block(w, &b, err);
 }
 
 /* Blocks [from, end) of a day. */
-static gp_status some_blocks(exec_worker *w, const godb_day *day, size_t from, size_t end,
+static gp_status some_blocks(exec_worker *w, const exec_day *day, size_t from, size_t end,
                              gp_err *err)
 {
     exec_ctx *x = w->x;
     uint64_t rows = w->rows, bytes = w->stats.bytes_decompressed, done = w->stats.blocks_processed;
 
     if (from == 0)
-        day_begins(x, day);
+        day_begins(x, day->day);
     for (size_t i = from; i < end; i++) {
         if (atomic_load_explicit(&x->failed, memory_order_relaxed) ||
             atomic_load_explicit(&x->again, memory_order_relaxed))
@@ -168,7 +170,7 @@ static gp_status work(exec_worker *w, size_t *at, gp_err *err)
             *at = SIZE_MAX;
             continue;
         }
-        GP_TRY(some_blocks(w, x->sched->days[*at].day, from, end, err));
+        GP_TRY(some_blocks(w, &x->sched->days[*at], from, end, err));
         if (atomic_load(&x->failed) || atomic_load(&x->again))
             break;
     }
@@ -257,6 +259,7 @@ static gp_status scan_days(exec_ctx *x, const godb_days *days, result *out, int 
         return GP_OK;
     GP_TRY(exec_sched_init(&sched, x->db, days->v, days->n, err));
     x->sched = &sched;
+    sched.want_index = x->plan.filter[0].probes || x->plan.filter[1].probes;
     open_edges(x, days, out, have_span);
     gp_status st = gp_parallel(threads_for(x, days), work_thread, x, err);
     if (st == GP_OK)
@@ -362,6 +365,8 @@ static void start_over(exec_ctx *x)
         exec_worker *w = &x->workers[i];
         w->stats = (result_stats){0};
         w->days_failed = 0;
+        w->tally_hits = 0;
+        memset(w->tally, 0, sizeof w->tally);
         for (unsigned t = 0; t < x->n_tables; t++)
             exec_feed_forget(&w->feed[t]);
     }
@@ -377,17 +382,19 @@ gp_status exec_run_iface(exec_ctx *x, result *out, int *have_span, gp_err *err)
 
     x->first_s = x->stmt->first_s;
     x->last_s = x->stmt->last_s;
-    x->append = x->plan.timed;
+    x->append = x->plan.timed && !x->bin_s;
     atomic_store(&x->again, 0);
     GP_TRY(live_get(x, &l, err));
     if (x->opts->live)
         out->data_available = 1;
     result_stats before = out->stats;
+    x->early = x->append && x->top_n;
     st = iface_once(x, &l, out, have_span, err);
     if (st == GP_OK && atomic_load(&x->again)) {
         out->stats = before;
         start_over(x);
-        x->append = 0;
+        x->append = x->early = 0;
+        exec_cut_reset(x); /* it counted groups of the first pass */
         atomic_store(&x->again, 0);
         st = iface_once(x, &l, out, have_span, err);
     }

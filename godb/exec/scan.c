@@ -83,6 +83,24 @@ static void live_col(exec_block *b, godb_col c)
     b->col[c] = p[c];
 }
 
+/* Bytes of column c that hold the rows needed. */
+static size_t col_bytes(const exec_block *b, godb_col c)
+{
+    size_t n = (size_t)b->n[0] + b->n[1], rows = b->rows;
+
+    switch (c) {
+    case GODB_COL_SIP:
+    case GODB_COL_DIP:
+        return rows <= b->n[0] ? 4 * rows : 4 * (size_t)b->n[0] + 16 * (rows - b->n[0]);
+    case GODB_COL_PROTO:
+        return rows;
+    case GODB_COL_DPORT:
+        return 2 * rows;
+    default:
+        return 1 + (b->raw[c] - 1) / n * rows;
+    }
+}
+
 gp_status exec_block_col(exec_worker *w, exec_block *b, godb_col c, gp_err *err)
 {
     if (b->col[c])
@@ -91,11 +109,12 @@ gp_status exec_block_col(exec_worker *w, exec_block *b, godb_col c, gp_err *err)
         live_col(b, c);
         return GP_OK;
     }
-    GP_TRY(
-        godb_reader_col(w->reader, b->day, b->index, c, &b->col[c], &w->stats.bytes_loaded, err));
-    w->stats.bytes_decompressed += b->raw[c];
-    if (!b->col[c])
+    if (b->raw[c] == 0)
         return gp_fail(err, GP_ECORRUPT, 0, "column %s is empty", godb_col_file(c));
+    size_t head = col_bytes(b, c);
+    GP_TRY(godb_reader_col_head(w->reader, b->day, b->index, c, head, &b->col[c],
+                                &w->stats.bytes_loaded, err));
+    w->stats.bytes_decompressed += head;
     return GP_OK;
 }
 
@@ -153,7 +172,7 @@ static gp_status counters(const exec_block *b, size_t row, exec_counter out[4], 
 
 /* ---- groups ---- */
 
-static gp_status feed_ready(exec_worker *w, unsigned t, gp_err *err)
+gp_status exec_feed_ready(exec_worker *w, unsigned t, gp_err *err)
 {
     return w->feed[t].t ? GP_OK : exec_feed_init(&w->feed[t], &w->x->table[t], err);
 }
@@ -166,21 +185,6 @@ static gp_status local_ready(exec_worker *w, unsigned t, gp_err *err)
     GP_TRY(exec_table_init(&w->local[t], w->x->table[t].kw - 1, 1, &w->x->mem, &w->local_slabs,
                            w->x->seed, err));
     return exec_feed_init(&w->local_feed[t], &w->local[t], err);
-}
-
-/* Send finished groups of a block with time to the shared table. */
-static gp_status emit_timed(exec_worker *w, const exec_block *b, unsigned t, gp_err *err)
-{
-    exec_vec *v = w->vec;
-    exec_table *table = &w->x->table[t];
-    uint64_t *time = v->k[table->kw - 1];
-
-    for (size_t i = 0; i < v->n; i++)
-        time[i] = (uint64_t)b->time_s;
-    if (w->x->append)
-        return exec_table_append(table, (unsigned)(b->time_s / GODB_BLOCK_S) % EXEC_PARTS, v, err);
-    GP_TRY(feed_ready(w, t, err));
-    return exec_feed_add(&w->feed[t], v, err);
 }
 
 /* All groups of the local table as one vector after the other. */
@@ -202,7 +206,7 @@ static gp_status local_flush(exec_worker *w, const exec_block *b, unsigned t, gp
             for (unsigned j = 0; j < 4; j++)
                 v->c[j][v->n] = c[j];
         }
-        GP_TRY(emit_timed(w, b, t, err));
+        GP_TRY(exec_emit_timed(w, b->time_s, t, err));
     }
     exec_table_clear(l);
     return GP_OK;
@@ -217,14 +221,15 @@ static gp_status add_table(exec_worker *w, const exec_block *b, unsigned f, cons
     unsigned t = p->split ? f : 0, kw = p->key[f].kw;
     /* The block's groups are complete in one vector when it is sorted: no table needed then. */
     int whole = p->timed && p->split && p->sorted_prefix && n <= EXEC_VEC;
-    exec_fold fold = !p->sorted_prefix || p->unique ? EXEC_FOLD_NO : whole ? EXEC_FOLD_ALL
-                                                                           : EXEC_FOLD_PAYS;
+    exec_fold fold = !p->sorted_prefix || p->unique ? EXEC_FOLD_NO
+                     : whole                        ? EXEC_FOLD_ALL
+                                                    : EXEC_FOLD_PAYS;
 
     if (p->timed) {
         kw--;
         GP_TRY(local_ready(w, t, err));
     } else {
-        GP_TRY(feed_ready(w, t, err));
+        GP_TRY(exec_feed_ready(w, t, err));
     }
     for (size_t at = 0; at < n; at += EXEC_VEC) {
         size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
@@ -232,7 +237,7 @@ static gp_status add_table(exec_worker *w, const exec_block *b, unsigned f, cons
         exec_vec_keys(v, &p->key[f], f, cols, s, at, m);
         exec_vec_counters(v, cnt, s, at, m, kw, fold);
         if (whole && exec_vec_rising(v, kw))
-            return emit_timed(w, b, t, err);
+            return exec_emit_timed(w, b->time_s, t, err);
         GP_TRY(exec_feed_add(p->timed ? &w->local_feed[t] : &w->feed[t], v, err));
     }
     return GP_OK;
@@ -255,7 +260,7 @@ static gp_status add_part(exec_worker *w, const exec_block *b, unsigned f, const
     }
     if (p->agg == EXEC_AGG_TABLE)
         return add_table(w, b, f, &cols, cnt, sel, n, err);
-    GP_TRY(feed_ready(w, 0, err));
+    GP_TRY(exec_feed_ready(w, 0, err));
     for (size_t at = 0; at < n; at += EXEC_VEC) {
         size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
         const uint32_t *s = sel ? sel + at : NULL;
@@ -280,8 +285,8 @@ static gp_status flush_sum(exec_worker *w, const exec_block *b, gp_err *err)
     }
     w->has_sum = 0;
     if (b)
-        return emit_timed(w, b, 0, err);
-    GP_TRY(feed_ready(w, 0, err));
+        return exec_emit_timed(w, b->time_s, 0, err);
+    GP_TRY(exec_feed_ready(w, 0, err));
     return exec_feed_add(&w->feed[0], v, err);
 }
 
@@ -291,10 +296,14 @@ static gp_status scan_rows(exec_worker *w, exec_block *b, gp_err *err)
     const uint32_t *sel[EXEC_N_FAMILIES];
     size_t n[EXEC_N_FAMILIES];
 
+    /* IPv6 rows lie behind the IPv4 rows: without them the front of each column is enough. */
+    b->rows = b->n[0] + (p->filter[1].never ? 0 : b->n[1]);
     for (unsigned f = 0; f < EXEC_N_FAMILIES; f++)
         GP_TRY(exec_filter_block(w, b, f, &n[f], &sel[f], err));
     if (n[0] + n[1] == 0)
         return GP_OK;
+    unsigned last = n[1] ? 1 : 0; /* part with the last row needed */
+    b->rows = (last ? b->n[0] : 0) + (sel[last] ? sel[last][n[last] - 1] + 1 : b->n[last]);
     GP_TRY(load_columns(w, b, err));
     for (unsigned f = 0; f < EXEC_N_FAMILIES; f++)
         if (n[f])
@@ -331,7 +340,7 @@ gp_status exec_worker_finish(exec_worker *w, gp_err *err)
     if (p->agg == EXEC_AGG_SUM && !p->timed)
         GP_TRY(flush_sum(w, NULL, err));
     if (p->agg == EXEC_AGG_DIRECT) {
-        GP_TRY(feed_ready(w, 0, err));
+        GP_TRY(exec_feed_ready(w, 0, err));
         GP_TRY(exec_direct_flush(&w->direct, &p->key[0], w->vec, &w->feed[0], err));
     }
     for (unsigned t = 0; t < w->x->n_tables; t++)

@@ -27,7 +27,12 @@ typedef struct exec_ctx {
     unsigned n_threads;
     struct exec_worker *workers;
     uint64_t seed[EXEC_KW_MAX];
-    int append; /* groups of blocks are complete (times are unique): never look them up */
+    int append;           /* groups of blocks are complete (times are unique): never look them up */
+    int64_t bin_s;        /* wider time bins to fill; 0: none */
+    int top_n;            /* only the first rows are wanted, by time: `early` is possible */
+    int early;            /* groups were counted and filtered when their block was done (timed.c) */
+    struct exec_cut *cut; /* lock */
+    _Atomic int64_t cut_s;   /* groups after it need not be kept */
     int64_t first_s, last_s; /* of this interface: last_s is cut to what live flows leave */
     exec_sched *sched;
     const char *iface;
@@ -52,6 +57,9 @@ typedef struct exec_block {
     const godb_day *day; /* NULL: live */
     size_t index;
     const godb_rows *live;
+    const godb_index *ix;            /* of the day, or NULL */
+    uint32_t rows;                   /* only the first ones are needed: columns are decoded so far;
+                                        shrinks while the block is worked on */
     const uint8_t *col[GODB_N_COLS]; /* decoded; NULL: not yet */
     uint32_t raw[GODB_N_COLS];       /* bytes */
 } exec_block;
@@ -81,6 +89,7 @@ typedef struct exec_worker {
     unsigned filtered;  /* blocks since the terms were put in order */
     result_stats stats; /* of the interface at hand */
     unsigned days_failed;
+    uint64_t tally_hits, tally[4]; /* groups counted early, of the interface at hand */
     uint64_t rows;
 } exec_worker;
 
@@ -91,6 +100,14 @@ void exec_worker_free(exec_worker *w);
 gp_status exec_scan_block(exec_worker *w, exec_block *b, gp_err *err) GP_MUST_CHECK;
 /* Hand everything the worker holds to the shared tables. */
 gp_status exec_worker_finish(exec_worker *w, gp_err *err) GP_MUST_CHECK;
+
+/* Batches of the shared table t, made on first use. */
+gp_status exec_feed_ready(exec_worker *w, unsigned t, gp_err *err) GP_MUST_CHECK;
+/* Send the groups in w->vec, complete for the block of time_s, to table t. (timed.c) */
+gp_status exec_emit_timed(exec_worker *w, int64_t time_s, unsigned t, gp_err *err) GP_MUST_CHECK;
+/* Set-up for queries that want the first `limit` rows by time. */
+gp_status exec_cut_init(exec_ctx *x, uint64_t limit, gp_err *err) GP_MUST_CHECK;
+void exec_cut_reset(exec_ctx *x);
 
 /* Rows of part f that pass the filter: count in *n_sel; *sel = their numbers in the part, or NULL
  * for all. (filter.c) */

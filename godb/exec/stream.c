@@ -163,7 +163,7 @@ static gp_status send_all(stream *s, exec_sink sink, void *sink_ctx, result_row 
 
     do {
         e = heap_next(s, c);
-        if (e && exec_keeps(f->x->plan.dirfilter, c)) {
+        if (e && exec_keeps(f->x->bin_s ? QUERY_DIR_NONE : f->x->plan.dirfilter, c)) {
             exec_tally_add(&tally, c);
             exec_final_row(f, s->table, e, c, &rows[n++]);
         }

@@ -191,7 +191,8 @@ static void running(const uint8_t *restrict p, unsigned w, const uint32_t *sel, 
             sum[i + 1] = s += gp_le64(p + w * i) & m;
 }
 
-/* Find the runs of equal keys; returns how many, with starts set, or 0 when folding does not pay. */
+/* Find the runs of equal keys; returns how many, with starts set, or 0 when folding does not pay.
+ */
 static size_t find_runs(exec_vec *v, unsigned kw, exec_fold fold)
 {
     size_t n = v->n;

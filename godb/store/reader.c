@@ -12,6 +12,7 @@
 enum {
     PAD = 64,               /* readable bytes behind what is handed out */
     SPAN_FIRST = 64 * 1024, /* bytes read at the first touch of a column */
+    SPAN_JUMP = 4 * 1024,   /* and after a jump inside the file */
     SPAN_MAX = 512 * 1024,  /* bytes read at once when blocks are read in sequence */
     GAP_OK = 16 * 1024      /* bytes; a jump ahead of up to so much still counts as a sequence */
 };
@@ -94,7 +95,7 @@ static gp_status load(struct column *c, const godb_day *d, godb_col col, uint64_
     } else if (off >= c->next && off - c->next <= GAP_OK) {
         c->window = c->window * 4 < SPAN_MAX ? c->window * 4 : SPAN_MAX;
     } else {
-        c->window = SPAN_FIRST;
+        c->window = SPAN_JUMP; /* blocks are picked: what lies between is hardly wanted */
     }
     c->len = 0;
     if (off + n > c->size) /* before allocating: the length is untrusted */
@@ -167,6 +168,12 @@ static gp_status check_counter(const uint8_t *raw, const godb_block *b, godb_col
 gp_status godb_reader_col(godb_reader *r, const godb_day *d, size_t block, godb_col col,
                           const uint8_t **bytes, uint64_t *loaded, gp_err *err)
 {
+    return godb_reader_col_head(r, d, block, col, SIZE_MAX, bytes, loaded, err);
+}
+
+gp_status godb_reader_col_head(godb_reader *r, const godb_day *d, size_t block, godb_col col,
+                               size_t head, const uint8_t **bytes, uint64_t *loaded, gp_err *err)
+{
     if (block >= d->meta.n)
         return gp_fail(err, GP_EINVAL, 0, "%s has no block %zu", d->path, block);
     const godb_block *b = &d->meta.blocks[block];
@@ -190,8 +197,8 @@ gp_status godb_reader_col(godb_reader *r, const godb_day *d, size_t block, godb_
         out = src;
         if (b->codec[col] != GODB_CODEC_NULL) {
             GP_TRY(make_room(&c->raw, b->raw[col], err));
-            gp_status st = godb_codec_decode(r->codec, b->codec[col], src, b->stored[col], c->raw.p,
-                                             b->raw[col], err);
+            gp_status st = godb_codec_decode_head(r->codec, b->codec[col], src, b->stored[col],
+                                                  c->raw.p, b->raw[col], head, err);
             if (st != GP_OK)
                 return gp_fail_context(err, st, "%s/%s: block %lld", d->path, godb_col_file(col),
                                        (long long)b->time_s);

@@ -33,6 +33,7 @@ static const struct {
     {"dport,proto", "dport = 443", 150, 0},
     {"sip,dip", "sip = " GEN_SIP, 0, 60},
     {"sip,dip", "sip = " GEN_BUSY_SIP, 0, 0},
+    {"sip,dip", "sip = " GEN_RARE_SIP, 0, 60},
     {"dip", "", 0, 0},
     {"time,dip", "", 0, 0},
     {"time", "", 0, 0},

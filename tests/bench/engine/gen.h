@@ -28,5 +28,7 @@ gp_status gen_database(const gen_opts *o, uint64_t *rows, gp_err *err) GP_MUST_C
 #define GEN_BUSY_SIP "10.17.0.1"
 /* One that is seen in about a third of the blocks. */
 #define GEN_SIP "10.17.0.121"
+/* One with a few flows in the whole month. */
+#define GEN_RARE_SIP "10.17.90.7"
 
 #endif

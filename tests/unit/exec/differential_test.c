@@ -47,6 +47,7 @@ static void prepare(const randq *r, query_stmt **out)
     want_ok(query_args_set(&a.first, r->first));
     want_ok(query_args_set(&a.last, r->last));
     want_ok(query_args_set(&a.sort_by, r->sort_by));
+    want_ok(query_args_set(&a.time_resolution, r->resolution));
     a.in = r->in;
     a.out = r->out;
     a.sum = r->sum;
@@ -88,10 +89,10 @@ static void explain(const randq *r, const char *what, size_t row, size_t got, si
 {
     fail_msg(
         "%s differs (row %zu; %zu rows, want %zu)\n  query %s -i %s -c \"%s\" -f %s -l %s -s %s"
-        "%s%s%s%s limit %llu threads %u%s%s",
+        "%s%s%s%s bin '%s' limit %llu threads %u%s%s",
         what, row, got, want, r->query_text, r->ifaces_text, r->cond_text, r->first, r->last,
         r->sort_by, r->in ? " --in" : "", r->out ? " --out" : "", r->sum ? " --sum" : "",
-        r->q.ascending ? " -a" : "", (unsigned long long)r->limit, r->threads,
+        r->q.ascending ? " -a" : "", r->resolution, (unsigned long long)r->limit, r->threads,
         r->low_mem ? " low-mem" : "", r->stream ? " stream" : "");
 }
 
@@ -124,7 +125,11 @@ static void one_pair(const godb_db *g, const randdb *db, const randq *r)
     gp_err err = {0};
     naive_result want;
     collected got = {0};
-    exec_opts o = {.threads = r->threads, .max_rows = r->limit, .host = "h", .host_id = "1"};
+    exec_opts o = {.bin = !r->bin_late,
+                   .threads = r->threads,
+                   .max_rows = r->limit,
+                   .host = "h",
+                   .host_id = "1"};
 
     prepare(r, &stmt);
     naive_run(db->rows, db->n, db->names, &r->q, &want);
@@ -134,6 +139,8 @@ static void one_pair(const godb_db *g, const randdb *db, const randq *r)
         compare(r, db, &out, got.v, got.n, &want);
     } else {
         want_ok_err(&err, exec_run(g, stmt, &o, &out, &err));
+        if (r->bin_late)
+            want_ok_err(&err, result_bin(&out, stmt, &err));
         compare(r, db, &out, out.rows, out.n_rows, &want);
     }
     result_clear(&out);

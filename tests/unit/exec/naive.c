@@ -207,6 +207,23 @@ void naive_stream_order(naive_result *r, const char *const *names)
 
 /* ---- the query ---- */
 
+/* Add up equal keys; drop what the direction filter does not keep. Returns how many are left. */
+static size_t fold(naive_row *v, size_t m, naive_dir dir)
+{
+    size_t groups = 0;
+
+    qsort(v, m, sizeof *v, cmp_key);
+    for (size_t i = 0; i < m;) {
+        naive_row g = v[i++];
+        for (; i < m && cmp_key(&g, &v[i]) == 0; i++)
+            for (int j = 0; j < 4; j++)
+                g.c[j] += v[i].c[j];
+        if (dir_keeps(dir, g.c))
+            v[groups++] = g;
+    }
+    return groups;
+}
+
 void naive_run(const naive_row *rows, size_t n, const char *const *names, const naive_query *q,
                naive_result *out)
 {
@@ -227,18 +244,14 @@ void naive_run(const naive_row *rows, size_t n, const char *const *names, const 
         if (matches(q->cond, r))
             v[m++] = project(q, r);
     }
-    qsort(v, m, sizeof *v, cmp_key);
-    for (size_t i = 0; i < m;) {
-        naive_row g = v[i++];
-        for (; i < m && cmp_key(&g, &v[i]) == 0; i++)
-            for (int j = 0; j < 4; j++)
-                g.c[j] += v[i].c[j];
-        if (!dir_keeps(q->dir, g.c))
-            continue;
+    groups = fold(v, m, q->dir);
+    for (size_t i = 0; i < groups && q->time && q->bin_s; i++)
+        v[i].time_s = (v[i].time_s + q->bin_s - 1) / q->bin_s * q->bin_s;
+    if (q->time && q->bin_s)
+        groups = fold(v, groups, NAIVE_ALL);
+    for (size_t i = 0; i < groups; i++)
         for (int j = 0; j < 4; j++)
-            out->totals[j] += g.c[j];
-        v[groups++] = g;
-    }
+            out->totals[j] += v[i].c[j];
     out->n = groups;
     qsort_r(v, groups, sizeof *v, cmp_order, &o);
 }

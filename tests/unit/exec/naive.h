@@ -45,6 +45,7 @@ typedef struct naive_query {
     const naive_cond *cond;           /* NULL: all */
     naive_dir dir;
     int64_t first_s, last_s;
+    int64_t bin_s; /* 0: no binning */
     naive_sort sort;
     int in, out; /* counters to sort by; both or none: the sum */
     int ascending;

@@ -224,6 +224,22 @@ static void range(randq *r, const randdb *db, test_rng *rng)
     snprintf(r->last, sizeof r->last, "%lld", (long long)r->q.last_s);
 }
 
+static void resolution(randq *r, test_rng *rng)
+{
+    static const struct {
+        const char *text;
+        int64_t s;
+    } bins[] = {{"10m", 600}, {"15m", 900}, {"1h", 3600}, {"24h", 86400}};
+    size_t i = test_rng_below(rng, COUNT(bins));
+
+    r->resolution = "";
+    if (!r->q.time || chance(rng, 60))
+        return;
+    r->resolution = bins[i].text;
+    r->q.bin_s = bins[i].s;
+    r->bin_late = chance(rng, 30);
+}
+
 void randq_make(randq *r, const randdb *db, test_rng *rng)
 {
     static const char *const sorts[] = {"bytes", "packets", "time"};
@@ -244,11 +260,13 @@ void randq_make(randq *r, const randdb *db, test_rng *rng)
     r->q.ascending = chance(rng, 30);
     r->threads = 1 + (unsigned)test_rng_below(rng, 4);
     r->low_mem = chance(rng, 10);
-    r->stream = chance(rng, 30);
+    resolution(r, rng);
+    r->stream = chance(rng, 30) && !r->bin_late;
     r->query_text = gp_buf_str(&r->query);
     r->cond_text = gp_buf_str(&r->cond);
     r->ifaces_text = gp_buf_str(&r->ifaces);
-    r->limit = chance(rng, 40) ? 0 : 1 + test_rng_below(rng, chance(rng, 50) ? 10 : 3000);
+    r->limit =
+        chance(rng, 40) || r->bin_late ? 0 : 1 + test_rng_below(rng, chance(rng, 50) ? 10 : 3000);
 }
 
 void randq_free(randq *r)

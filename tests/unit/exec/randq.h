@@ -15,6 +15,8 @@ typedef struct randq {
     const char *sort_by;
     int in, out, sum;
     unsigned threads;
+    const char *resolution; /* "" or a duration */
+    int bin_late;           /* by result_bin() instead of the engine */
     int low_mem, stream;
     uint64_t limit; /* 0 = all rows */
 } randq;

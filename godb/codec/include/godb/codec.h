@@ -29,6 +29,12 @@ void godb_codec_free(godb_codec *c);
 gp_status godb_codec_decode(godb_codec *c, uint8_t id, const void *src, size_t stored_len,
                             void *dst, size_t raw_len, gp_err *err) GP_MUST_CHECK;
 
+/* Decode at least the first head bytes (head <= raw_len; dst has raw_len bytes all the same). For
+ * readers that need the front of a block only: what lies behind is neither written nor checked.
+ * Cheaper for lz4; the other codecs decode everything. */
+gp_status godb_codec_decode_head(godb_codec *c, uint8_t id, const void *src, size_t stored_len,
+                                 void *dst, size_t raw_len, size_t head, gp_err *err) GP_MUST_CHECK;
+
 /* Encode raw_len bytes with codec id and level (<= 0: default 6), appending to out. *id_used is
  * GODB_CODEC_NULL when the codec output was longer than the input (raw fall-back, 3.6). */
 gp_status godb_codec_encode(godb_codec *c, uint8_t id, int level, const void *raw, size_t raw_len,

@@ -31,9 +31,11 @@ typedef struct exec_live {
 } exec_live;
 
 typedef struct exec_opts {
-    unsigned threads;           /* 0 = one per CPU */
-    uint64_t mem_limit;         /* bytes for this query; 0 = stmt->max_mem_pct of physical memory */
-    uint64_t max_rows;          /* rows kept after sorting; 0 = all */
+    unsigned threads;   /* 0 = one per CPU */
+    uint64_t mem_limit; /* bytes for this query; 0 = stmt->max_mem_pct of physical memory */
+    uint64_t max_rows;  /* rows kept after sorting; 0 = all */
+    int bin; /* fill time bins of stmt->bin_s here (4.6), so that max_rows may cut: hits_total
+              * counts binned rows, and result_bin() must not follow */
     gp_cancel *cancel;          /* may be NULL; checked at least once a block */
     const char *host, *host_id; /* labels of every row */
     const exec_live *live;      /* NULL: database only */
@@ -46,8 +48,8 @@ typedef struct exec_opts {
 
 /* Run stmt. *out is initialised here and filled: rows sorted (5.5) and cut to max_rows, hits_total,
  * totals, stats, time span, interfaces, status. GP_EINVAL "no interfaces provided" when nothing is
- * selected; GP_ELIMIT over budget; GP_ECANCELLED / GP_EDEADLINE. Binning and the user's limit are
- * the caller's (result_bin, result_sort). */
+ * selected; GP_ELIMIT over budget; GP_ECANCELLED / GP_EDEADLINE. Without opts->bin, binning and the
+ * user's limit are the caller's (result_bin, result_sort). */
 gp_status exec_run(const godb_db *db, const query_stmt *stmt, const exec_opts *opts, result *out,
                    gp_err *err) GP_MUST_CHECK;
 

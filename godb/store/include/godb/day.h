@@ -58,6 +58,13 @@ static inline void godb_reader_freep(godb_reader **r)
 gp_status godb_reader_col(godb_reader *r, const godb_day *d, size_t block, godb_col col,
                           const uint8_t **bytes, uint64_t *loaded, gp_err *err) GP_MUST_CHECK;
 
+/* The same for readers that need the front of the column only: at least the first head bytes are
+ * decoded (head of block->raw[col] or more: all). What lies behind is not looked at, so damage
+ * there goes unnoticed. Measured: half the time for IPv4 conditions on mixed blocks. */
+gp_status godb_reader_col_head(godb_reader *r, const godb_day *d, size_t block, godb_col col,
+                               size_t head, const uint8_t **bytes, uint64_t *loaded,
+                               gp_err *err) GP_MUST_CHECK;
+
 /* All eight columns of block i as rows (counters widened). Borrowed until the next call on r. */
 gp_status godb_reader_rows(godb_reader *r, const godb_day *d, size_t block, godb_rows *out,
                            gp_err *err) GP_MUST_CHECK;
