@@ -148,9 +148,9 @@ static gp_status string(toml *t, gp_buf *out)
                 gp_buf_addc(out, (char)next(t));
             return GP_OK;
         }
-        int c = next(t);
-        if (c < 0 || (c == '\n' && !multi))
+        if (peek(t) < 0 || (peek(t) == '\n' && !multi))
             return bad(t, "string is not closed");
+        int c = next(t);
         if (c == 0)
             return bad(t, "NUL in a string");
         if (c == '\\' && quote == '"')
@@ -348,10 +348,12 @@ gp_status goquery_dotenv(const char *text, size_t len, goquery_setting_fn fn, vo
         for (int c; c = peek(&t), c > 0 && (isalnum(c) || strchr("_.-", c));)
             gp_buf_addc(&t.key, (char)next(&t));
         blanks(&t);
-        if (t.key.len == 0 || next(&t) != '=')
+        if (t.key.len == 0 || peek(&t) != '=') {
             st = bad(&t, "expected KEY=VALUE");
-        else
+        } else {
+            next(&t);
             st = dotenv_value(&t);
+        }
     }
     if (st == GP_OK && (t.key.failed || t.value.failed))
         st = gp_fail(err, GP_ENOMEM, 0, "out of memory");

@@ -1,0 +1,314 @@
+"""args_test.py - query-cases.md I and J: flags, configuration, stored queries, logs, errors."""
+import json
+import os
+import re
+
+import support
+
+
+class Flags(support.Case):
+    def test_errors(self):
+        db = ["-d", self.db]
+        self.fails(text="Error running query: no query type or command given")  # J01
+        self.fails(*db, "-i", "eth0", text="no query type")  # J02
+        self.fails("-i", "eth0", "sip", text="db.path is required")  # J03
+        err = self.fails("-d", "nosuchdir", "-i", "eth0", "sip", text="No such file")  # J04
+        self.assertTrue(err.startswith("Error running query: failed to execute query\n\n      Error: "))
+        self.fails("--bogus", "sip", text="Error running query: unknown flag: --bogus\n")  # J05
+        self.fails(*db, "-i", "eth0", "-n", "-5", "sip", text='invalid argument "-5" for "-n, ')  # J06
+        self.fails(*db, "-i", "eth0", "--sum=maybe", "sip", text='for "--sum" flag')  # J12
+        self.fails(*db, "-i", "eth0", "--sum", "true", text="\n    true\n    ^\n")  # J13
+        self.fails(*db, "-i", "eth0", "-f", text="flag needs an argument: 'f' in -f")  # J15
+        self.fails(*db, "-i", "eth0", "-k", "5", "sip", text="duration")  # J18
+        self.fails("--logging.level", "foo", "version", text="unknown log level \"foo\"")  # J34
+        self.fails(*db, "-i", "eth0", "list", text="unknown shorthand flag: 'i' in -i")  # J35
+        self.fails(*db, "-i", "nosuch", "sip", text="Error: no interfaces provided\n")  # B08
+        self.fails(*db, "-i", "eth0", "--color", "red", *self.RANGE, "sip", text='"--color" flag')
+        self.fails("--results.limits", "5", text="(did you mean --results.limit?)")
+
+    def test_argument_errors(self):
+        """The literal example of 7.1."""
+        err = self.fails("-d", self.db, "-i", "wan0", "-c", "dport >= 80 & sipp = 10.1.1.1", "sip,dpt")
+        want = """\
+Error running query: failed to prepare query:
+
+    query (value: sip,dpt)
+    ----------------------
+    invalid query type: 
+    
+    sip,dpt
+        ^
+    unknown attribute
+    
+    condition (value: dport >= 80 & sipp = 10.1.1.1)
+    ------------------------------------------------
+    invalid condition: 
+    
+    dport >= 80 & sipp = 10.1.1.1
+                  ^
+    expected attribute
+"""
+        self.assertTrue(err.startswith(want), err)
+        self.assertIn('"sip" instead of "sipp"', err[len(want):])
+
+    def test_spellings(self):
+        want = self.query("-n", "2", "-e", "csv", "sip")
+        for args in (["-n=2", "-e=csv", "sip"], ["-n2", "-ecsv", "sip"],  # J09, J10
+                     ["-n", "1", "-n", "2", "-e", "csv", "sip"],  # J11
+                     ["sip", "--results.limit=2", "--results.format", "csv"],  # J14
+                     ["-n2", "-ecsv", "sip", "dip"], ["-n2", "-ecsv", "--", "sip"],  # J17
+                     ["-n", "0b10", "-e", "csv", "src"]):
+            self.assertEqual(self.query(*args), want, args)
+        self.assertIn("displayed", self.ok("-d", self.db, "-f", "-1d", "-i", "eth0", "sip"))  # J16
+        self.assertEqual(self.ok("-d", "  %s  " % self.db, *self.RANGE, "-i", "eth0", "-n2", "-ecsv",
+                                 "sip"), want)  # J28
+
+    def test_version_and_help(self):
+        for args in (["-v"], ["-v", "sip"], ["version"], ["--version"]):  # J19
+            self.assertRegex(self.ok(*args), r"^goquery (devel\n|- )")
+        root = self.ok("-h")
+        for args in (["help"], ["help", "nosuch"], ["--help"], ["--bogus=1", "-h"][1:]):  # J20
+            self.assertEqual(self.ok(*args).split("Times (")[0], root.split("Times (")[0], args)
+        self.assertIn("  goquery list [IFACE ...] [flags]\n", self.ok("help", "list"))
+        self.assertEqual(self.ok("help", "list"), self.ok("list", "-h"))
+        for text in (root, self.ok("list", "-h"), self.ok("examples")):
+            self.assertLessEqual(max(len(x) for x in text.splitlines()), 100)
+        self.assertTrue(self.ok("examples").endswith("\n\n"))
+
+    def test_every_flag(self):
+        """Each flag of --help can be typed in each form it shows."""
+        config = self.path("empty.yaml", "{}\n")
+        stored = self.path("stored.json", '{"query":"sip"}')
+        values = {"DURATION": "5s", "N": "5", "PERCENT": "50", "LIST": "eth0", "TIME": "1700000500",
+                  "CONDITION": "dport = 80", "WIDTH": "10m", "KEY": "packets", "FORMAT": "csv",
+                  "WHEN": "never", "HOSTS": "a", "TYPE": "string", "LEVEL": "error",
+                  "ID": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "ADDR": ""}
+        special = {"first": "1700000000", "db.path": self.db, "config": config,
+                   "stored-query": stored, "query.log": self.path("q.log"),
+                   "profiling.output-dir": self.path("profile")}
+        found = re.findall(r"^  (?:-(\w), |    )--([\w.-]+)(?: ([A-Z]+))?", self.ok("-h"), re.M)
+        self.assertGreater(len(found), 40)
+        for letter, name, value in found:
+            base = ["-d", self.db, *self.RANGE, "-i", "eth0"]
+            forms = [["--" + name]] + ([["-" + letter]] if letter else [])
+            if value:
+                text = special.get(name, values.get(value))
+                forms = [["--%s=%s" % (name, text)], ["--" + name, text]]
+                if letter:
+                    forms += [["-%s%s" % (letter, text)], ["-" + letter, text],
+                              ["-%s=%s" % (letter, text)]] if text else []
+            for form in forms:
+                self.assertTrue(self.ok(*base, *form, "sip"), form)
+
+    def test_completion(self):
+        for shell, start in (("bash", "# bash completion for goquery\n"), ("zsh", "#compdef goquery\n"),
+                             ("fish", "# fish"), ("powershell", "# PowerShell")):
+            text = self.ok("completion", shell)
+            self.assertTrue(text.startswith(start), shell)
+            for flag in ("results.limit", "query.server.addr", "json"):
+                self.assertIn(flag, text, shell)
+        for args in ([], ["tcsh"]):
+            self.assertIn("bash|zsh|fish|powershell", self.ok("completion", *args))
+
+    def test_other_name(self):
+        p = os.path.join(os.path.dirname(support.GOQUERY), "goQuery")
+        self.assertTrue(self.run_raw("version", program=p).stdout.startswith("goQuery "))
+
+
+class List(support.Case):
+    def test_table(self):
+        self.assertEqual(self.ok("-d", self.db, "list"), """\
+
+    iface    packets      traffic     flows                   from                     to
+    -----    -------      -------     -----                   ----                     --
+     eth0    51.00        4.91 kB    7.00      2023-11-14 22:10:00    2023-11-14 22:20:00
+     eth1     2.00      355.27 PB    2.00      2023-11-14 22:15:00    2023-11-14 22:20:00
+                                                                                         
+    Total    53.00      355.27 PB    9.00                                                
+
+""")
+        one = self.ok("-d", self.db, "list", "eth1", "nosuch", "-v")
+        self.assertEqual(len(one.splitlines()), 8)
+        self.assertIn("IPv6 flows", one)
+        self.assertNotIn("eth0", one)
+        self.assertEqual(self.ok("-d", self.db, "list", "-e", "csv"), self.ok("-d", self.db, "list"))
+
+    def test_json(self):
+        self.assertEqual(self.ok("-d", self.db, "-e", "json", "list", "eth1"),
+                         '[{"iface":"eth1","time_first":"2023-11-14T22:15:00Z",'
+                         '"time_last":"2023-11-14T22:20:00Z","counts":{"br":400000000000000000,'
+                         '"pr":2},"traffic":{"num_v4_entries":2,"num_v6_entries":0,"num_drops":0}}]\n')
+        self.assertEqual(self.ok("-d", self.db, "list", "nosuch", "--json"), "[]\n")  # J36
+
+    def test_range(self):
+        out = json.loads(self.ok("-d", self.db, "list", "-e", "json", "-l", "1700000100", "eth0"))
+        self.assertEqual(out[0]["counts"]["pr"], 20)
+        out = json.loads(self.ok("-d", self.db, "list", "-e", "json", "-f", "1700000101", "eth0"))
+        self.assertEqual(out[0]["counts"]["pr"], 10)
+
+    def test_errors(self):
+        self.fails("list", text="db.path is required")
+        self.fails("-d", "nosuch", "list", text="No such file")
+        p = self.run_raw("-d", self.db, "list", "nosuch")
+        self.assertEqual((p.returncode, p.stdout), (1, "\n"))  # J36
+        self.fails("-d", self.db, "list", "-f", "foo", text="    first (value: foo)\n")
+        self.fails("-d", self.db, "list", "-f", "5", "-l", "1", text="invalid time interval")
+        empty = self.path("empty")
+        os.makedirs(empty, exist_ok=True)
+        p = self.run_raw("-d", empty, "list")
+        self.assertEqual((p.returncode, p.stdout), (1, "\n"))
+        self.fails("-d", empty, "-i", "any", "sip", text="no interfaces provided")
+
+
+class Config(support.Case):
+    def want(self, *args, env=None):
+        text = self.ok("-i", "eth0", *self.RANGE, "-e", "csv", *args, "sip",
+                       env=support.environment(**env) if env else None)
+        self.assertEqual(len(text.splitlines()), 11, args)
+
+    def test_formats(self):
+        files = {
+            "c.yaml": "db:\n  path: %s\nresults:\n  format: json\n",  # J23, J24
+            "c.yml": "DB.Path: %s\nfoo: [1, {a: b}]\n",
+            "c.json": '{"db": {"path": "%s"}, "query.timeout": "30s"}',
+            "c.toml": '# x\n[db] # y\npath = "%s"\n[[other]]\npath = "no"\n[query]\n'
+                      'timeout = "45s"\nstats = true\nlist = [ "a", {b = 1} ]\n',
+            "d.toml": "db.path = '%s'\n",
+            "e.toml": 'db = { path = """%s""" }\n',
+            "c.env": "# comment\nexport DB_PATH=%s\n",
+            "d.dotenv": 'DB.PATH="%s" # x\n',
+        }
+        for name, text in files.items():
+            self.want("--config", self.path(name, text % self.db))
+
+    def test_errors(self):
+        cases = {
+            "bad.yaml": ("db: [\n", "bad.yaml"),
+            "bad.json": ('{"db": ', "bad.json"),
+            "bad.toml": ("[db\n", "bad.toml: line 1: expected ]"),
+            "str.toml": ('a = 1\ndb.path = "x\n', "str.toml: line 2: string is not closed"),
+            "val.yaml": ("query:\n  timeout: soon\n", "val.yaml, line 2: query.timeout: expected a "
+                                                      "duration"),
+            "stats.toml": ("query.stats = 7\n", "stats.toml, line 1: query.stats: expected true"),
+            "x.txt": ("db.path: /x\n", "unsupported type of configuration file \"txt\""),  # J22
+            "noext": ("", "unsupported type"),
+        }
+        for name, (text, message) in cases.items():
+            for args in (["sip"], ["version"], ["list"]):
+                err = self.fails("--config", self.path(name, text), *args, text=message)
+                self.assertNotIn("Error running query", err, name)
+        self.fails("--config", "missing.yaml", "-v", text="missing.yaml")  # J21
+        self.assertIn("Usage:", self.ok("--config", "missing.yaml", "--help"))
+
+    def test_precedence(self):
+        other = self.path("other")
+        os.makedirs(other, exist_ok=True)
+        good = self.path("good.yaml", "db.path: %s\n" % self.db)
+        bad = self.path("wrong.yaml", "db.path: %s\n" % other)
+        empty = self.path("empty.yaml", "")
+        self.fails("-i", "eth0", "sip", env=support.environment(**{"DB.PATH": self.db}),
+                   text="db.path is required")  # J25
+        self.want("--config", empty, env={"DB.PATH": self.db})  # J26
+        self.want("--config", bad, env={"DB.PATH": self.db})
+        self.want("--config", bad, env={"DB_PATH": self.db})
+        self.want("--config", bad, "-d", self.db, env={"DB.PATH": other})  # J27
+        self.want("--config", good, env={"DB_PATH": ""})
+        blank = self.path("blank.yaml", "db.path: '   '\n")
+        self.fails("--config", blank, "-i", "eth0", "sip", text="db.path is required")
+        stats = self.path("stats.yaml", "query: {stats: true}\n")
+        self.assertIn("Workloads", self.query("--config", stats, "sip"))
+        self.assertNotIn("Workloads", self.query("--config", stats, "--query.stats=false", "sip"))
+
+
+class Server(support.Case):
+    def test_hosts(self):
+        err = self.fails("--query.server.addr", "localhost:1", "-i", "eth0", "sip",
+                         text="list of target hosts is empty")  # J30
+        self.assertEqual(len(err.splitlines()), 2)
+        # the server wins over a database path (J29)
+        self.fails("-d", self.db, "--query.server.addr", "localhost:1", "-i", "eth0", "sip",
+                   text="list of target hosts is empty")
+
+
+class Stored(support.Case):
+    QUERY = '{"query":"sip","ifaces":"eth0","first":"1699999000","last":"1700001000","format":"csv"%s}'
+
+    def stored(self, more, *args, **kw):
+        return self.ok("-d", self.db, "--stored-query", self.path("q.json", self.QUERY % more), *args,
+                       **kw)
+
+    def rows(self, text):
+        return len(text.splitlines()) - 7
+
+    def test_overlay(self):
+        self.assertEqual(self.rows(self.stored(',"num_results":2', "-n", "3")), 2)  # I40
+        self.assertEqual(self.rows(self.stored("", "-n", "3")), 3)  # I41
+        self.assertEqual(self.stored("", "dport"), self.stored(""))  # I42
+        self.assertEqual(self.rows(self.stored(',"NUM_Results":2')), 2)  # I36
+        self.assertEqual(self.rows(self.stored(',"num_results":null,"bogus":[1]', "-n", "3")), 3)
+        text = self.ok("-d", self.db, "--stored-query", "-", stdin=self.QUERY % "" + " trailing")  # I37
+        self.assertEqual(self.rows(text), 4)
+        self.assertEqual(self.rows(self.stored(
+            ',"dns_resolution":{"enabled":false,"timeout":"1s"}')), 4)  # I39
+
+    def test_errors(self):
+        def bad(text, message):
+            self.fails("-d", self.db, "--stored-query", self.path("bad.json", text), text=message)
+        bad(self.QUERY % ',"num_results":-1', "could not decode stored query")  # I34
+        bad('{"query":"sip","first":1456358400}', "first")  # I35
+        for text in ("[]", "", "nojson"):  # I38
+            bad(text, "could not decode stored query")
+        bad(self.QUERY % ',"live":true', "cannot run live query in local DB mode")  # I43
+        self.fails("-d", self.db, "--stored-query", "nosuch.json", text="could not open stored query")
+
+
+class Logs(support.Case):
+    def test_query_log(self):
+        path = self.path("query.log")
+        self.query("--query.log", path, "-c", "dport=80", "sip")
+        self.fails("-d", self.db, "--query.log", path, "-i", "eth0", "sipp")
+        self.ok("-d", self.db, "--query.log", path, "list", "eth0")
+        with open(path, encoding="utf-8") as f:
+            lines = [json.loads(x) for x in f]
+        self.assertEqual([x["msg"] for x in lines],
+                         ["preparing query", "running query", "query finished", "preparing query",
+                          "listing interfaces", "interfaces listed"])
+        for x in lines:
+            self.assertEqual((x["level"], x["version"] != ""), ("info", True))
+            self.assertRegex(x["ts"], r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
+        self.assertEqual(lines[0]["args"]["condition"], "dport=80")
+        self.assertEqual(lines[1]["stmt"]["query_type"], "sip")
+        self.assertEqual(lines[2]["summary"]["hits"], {"displayed": 2, "total": 2})
+        self.assertEqual(lines[4]["args"], "eth0")
+
+    def test_special_files(self):
+        p = self.run_raw("-d", self.db, "-i", "eth0", *self.RANGE, "--query.log", "StdErr", "sip")
+        self.assertEqual([json.loads(x)["msg"] for x in p.stderr.splitlines()],
+                         ["preparing query", "running query", "query finished"])
+        self.assertEqual(self.run_raw("-d", self.db, "-i", "eth0", *self.RANGE, "--query.log", "devnull",
+                                      "sip").stderr, "")
+        p = self.run_raw("-d", self.db, "-i", "eth0", *self.RANGE, "--query.log", "/nonexistent/x", "sip")
+        self.assertEqual(p.returncode, 0)
+        self.assertIn("failed to open query log", p.stderr)
+        self.assertIn("10.0.0.1", p.stdout)
+
+    def test_keepalive(self):
+        p = self.run_raw("-d", self.db, "-i", "eth0", *self.RANGE, "-k", "1ns", "--logging.level", "info",
+                         "-e", "csv", "sip")
+        self.assertEqual(len(p.stdout.splitlines()), 11)  # log lines stay out of the result (U14)
+
+    def test_profile_and_trace(self):
+        out = self.path("p/q")
+        self.query("--profiling.output-dir", out, "sip")
+        self.assertEqual(sorted(os.listdir(out)),
+                         ["goquery_cpu_profile.pprof", "goquery_mem_profile.pprof"])
+        self.assertEqual(os.stat(out).st_mode & 0o777, 0o750)
+        text = self.query("--tracing.enabled", "--tracing.collector.type", "stdout", "--traceparent",
+                          "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "-e", "csv", "sip")
+        span = json.loads(text.splitlines()[-1])
+        self.assertEqual((span["trace_id"], span["parent_span_id"], span["status"]),
+                         ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "ok"))
+
+
+if __name__ == "__main__":
+    support.main()
