@@ -1,5 +1,6 @@
 /* hosts_cmd.c - goquery hosts: what a host selector means to a query server, and its health. */
 #include "gp/mem.h"
+#include "query/json.h"
 #include "query/timearg.h"
 #include "report.h"
 #include "result/print.h"
@@ -34,6 +35,35 @@ static gp_status print_hosts(const wire_host_info *v, size_t n, gp_err *err)
     return st;
 }
 
+static gp_status print_json(const wire_host_info *v, size_t n, gp_err *err)
+{
+    gp_buf b = {0};
+    gp_buf_addc(&b, '[');
+    for (size_t i = 0; i < n; i++) {
+        char since[64];
+        if (i)
+            gp_buf_addc(&b, ',');
+        query_json_object j = query_json_open(&b);
+        query_json_text(&j, "host", v[i].host);
+        query_json_text(&j, "state", v[i].state);
+        query_json_text_opt(&j, "address", v[i].address);
+        query_json_text_opt(&j, "software", v[i].software);
+        query_json_text_opt(&j, "detail", v[i].detail);
+        if (v[i].rtt_us >= 0)
+            query_json_int(&j, "rtt_us", v[i].rtt_us);
+        if (v[i].since_s)
+            query_json_text(&j, "since",
+                            query_time_format_rfc3339(v[i].since_s, 0, since, sizeof since));
+        query_json_close(&j);
+    }
+    gp_buf_adds(&b, "]\n");
+    const char *s = gp_buf_str(&b);
+    if (s)
+        fputs(s, stdout);
+    gp_buf_free(&b);
+    return s ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "out of memory");
+}
+
 int goquery_hosts(void *opts, const cli_line *line)
 {
     const goquery_opts *o = opts;
@@ -52,7 +82,8 @@ int goquery_hosts(void *opts, const cli_line *line)
     if (st == GP_OK && n == 0)
         st = gp_fail(&err, GP_ENOTFOUND, 0, "\"%s\" selects no hosts", server.r.hosts);
     if (st == GP_OK)
-        st = print_hosts(v, n, &err);
+        st = o->json || strcmp(o->format, "json") == 0 ? print_json(v, n, &err)
+                                                       : print_hosts(v, n, &err);
     wire_hosts_free(v, owner);
     goquery_server_close(&server);
     return st == GP_OK ? 0 : goquery_fail("%s", err.msg);

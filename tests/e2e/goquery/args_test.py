@@ -81,7 +81,7 @@ Error running query: failed to prepare query:
         stored = self.path("stored.json", '{"query":"sip"}')
         values = {"DURATION": "5s", "N": "5", "PERCENT": "50", "LIST": "eth0", "TIME": "1700000500",
                   "CONDITION": "dport = 80", "WIDTH": "10m", "KEY": "packets", "FORMAT": "csv",
-                  "WHEN": "never", "HOSTS": "a", "TYPE": "string", "LEVEL": "error",
+                  "WHEN": "never", "HOSTS": "a", "NAME": "x", "FILE": "unused", "TYPE": "string", "LEVEL": "error",
                   "ID": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "ADDR": ""}
         special = {"first": "1700000000", "db.path": self.db, "config": config,
                    "stored-query": stored, "query.log": self.path("q.log"),

@@ -1,0 +1,217 @@
+"""fleet_test.py - goquery's server mode with real daemons: two agents, an aggregator, keys, failures."""
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import time
+
+import support
+
+BIN = os.path.dirname(support.GOQUERY)
+ETH0 = "\n".join(x for x in support.FLOWS_M.splitlines() if ",eth0," in x) + "\n"
+ETH1 = "\n".join(x for x in support.FLOWS_M.splitlines() if ",eth1," in x) + "\n"
+
+
+class Daemon:
+    """A program that says "listening on ADDR" on standard output."""
+
+    def __init__(self, log, *args):
+        self.log = open(log, "wb")
+        self.p = subprocess.Popen([os.path.join(BIN, args[0]), *args[1:]], stdout=subprocess.PIPE,
+                                  stderr=self.log, env=support.environment())
+        self.addr, text, end = None, b"", time.monotonic() + 20
+        while self.addr is None and time.monotonic() < end:
+            if not select.select([self.p.stdout], [], [], 0.5)[0]:
+                continue
+            part = os.read(self.p.stdout.fileno(), 4096)
+            text += part
+            found = re.search(rb"listening on (\S+)\n", text)
+            if found:
+                self.addr = found[1].decode()
+            if not part:
+                break
+        if self.addr is None:
+            self.stop()
+            with open(log, encoding="utf-8", errors="replace") as f:
+                raise AssertionError("%s did not start: %s" % (args[0], f.read()))
+
+    def stop(self):
+        self.p.send_signal(signal.SIGCONT)
+        self.p.terminate()
+        try:
+            self.p.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.p.kill()
+            self.p.wait()
+        self.p.stdout.close()
+        self.log.close()
+
+
+class Fleet(support.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.daemons = []
+        cls.addClassCleanup(cls.stop_all)
+        pubs = []
+        for kind, name in (("agent", "edge-7"), ("agent", "edge-8"), ("aggregator", "agg"),
+                           ("user", "alice"), ("user", "mallory")):
+            key = os.path.join(cls.dir, name + ".key")
+            subprocess.run([os.path.join(BIN, "gpkey"), "-q", "new", kind, name, "-o", key], check=True,
+                           env=support.environment(), timeout=30)
+            if name != "mallory":
+                pubs.append(key[:-4] + ".pub" if os.path.exists(key[:-4] + ".pub") else key + ".pub")
+        cls.trusted = os.path.join(cls.dir, "trusted_keys")
+        subprocess.run([os.path.join(BIN, "gpkey"), "-q", "trust", *pubs, "--into", cls.trusted],
+                       check=True, env=support.environment(), timeout=30, cwd=cls.dir)
+        table = ""
+        for name, flows in (("edge-7", ETH0), ("edge-8", ETH1)):
+            db = os.path.join(cls.dir, "db-" + name)
+            support.make_db(db, flows)
+            d = Daemon(os.path.join(cls.dir, name + ".log"), "goprobe", "serve", "--db", db, "--key",
+                       os.path.join(cls.dir, name + ".key"), "--trusted-keys", cls.trusted, "--host-id",
+                       "id-" + name, "--listen", "tcp://127.0.0.1:0")
+            cls.daemons.append(d)
+            table += "%s:\n  addr: %s\n" % (name, d.addr)
+        table += "edge-9:\n  addr: tcp://127.0.0.1:1\n"
+        endpoints = os.path.join(cls.dir, "endpoints.yaml")
+        with open(endpoints, "w", encoding="utf-8") as f:
+            f.write(table)
+        cls.agg = Daemon(os.path.join(cls.dir, "agg.log"), "global-query", "server", "--server.addr",
+                         "tcp://127.0.0.1:0", "--identity.key", os.path.join(cls.dir, "agg.key"),
+                         "--identity.trusted_keys", cls.trusted, "--querier.config", endpoints)
+        cls.daemons.append(cls.agg)
+
+    @classmethod
+    def stop_all(cls):
+        for d in reversed(cls.daemons):
+            d.stop()
+
+    def args(self, *more, user="alice", addr=None):
+        return ["--query.server.addr", addr or self.agg.addr, "--identity.key",
+                self.path(user + ".key"), "--identity.trusted_keys", self.trusted, *more]
+
+    def ask(self, *more, **kw):
+        return self.ok(*self.args("-i", "any", *self.RANGE, *more), **kw)
+
+    def test_table(self):
+        """Hosts get their column by themselves; a dead host is one line, and no failure."""
+        text = self.ask("-q", "edge-7,edge-8,edge-9", "--in", "-n", "3", "-c", "dport = 80", "apps_port")
+        text = re.sub(r" in [0-9.]+m?s\n", " in 1ms\n", text)
+        first, rest = text.split("\n", 1)
+        self.assertRegex(first, r'^Host edge-9 returned with error "unreachable": .')
+        self.assertEqual(rest, """\
+
+                               packets             bytes       
+    host  iface  dport  proto       in      %         in      %
+  edge-8   eth1     80    143      1     4.00  266.45 PB  75.00
+  edge-8   eth1     80    TCP      1     4.00   88.82 PB  25.00
+  edge-7   eth0     80    TCP     23    92.00    2.25 kB   0.00
+                                                               
+                                  25           355.27 PB       
+
+Timespan           : [2023-11-14 22:10:00, 2023-11-14 22:20:00] (10m0s)
+Interfaces / Hosts : 2 queried on 3 hosts: 2 ok / 0 empty / 1 error
+Sorted by          : accumulated data volume (received only)
+Conditions         : dport = 80
+Query stats        : displayed top 3 hits out of 3 in 1ms
+
+""")
+
+    def test_formats(self):
+        csv = self.ask("-q", "any,!edge-9", "-e", "csv", "--sum", "talk_src")
+        self.assertEqual(csv.splitlines()[0], "iface,sip,packets,%,data vol.,%")
+        r = json.loads(self.ask("-q", "edge-7,edge-8", "-e", "json", "sip"))
+        self.assertNotIn("hostname", r)
+        self.assertEqual(r["hosts_statuses"], {"edge-7": {"code": "ok"}, "edge-8": {"code": "ok"}})
+        self.assertEqual(r["summary"]["interfaces"], ["eth0", "eth1"])
+        self.assertEqual(r["summary"]["totals"],
+                         {"br": 400000000000002968, "bs": 2060, "pr": 32, "ps": 21})
+        self.assertEqual({(x["labels"]["host"], x["labels"]["host_id"]) for x in r["rows"]},
+                         {("edge-7", "id-edge-7"), ("edge-8", "id-edge-8")})
+        # a key of the user's that lies in the usual place needs no flags
+        home = self.path("home")
+        os.makedirs(os.path.join(home, ".config", "fleetprobe"), exist_ok=True)
+        for a, b in (("alice.key", "user.key"), ("trusted_keys", "trusted_keys")):
+            link = os.path.join(home, ".config", "fleetprobe", b)
+            if not os.path.exists(link):
+                os.symlink(self.path(a), link)
+        same = self.ok("--query.server.addr", self.agg.addr, "-i", "any", *self.RANGE, "-q",
+                       "any,!edge-9", "-e", "csv", "--sum", "talk_src",
+                       env=support.environment(HOME=home))
+        self.assertEqual(same, csv)
+
+    def test_merge_hosts(self):
+        csv = self.ask("-q", "edge-7,edge-8", "--merge-hosts", "-e", "csv", "--sum", "-c", "proto = tcp",
+                       "iface,proto")
+        self.assertEqual(csv.splitlines()[1:3], ["eth1,TCP,1,2.08,100000000000000000,100.00",
+                                                 "eth0,TCP,47,97.92,4700,0.00"])
+        self.assertNotIn("host", self.ask("-q", "edge-7,edge-8", "--merge-hosts", "sip").split("\n\n")[0])
+
+    def test_empty(self):
+        text = self.ask("-q", "edge-7", "-c", "dport = 9", "sip")
+        self.assertTrue(text.startswith('Status "empty": query returned no results\n\nTimespan'), text)
+        text = self.ok(*self.args("-q", "edge-7", "-i", "eth0", "-f", "1600000000", "-l", "1600000300",
+                                  "sip"))
+        self.assertTrue(text.startswith('Status "missing data": no data available'), text)
+
+    def test_exit_codes(self):
+        p = self.run_raw(*self.args("-i", "any", *self.RANGE, "-q", "edge-7,edge-9", "--strict", "-e",
+                                    "csv", "sip"))
+        self.assertEqual(p.returncode, 3)
+        self.assertIn('Host edge-9 returned with error "unreachable"', p.stderr)
+        self.assertIn("10.0.0.1", p.stdout)
+        self.assertEqual(self.run_raw(*self.args("-i", "any", *self.RANGE, "-q", "edge-7", "--strict",
+                                                 "sip")).returncode, 0)
+        self.fails(*self.args("-i", "any", *self.RANGE, "-q", "edge-7,edge-9", "--min-hosts", "2", "sip"),
+                   text="failed to execute query")
+
+    def test_refusals(self):
+        base = ["-i", "any", *self.RANGE, "-q", "edge-7", "sip"]
+        err = self.fails(*self.args(*base, user="mallory"), text="failed to execute query")
+        self.assertIn("\n      Error: ", err)
+        self.fails("--query.server.addr", self.agg.addr, *base, text="--identity.key")
+        self.fails("--query.server.addr", "http://localhost:1", *base, text="HTTP is not spoken")
+        self.fails(*self.args(*base, addr="tcp://127.0.0.1:1"), text="127.0.0.1:1")
+        self.fails("--query.server.addr", self.agg.addr, "--identity.key", "nosuch.key", *base,
+                   text="nosuch.key")
+
+    def test_one_agent(self):
+        """An agent speaks the same language as an aggregator."""
+        r = json.loads(self.ok(*self.args("-i", "eth0", *self.RANGE, "-q", "edge-7", "-e", "json", "sip",
+                                          addr=self.daemons[0].addr)))
+        self.assertEqual(len(r["rows"]), 4)
+
+    def test_hosts(self):
+        table = self.ok(*self.args("hosts"))
+        self.assertRegex(table, r"\n +edge-7 +\w+ +tcp://127")
+        v = json.loads(self.ok(*self.args("hosts", "edge-8", "-e", "json")))
+        self.assertEqual([x["host"] for x in v], ["edge-8"])
+        self.fails("hosts", text="--query.server.addr")
+
+    def test_config(self):
+        path = self.path("fleet.yaml", "query:\n  server.addr: %s\nidentity:\n  key: %s\n"
+                                       "  trusted_keys: %s\n" % (self.agg.addr, self.path("alice.key"),
+                                                                 self.trusted))
+        text = self.ok("--config", path, "-q", "edge-8", "-i", "any", *self.RANGE, "-e", "csv", "sip")
+        self.assertIn("10.0.0.7", text)
+
+    def test_stopped_host(self):
+        """A host that does not answer costs --max-wait, not for ever."""
+        self.daemons[1].p.send_signal(signal.SIGSTOP)
+        try:
+            start = time.monotonic()
+            p = self.run_raw(*self.args("-i", "any", *self.RANGE, "-q", "edge-7,edge-8", "--max-wait",
+                                        "700ms", "-e", "csv", "sip"))
+            self.assertLess(time.monotonic() - start, 15)
+        finally:
+            self.daemons[1].p.send_signal(signal.SIGCONT)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        self.assertRegex(p.stderr, r'Host edge-8 returned with error "(timeout|unreachable)"')
+        self.assertIn("10.0.0.1", p.stdout)
+
+
+if __name__ == "__main__":
+    support.main()
