@@ -67,10 +67,11 @@ static gp_status identify(answer *a, const wire_answer *m, auth_peer *who, gp_er
 
 static int add_overflows(result_counters *t, const result_counters *c)
 {
-    return __builtin_add_overflow(t->bytes_rcvd, c->bytes_rcvd, &t->bytes_rcvd) |
-           __builtin_add_overflow(t->bytes_sent, c->bytes_sent, &t->bytes_sent) |
-           __builtin_add_overflow(t->pkts_rcvd, c->pkts_rcvd, &t->pkts_rcvd) |
-           __builtin_add_overflow(t->pkts_sent, c->pkts_sent, &t->pkts_sent);
+    int over = __builtin_add_overflow(t->bytes_rcvd, c->bytes_rcvd, &t->bytes_rcvd);
+    over += __builtin_add_overflow(t->bytes_sent, c->bytes_sent, &t->bytes_sent);
+    over += __builtin_add_overflow(t->pkts_rcvd, c->pkts_rcvd, &t->pkts_rcvd);
+    over += __builtin_add_overflow(t->pkts_sent, c->pkts_sent, &t->pkts_sent);
+    return over;
 }
 
 static gp_status add_trailer(answer *a, const wire_answer *m, gp_err *err)

@@ -75,6 +75,7 @@ void rt_node_mark(const rt_node *n)
         rt_node_mark(n->values[i]);
 }
 
+GP_PRINTF(3, 0)
 static gp_status fail_v(const rt_node *n, gp_err *err, const char *fmt, va_list ap)
 {
     char text[200];
