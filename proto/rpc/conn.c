@@ -46,8 +46,8 @@ gp_status rpc_conn_new(rpc_runtime *rt, rpc_link *l, rpc_listener *listener, str
     gp_status st = c ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "connection: out of memory");
     static const char prologue[] = "fleetprobe-noise-v1";
     if (st == GP_OK)
-        st =
-            auth_noise_new(rt->id, listener == NULL, prologue, sizeof prologue - 1, &c->noise, err);
+        st = auth_noise_new(rpc_own_id(rt, listener), listener == NULL, prologue,
+                            sizeof prologue - 1, &c->noise, err);
     if (st != GP_OK) {
         l->ops->close(l);
         l->ops->free(l);

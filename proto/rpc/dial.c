@@ -33,6 +33,7 @@ struct rpc_dial {
     char addr[MAX_ADDRS][RPC_ADDR_MAX];
     size_t n_addr, at;
     gp_deadline deadline;
+    const rpc_service *offers;
     auth_kind want_kind;
     char want_name[65];
     int has_name;
@@ -179,6 +180,7 @@ static void begin_handshake(struct rpc_dial *d)
         finish(d, NULL);
         return;
     }
+    c->offers = d->offers;
     rpc_conn_ref(c);
     d->conn = c;
     rpc_conn_ref(c); /* d may be gone when start returns */
@@ -271,6 +273,7 @@ gp_status rpc_dial_async(rpc_runtime *rt, const rpc_dial_opts *o, rpc_dial_done 
     gp_deadline most = gp_deadline_in_ms(rt->o.handshake_ms);
     d->rt = rt;
     d->deadline = o->deadline < most ? o->deadline : most;
+    d->offers = o->service;
     d->want_kind = o->want_kind;
     d->has_name = o->want_name != NULL;
     snprintf(d->want_name, sizeof d->want_name, "%s", o->want_name ? o->want_name : "");

@@ -102,10 +102,24 @@ static gp_status check_wanted(rpc_conn *c, gp_err *err)
     return st;
 }
 
+/* The peer's place in the fair queue; every connection on which it may call needs one. */
+static gp_status join_peer(rpc_conn *c, gp_err *err)
+{
+    int full = 0;
+    c->peer_entry = rpc_peer_get(c->rt->sched, c->peer.sign_pk, c->rt->o.max_conns_per_peer, &full);
+    if (c->peer_entry)
+        return GP_OK;
+    return gp_fail(err, full ? GP_ELIMIT : GP_ENOMEM, 0,
+                   "'%s' has too many connections already (%u)", c->peer.name,
+                   c->rt->o.max_conns_per_peer);
+}
+
 static gp_status dialer_message(rpc_conn *c, const auth_hello *h, gp_err *err)
 {
     GP_TRY(identify(c, h, err));
     GP_TRY(check_wanted(c, err));
+    if (c->offers)
+        GP_TRY(join_peer(c, err));
     GP_TRY(send_hello(c, c->rt->anonymous ? NULL : c->rt->id, err));
     c->r.stage = RS_WELCOME;
     return GP_OK;
@@ -148,17 +162,9 @@ static void verdict(rpc_conn *c, gp_status st, const char *text)
 static void listener_third(rpc_conn *c, const auth_hello *h)
 {
     gp_err err = {0};
-    int full = 0;
     gp_status st = identify(c, h, &err);
-    if (st == GP_OK) {
-        rpc_peer *p =
-            rpc_peer_get(c->rt->sched, c->peer.sign_pk, c->rt->o.max_conns_per_peer, &full);
-        if (!p)
-            st = gp_fail(&err, full ? GP_ELIMIT : GP_ENOMEM, 0,
-                         "'%s' has too many connections already (%u)", c->peer.name,
-                         c->rt->o.max_conns_per_peer);
-        c->peer_entry = p;
-    }
+    if (st == GP_OK)
+        st = join_peer(c, &err);
     verdict(c, st, st == GP_OK ? "" : err.msg);
 }
 
@@ -177,7 +183,7 @@ gp_status rpc_hs_message(rpc_conn *c, const uint8_t *msg, size_t len, gp_err *er
         st = same ? dialer_message(c, &h, err) : GP_EUNSUPPORTED;
     } else if (!auth_noise_done(c->noise)) {
         /* Answer even a version that we do not speak: the dialer then learns ours. */
-        st = send_hello(c, c->rt->id, err);
+        st = send_hello(c, rpc_own_id(c->rt, c->listener), err);
     } else if (!same) {
         verdict(c, GP_EUNSUPPORTED, err->msg);
     } else {

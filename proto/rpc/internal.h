@@ -32,7 +32,8 @@ typedef struct rpc_listener {
     const rpc_method *methods;
     size_t n_methods;
     void *ctx;
-    int local; /* ipc:// */
+    const auth_identity *id; /* NULL: the runtime's */
+    int local;               /* ipc:// */
 } rpc_listener;
 
 struct rpc_runtime {
@@ -121,8 +122,9 @@ struct rpc_conn {
     rpc_runtime *rt;
     rpc_link *link;
     auth_noise *noise;
-    rpc_listener *listener; /* NULL: dialed */
-    struct rpc_dial *dial;  /* waits for the outcome of the handshake; protected by lock */
+    rpc_listener *listener;    /* NULL: dialed */
+    const rpc_service *offers; /* dialed: what the peer may call; NULL: nothing */
+    struct rpc_dial *dial;     /* waits for the outcome of the handshake; protected by lock */
     int dialer, local_ok, local;
     atomic_uint refs;
     atomic_uint io; /* operations under way, + 1 until shut down; the link is freed at 0 */
@@ -149,6 +151,12 @@ struct rpc_conn {
     rpc_writer w;
     rpc_reader r;
 };
+
+/* Who we are on this connection. */
+static inline const auth_identity *rpc_own_id(const rpc_runtime *rt, const rpc_listener *l)
+{
+    return l && l->id ? l->id : rt->id;
+}
 
 /* Make a connection over l (owned from then on, in any case). listener NULL: we dialed. */
 gp_status rpc_conn_new(rpc_runtime *rt, rpc_link *l, rpc_listener *listener, struct rpc_dial *dial,

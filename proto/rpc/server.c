@@ -78,6 +78,13 @@ static void accepted(void *ctx, rpc_link *l)
 gp_status rpc_listen(rpc_runtime *rt, const char *addr, const rpc_method *methods, size_t n,
                      void *ctx, char *bound, size_t bound_cap, gp_err *err)
 {
+    const rpc_service s = {.methods = methods, .n_methods = n, .ctx = ctx};
+    return rpc_listen_service(rt, addr, &s, bound, bound_cap, err);
+}
+
+gp_status rpc_listen_service(rpc_runtime *rt, const char *addr, const rpc_service *service,
+                             char *bound, size_t bound_cap, gp_err *err)
+{
     rpc_addr a;
     char text[MAX_ADDRS][RPC_ADDR_MAX];
     size_t n_addr = 0;
@@ -86,7 +93,12 @@ gp_status rpc_listen(rpc_runtime *rt, const char *addr, const rpc_method *method
     rpc_listener *lis = gp_calloc(1, sizeof *lis);
     if (!lis)
         return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", addr);
-    *lis = (rpc_listener){.rt = rt, .methods = methods, .n_methods = n, .ctx = ctx, .local = a.ipc};
+    *lis = (rpc_listener){.rt = rt,
+                          .methods = service->methods,
+                          .n_methods = service->n_methods,
+                          .ctx = service->ctx,
+                          .id = service->identity,
+                          .local = a.ipc};
     pthread_mutex_lock(&rt->lock);
     lis->next = rt->listeners;
     rt->listeners = lis;

@@ -23,12 +23,20 @@ struct rpc_stream {
 
 static const rpc_method *find_method(const rpc_conn *c, const rpc_call_head *ch)
 {
-    const rpc_listener *l = c->listener;
-    for (size_t i = 0; l && i < l->n_methods; i++)
-        if (strlen(l->methods[i].name) == ch->method_len &&
-            memcmp(l->methods[i].name, ch->method, ch->method_len) == 0)
-            return &l->methods[i];
+    const rpc_method *m = c->listener ? c->listener->methods
+                          : c->offers ? c->offers->methods
+                                      : NULL;
+    size_t n = c->listener ? c->listener->n_methods : c->offers ? c->offers->n_methods : 0;
+    for (size_t i = 0; i < n; i++)
+        if (strlen(m[i].name) == ch->method_len &&
+            memcmp(m[i].name, ch->method, ch->method_len) == 0)
+            return &m[i];
     return NULL;
+}
+
+static void *handler_ctx(const rpc_conn *c)
+{
+    return c->listener ? c->listener->ctx : c->offers->ctx;
 }
 
 /* Why this call is not served, as a code and text; RPC_OK when it is. Lock held. */
@@ -177,7 +185,7 @@ static void run(void *arg)
     gp_status st = gp_cancel_check(&s->cancel);
     rpc_code code;
     if (st == GP_OK)
-        code = s->method->handler(s->conn->listener->ctx, s, s->req, s->req_len, &text);
+        code = s->method->handler(handler_ctx(s->conn), s, s->req, s->req_len, &text);
     else
         code = rpc_code_from_status(st); /* over before its turn came */
     const char *t = gp_buf_str(&text);
@@ -197,6 +205,12 @@ void rpc_stream_run(struct rpc_stream *s)
 const auth_peer *rpc_stream_peer(const rpc_stream *s)
 {
     return &s->conn->peer;
+}
+
+rpc_conn *rpc_stream_conn(rpc_stream *s)
+{
+    rpc_conn_ref(s->conn);
+    return s->conn;
 }
 
 gp_deadline rpc_stream_deadline(const rpc_stream *s)

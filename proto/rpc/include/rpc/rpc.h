@@ -69,6 +69,7 @@ void rpc_runtime_free(rpc_runtime *rt, int64_t drain_ms);
 
 /* ---- server ---- */
 
+typedef struct rpc_conn rpc_conn; /* an authenticated connection; counted references inside calls */
 typedef struct rpc_stream rpc_stream; /* one call being served; valid until the handler returns */
 
 /* Handler: answer with rpc_stream_send() any number of times; the returned code and text end the
@@ -89,8 +90,22 @@ typedef struct rpc_method {
 gp_status rpc_listen(rpc_runtime *rt, const char *addr, const rpc_method *methods, size_t n,
                      void *ctx, char *bound, size_t bound_cap, gp_err *err) GP_MUST_CHECK;
 
+/* What a connection offers to its peer; borrowed for the life of the runtime. */
+typedef struct rpc_service {
+    const rpc_method *methods;
+    size_t n_methods;
+    void *ctx;                     /* of the handlers */
+    const auth_identity *identity; /* shown on connections accepted for it; NULL: the runtime's */
+} rpc_service;
+/* rpc_listen() for a service; many may share one runtime, each with an identity of its own. */
+gp_status rpc_listen_service(rpc_runtime *rt, const char *addr, const rpc_service *service,
+                             char *bound, size_t bound_cap, gp_err *err) GP_MUST_CHECK;
+
 const auth_peer *rpc_stream_peer(const rpc_stream *s);
 gp_deadline rpc_stream_deadline(const rpc_stream *s);
+/* The connection the call came over, to call back on it, with a reference of its own: give it back
+ * with rpc_conn_close(), which ends the connection. */
+rpc_conn *rpc_stream_conn(rpc_stream *s);
 /* Set when the caller cancelled, the deadline passed or the connection broke; poll it, or hand it
  * to the engine. Valid while the handler runs. */
 gp_cancel *rpc_stream_cancel(rpc_stream *s);
@@ -100,13 +115,13 @@ gp_status rpc_stream_send(rpc_stream *s, const void *msg, size_t len, gp_err *er
 
 /* ---- client ---- */
 
-typedef struct rpc_conn rpc_conn; /* an authenticated connection; counted references inside calls */
-
 typedef struct rpc_dial_opts {
-    const char *addr;      /* tcp://host:port (numeric or a name), ipc:///path */
-    gp_deadline deadline;  /* for dial and handshake */
-    auth_kind want_kind;   /* AUTH_KIND_NONE = any trusted */
-    const char *want_name; /* expected peer name; NULL = any trusted */
+    const char *addr;           /* tcp://host:port (numeric or a name), ipc:///path */
+    gp_deadline deadline;       /* for dial and handshake */
+    auth_kind want_kind;        /* AUTH_KIND_NONE = any trusted */
+    const char *want_name;      /* expected peer name; NULL = any trusted */
+    const rpc_service *service; /* what the peer may call over this connection; NULL: nothing. Its
+                                   identity is not looked at */
 } rpc_dial_opts;
 /* Blocking dial with handshake. GP_EDENIED when the peer is not trusted or not the one wanted or
  * does not trust us; GP_EUNAVAILABLE, GP_EDEADLINE otherwise. */
