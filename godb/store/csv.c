@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { HAS_V4 = 1, HAS_V6 = 2 }; /* versions among the addresses of a row */
+
 static const char *const names[GODB_CSV_N_COLS] = {
     [GODB_CSV_TIME] = "time",
     [GODB_CSV_IFACE] = "iface",
@@ -264,7 +266,7 @@ static const char *read_addr(godb_csv_field f, godb_csv_row *row, int dst, unsig
         a.family = 4;
     }
     memcpy(out, a.bytes, 16);
-    *families |= a.family;
+    *families |= a.family == 4 ? HAS_V4 : HAS_V6;
     return NULL;
 }
 
@@ -328,14 +330,21 @@ static godb_csv_result read_fields(godb_csv_parser *p, godb_csv_row *row)
     /* A missing address column is 0.0.0.0, which is IPv4 like any other. */
     if ((p->schema.mask & (1u << GODB_CSV_SIP | 1u << GODB_CSV_DIP)) !=
         (1u << GODB_CSV_SIP | 1u << GODB_CSV_DIP))
-        families |= 4;
-    if (families == (4 | 6)) {
+        families |= HAS_V4;
+    if (families == (HAS_V4 | HAS_V6)) {
         p->why = "mixes IPv4 and IPv6 addresses";
         p->why_col = GODB_CSV_IGNORED;
         return GODB_CSV_SKIP;
     }
-    row->row.family = (uint8_t)families;
+    row->row.family = families == HAS_V6 ? 6 : 4;
     return GODB_CSV_ROW;
+}
+
+godb_csv_result godb_csv_careful(godb_csv_parser *p, const char **at, const char *end, int last,
+                                 godb_csv_row *row, gp_err *err)
+{
+    godb_csv_result r = godb_csv_split(p, at, end, last, err);
+    return r == GODB_CSV_ROW ? read_fields(p, row) : r;
 }
 
 godb_csv_result godb_csv_next(godb_csv_parser *p, const char **at, const char *end, int last,
@@ -346,6 +355,5 @@ godb_csv_result godb_csv_next(godb_csv_parser *p, const char **at, const char *e
         if (quick != GODB_CSV_MORE)
             return quick;
     }
-    godb_csv_result r = godb_csv_split(p, at, end, last, err);
-    return r == GODB_CSV_ROW ? read_fields(p, row) : r;
+    return godb_csv_careful(p, at, end, last, row, err);
 }

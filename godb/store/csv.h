@@ -74,7 +74,8 @@ typedef struct godb_csv_parser {
 void godb_csv_free(godb_csv_parser *p);
 
 /* Read one record from *at; it ends at or before end. last: the input ends there, otherwise bytes
- * behind the last line break wait for more text. On ROW, EMPTY and SKIP *at moves behind it. */
+ * behind the last line break wait for more text. On ROW, EMPTY and SKIP *at moves behind it.
+ * *row: zeroed before the first call, then left alone, as columns that are not there stay zero. */
 godb_csv_result godb_csv_next(godb_csv_parser *p, const char **at, const char *end, int last,
                               godb_csv_row *row, gp_err *err);
 
@@ -89,6 +90,9 @@ gp_status godb_csv_set_schema(godb_csv_parser *p, int iface_given, gp_err *err) 
 /* Column name as in a heading, e.g. "data vol. received". */
 const char *godb_csv_col_name(godb_csv_col c);
 
+/* The same without the quick way. */
+godb_csv_result godb_csv_careful(godb_csv_parser *p, const char **at, const char *end, int last,
+                                 godb_csv_row *row, gp_err *err);
 /* The quick way through an ordinary record: MORE stands for "look at it with care". The byte before
  * end must be a line break. */
 godb_csv_result godb_csv_quick(godb_csv_parser *p, const char **at, const char *end,

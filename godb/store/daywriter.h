@@ -29,7 +29,6 @@ typedef struct godb_daywriter {
 typedef struct godb_encoded {
     godb_block block; /* time, rows, drops, codec, stored, raw */
     const uint8_t *payload[GODB_N_COLS];
-    const uint8_t *raw[GODB_N_ATTRS]; /* attribute columns before compression, block.raw[] bytes */
     uint64_t sums[GODB_N_COUNTERS];
 } godb_encoded;
 

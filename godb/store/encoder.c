@@ -41,6 +41,12 @@ static int rising(const godb_rows *r, size_t from, size_t to, size_t off, size_t
     return 1;
 }
 
+int godb_rows_in_order(const godb_rows *r)
+{
+    size_t v4 = r->n_v4, v6 = r->n_v6;
+    return rising(r, 0, v4, 0, 4) && rising(r, v4, v4 + v6, 4 * v4, 16);
+}
+
 static gp_status check_rows(int64_t time_s, const godb_rows *r, gp_err *err)
 {
     uint64_t v4 = r->n_v4, v6 = r->n_v6;
@@ -50,7 +56,7 @@ static gp_status check_rows(int64_t time_s, const godb_rows *r, gp_err *err)
     if (4 * v4 + 16 * v6 > UINT32_MAX || 1 + 8 * (v4 + v6) > UINT32_MAX)
         return gp_fail(err, GP_ELIMIT, 0, "%llu rows are too many for one block",
                        (unsigned long long)(v4 + v6));
-    if (!rising(r, 0, v4, 0, 4) || !rising(r, v4, v4 + v6, 4 * v4, 16))
+    if (!godb_rows_in_order(r))
         return gp_fail(err, GP_EINVAL, 0, "rows of block %lld are not in strictly rising key order",
                        (long long)time_s);
     return GP_OK;
@@ -97,7 +103,6 @@ gp_status godb_encode_rows(godb_encoder *x, uint8_t codec, int level, int64_t ti
                                   .n_v6 = r->n_v6,
                                   .drops = drops > UINT32_MAX ? UINT32_MAX : (uint32_t)drops}};
     for (int c = 0; c < GODB_N_ATTRS; c++) {
-        e->raw[c] = attr[c];
         GP_TRY(encode_column(&t, (godb_col)c, attr[c], len[c], err));
     }
     for (int k = 0; k < GODB_N_COUNTERS; k++) {
@@ -123,7 +128,6 @@ gp_status godb_encode_raw(godb_encoder *x, uint8_t codec, int level, const godb_
     *e = (godb_encoded){
         .block = {.time_s = b->time_s, .n_v4 = b->n_v4, .n_v6 = b->n_v6, .drops = b->drops}};
     for (int c = 0; c < GODB_N_ATTRS; c++) {
-        e->raw[c] = raw[c];
         GP_TRY(encode_column(&t, (godb_col)c, raw[c], b->raw[c], err));
     }
     for (int k = 0; k < GODB_N_COUNTERS; k++) {

@@ -21,10 +21,13 @@ void godb_encoder_free(godb_encoder *x);
 void godb_payload_free(godb_payload *p);
 
 /* Check rows (order, limits: GP_EINVAL, GP_ELIMIT) and encode them with codec and level. *e points
- * into p and into rows->sip, dip, proto and dport, so it lives as long as both. */
+ * into p. */
 gp_status godb_encode_rows(godb_encoder *x, uint8_t codec, int level, int64_t time_s,
                            const godb_rows *rows, uint64_t drops, godb_payload *p, godb_encoded *e,
                            gp_err *err) GP_MUST_CHECK;
+
+/* 1 if rows rise strictly by (sip, dip, dport, proto) within each family, as blocks must (3.2). */
+int godb_rows_in_order(const godb_rows *rows);
 
 /* Encode raw columns of an existing block (as godb_reader_col() gives them, of b->raw[] bytes each)
  * anew: time, rows and drops as in *b, rows in the order they have. */

@@ -28,7 +28,7 @@ struct block {
     const char *iface_name; /* borrowed from the names */
     int64_t time_s;
     uint64_t line, rows;
-    godb_sorter *sorter; /* owned; keeps what encoded points to */
+    godb_sorter *sorter; /* owned */
     godb_payload payload;
     godb_encoded encoded;
 };

@@ -13,7 +13,7 @@ typedef struct godb_export_stats {
     uint64_t bad_blocks;   /* could not be read and are missing */
     uint64_t bad_days;
     uint64_t drops;      /* dropped packets, which CSV cannot carry */
-    char first_bad[200]; /* text of the first bad block or day, "" without one */
+    char first_bad[256]; /* text of the first bad block or day, "" without one */
 } godb_export_stats;
 
 typedef struct godb_export_opts {
