@@ -83,10 +83,17 @@ static void test_half_open(void **state)
     }
     check_alive(&k);
     rpc_counters c;
-    rpc_runtime_counters(k.server, &c);
-    print_message("%zu half-open connections: +%ld KiB, %lu dropped for newer ones\n", n,
-                  rss_kib() - before, (unsigned long)c.handshake_failed);
-    assert_true(c.handshake_failed + HALF_OPEN_MAX + 64 >= n);
+    for (int i = 0; i < 3000; i++) { /* those in the kernel's backlog come later, or never */
+        rpc_runtime_counters(k.server, &c);
+        if (c.handshake_failed + HALF_OPEN_MAX + 16 >= c.accepted)
+            break;
+        usleep(1000);
+    }
+    print_message("%zu half-open connections, %lu accepted: +%ld KiB, %lu dropped for newer ones\n",
+                  n, (unsigned long)c.accepted, rss_kib() - before,
+                  (unsigned long)c.handshake_failed);
+    assert_true(c.accepted > n / 2);
+    assert_true(c.handshake_failed + HALF_OPEN_MAX + 16 >= c.accepted);
     if (memory_counts())
         assert_true(rss_kib() - before < 32 * 1024);
     for (size_t i = 0; i < n; i++)
