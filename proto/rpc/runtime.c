@@ -94,9 +94,26 @@ void rpc_runtime_unref(rpc_runtime *rt)
 
 /* ---- connections ---- */
 
-/* Append to the handshakes under way. The oldest has to go when there are too many: honest peers
- * need milliseconds, so those who only connect push each other out. Lock held; returns it, counted.
- */
+/* Take out of the list of handshakes under way. Lock held. */
+static void half_unlink(rpc_runtime *rt, rpc_conn *c)
+{
+    if (!c->in_half)
+        return;
+    c->in_half = 0;
+    if (c->half_prev)
+        c->half_prev->half_next = c->half_next;
+    else
+        rt->half_first = c->half_next;
+    if (c->half_next)
+        c->half_next->half_prev = c->half_prev;
+    else
+        rt->half_last = c->half_prev;
+    rt->n_half--;
+}
+
+/* Append to the handshakes under way. The oldest has to go when there are too many: honest peers need
+ * milliseconds, so those who only connect push each other out. Lock held; returns it, taken out and
+ * counted, to be shut down. */
 static rpc_conn *half_add(rpc_runtime *rt, rpc_conn *c)
 {
     c->in_half = 1;
@@ -108,27 +125,17 @@ static rpc_conn *half_add(rpc_runtime *rt, rpc_conn *c)
     rt->half_last = c;
     if (++rt->n_half <= HALF_OPEN_MAX)
         return NULL;
-    rpc_conn_ref(rt->half_first);
-    return rt->half_first;
+    rpc_conn *oldest = rt->half_first;
+    half_unlink(rt, oldest);
+    rpc_conn_ref(oldest);
+    return oldest;
 }
 
 void rpc_half_remove(rpc_conn *c)
 {
-    rpc_runtime *rt = c->rt;
-    pthread_mutex_lock(&rt->lock);
-    if (c->in_half) {
-        c->in_half = 0;
-        if (c->half_prev)
-            c->half_prev->half_next = c->half_next;
-        else
-            rt->half_first = c->half_next;
-        if (c->half_next)
-            c->half_next->half_prev = c->half_prev;
-        else
-            rt->half_last = c->half_prev;
-        rt->n_half--;
-    }
-    pthread_mutex_unlock(&rt->lock);
+    pthread_mutex_lock(&c->rt->lock);
+    half_unlink(c->rt, c);
+    pthread_mutex_unlock(&c->rt->lock);
 }
 
 gp_status rpc_runtime_adopt(rpc_runtime *rt, rpc_conn *c, gp_err *err)
