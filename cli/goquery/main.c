@@ -49,6 +49,20 @@ static int plain_fail(const char *text)
     return GOQUERY_FAILED;
 }
 
+/* -sum and -in look like flags of old versions, but mean -s um and -i n. */
+static void warn_single_dash(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *word = argv[i];
+        if (word[0] != '-' || word[1] == '-' || strlen(word) < 3)
+            continue;
+        for (const cli_opt *o = goquery_root.opts; o->name; o++)
+            if (strcmp(o->name, word + 1) == 0)
+                fprintf(stderr, "Warning: %s is read as -%c %s; the flag is written -%s\n", word,
+                        word[1], word + 2, word);
+    }
+}
+
 static gp_status set_up_log(const goquery_opts *o, gp_err *err)
 {
     int level = rt_level_by_name(o->log_level);
@@ -87,6 +101,7 @@ int main(int argc, char **argv)
     int code;
     goquery_pipe_ignore();
     tzset();
+    warn_single_dash(argc, argv);
     gp_arena *arena = gp_arena_new(1 << 20);
     gp_status st = cli_parse(&goquery_root, argc, argv, &o, &line, &err);
     if (st != GP_OK)

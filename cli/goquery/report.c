@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 static const char lead[] = "Error running query: ";
 
@@ -51,5 +50,7 @@ int goquery_finish(int code)
         return code;
     if (errno == EPIPE)
         goquery_pipe_closed();
-    return goquery_fail("cannot write to standard output: %s", strerror(errno ? errno : EIO));
+    gp_err err;
+    (void)gp_fail(&err, GP_EIO, errno ? errno : EIO, "cannot write to standard output");
+    return goquery_fail("%s", err.msg);
 }

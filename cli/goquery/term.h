@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 /* --color auto|always|never, NO_COLOR and TERM. GP_EINVAL for another word. */
-gp_status goquery_color(const char *when, int *on, gp_err *err) GP_MUST_CHECK;
+gp_status goquery_color(const char *text, int *on, gp_err *err) GP_MUST_CHECK;
 
 /* Rows of the terminal on standard output; 0 if it is none. */
 unsigned goquery_term_rows(void);
@@ -19,9 +19,9 @@ typedef struct goquery_out {
     pid_t pager; /* 0 = none */
 } goquery_out;
 
-/* when: --pager; lines: how many will be printed. A pager that cannot be started is no error: then
+/* text: --pager; lines: how many will be printed. A pager that cannot be started is no error: then
  * it is standard output. GP_EINVAL for another word. */
-gp_status goquery_out_open(const char *when, unsigned long lines, goquery_out *out,
+gp_status goquery_out_open(const char *text, unsigned long lines, goquery_out *out,
                            gp_err *err) GP_MUST_CHECK;
 /* Close and wait for the pager. */
 void goquery_out_close(goquery_out *out);

@@ -78,10 +78,8 @@ size_t result_number_count_small(char *p, uint64_t v, int padded)
     if (v >= 1000)
         return result_number_count(p, v);
     size_t len = result_number_u64(p, v);
-    if (padded) {
-        memcpy(p + len, "  ", 2);
-        len += 2;
-    }
+    for (int i = 0; padded && i < 2; i++)
+        p[len++] = ' ';
     return len;
 }
 
@@ -105,10 +103,8 @@ size_t result_number_size_small(char *p, uint64_t v, int padded)
     if (v > 1024)
         return result_number_size(p, v);
     size_t len = result_number_u64(p, v);
-    if (padded) {
-        memcpy(p + len, "   ", 3);
-        len += 3;
-    }
+    for (int i = 0; padded && i < 3; i++)
+        p[len++] = ' ';
     return len;
 }
 
@@ -160,7 +156,7 @@ static int64_t round_ms(int64_t n)
 char *result_fmt_duration(int64_t ns, char *buf, size_t cap)
 {
     const int64_t day_ns = INT64_C(86400) * 1000000000;
-    char text[64], rest[32];
+    char text[64];
     size_t len = 0;
     if (ns < 0) {
         text[len++] = '-';
@@ -171,8 +167,6 @@ char *result_fmt_duration(int64_t ns, char *buf, size_t cap)
         text[len++] = 'd';
         ns %= day_ns;
     }
-    gp_num_duration_str(round_ms(ns), rest, sizeof rest);
-    size_t n = strlen(rest);
-    memcpy(text + len, rest, n);
-    return give(buf, cap, text, len + n);
+    gp_num_duration_str(round_ms(ns), text + len, sizeof text - len);
+    return give(buf, cap, text, strlen(text));
 }

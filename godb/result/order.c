@@ -173,10 +173,10 @@ static int cmp_entry(const void *a, const void *b, void *ctx)
 /* ---- full sort: radix by the first key, then runs of ties by the second, then by comparison ----
  */
 
-static void sort_run(const order_ctx *x, order_entry *v, order_entry *tmp, size_t n)
+static void sort_run(order_ctx *x, order_entry *v, order_entry *tmp, size_t n)
 {
     if (n < 64) {
-        qsort_r(v, n, sizeof *v, cmp_entry, (void *)(uintptr_t)x);
+        qsort_r(v, n, sizeof *v, cmp_entry, x);
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -186,11 +186,11 @@ static void sort_run(const order_ctx *x, order_entry *v, order_entry *tmp, size_
         for (j = i + 1; j < n && v[j].key == v[i].key; j++)
             ;
         if (j - i > 1)
-            qsort_r(v + i, j - i, sizeof *v, cmp_entry, (void *)(uintptr_t)x);
+            qsort_r(v + i, j - i, sizeof *v, cmp_entry, x);
     }
 }
 
-static void sort_all(const order_ctx *x, order_entry *v, order_entry *tmp, size_t n)
+static void sort_all(order_ctx *x, order_entry *v, order_entry *tmp, size_t n)
 {
     result_radix_sort(v, tmp, n);
     for (size_t i = 0, j; i < n; i = j) {

@@ -259,12 +259,13 @@ static size_t put_v6(const writer *w, char *p, const uint8_t b[16])
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     if (memcmp(b, mapped, 12) == 0) {
-        memcpy(p, "::ffff:", 7);
-        return 7 + put_v4(w, p + 7, b + 12);
+        static const char prefix[7] = {':', ':', 'f', 'f', 'f', 'f', ':'};
+        memcpy(p, prefix, sizeof prefix);
+        return sizeof prefix + put_v4(w, p + sizeof prefix, b + 12);
     }
     unsigned g[8];
     int start, len;
-    for (int i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++)
         g[i] = (unsigned)b[2 * i] << 8 | b[2 * i + 1];
     zero_run(g, &start, &len);
     char *at = p;

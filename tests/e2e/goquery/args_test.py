@@ -22,7 +22,7 @@ class Flags(support.Case):
         self.fails(*db, "-i", "eth0", "-k", "5", "sip", text="duration")  # J18
         self.fails("--logging.level", "foo", "version", text="unknown log level \"foo\"")  # J34
         self.fails(*db, "-i", "eth0", "list", text="unknown shorthand flag: 'i' in -i")  # J35
-        self.fails(*db, "-i", "nosuch", "sip", text="Error: no interfaces provided\n")  # B08
+        self.fails(*db, "-i", "nosuch", "sip", text='Error: no interfaces provided: "nosuch" selects none of eth0, eth1\n')  # B08
         self.fails(*db, "-i", "eth0", "--color", "red", *self.RANGE, "sip", text='"--color" flag')
         self.fails("--results.limits", "5", text="(did you mean --results.limit?)")
 
@@ -50,6 +50,35 @@ Error running query: failed to prepare query:
 """
         self.assertTrue(err.startswith(want), err)
         self.assertIn('"sip" instead of "sipp"', err[len(want):])
+
+    def test_execution_error(self):
+        """The shape of 7.1, byte for byte."""
+        err = self.fails("-d", self.db, "-i", "wan0,wan1", "-c", "dport=80&(proto=tcp)", "-f", "1700000000",
+                         "-l", "1700003600", "-n", "5", "-r", "src,dport")
+        self.assertEqual(err, """\
+Error running query: failed to execute query
+
+      Error: no interfaces provided: "wan0,wan1" selects none of eth0, eth1
+  Statement:
+
+        query: src,dport
+       ifaces: [wan0 wan1]
+    
+    condition: dport = 80 & ( proto = tcp )
+\t\t
+         from: Tue Nov 14 22:13:20 2023
+           to: Tue Nov 14 23:13:20 2023
+    
+        limit: 5
+    
+          dns: true
+    
+""")
+
+    def test_old_habits(self):
+        p = self.run_raw("-d", self.db, *self.RANGE, "-in", "sip")
+        self.assertEqual(p.returncode, 1)
+        self.assertTrue(p.stderr.startswith("Warning: -in is read as -i n; the flag is written --in\n"))
 
     def test_spellings(self):
         want = self.query("-n", "2", "-e", "csv", "sip")
@@ -180,6 +209,24 @@ class Config(support.Case):
         }
         for name, text in files.items():
             self.want("--config", self.path(name, text % self.db))
+
+    def test_example(self):
+        """The example of 2.5: its server is asked, its log level holds."""
+        path = self.path("example.yaml", """\
+db:
+  path: /srv/flows/db
+query:
+  server:
+    addr: "unix:/run/flows/query.sock"
+  timeout: 45s
+  stats: true
+logging:
+  level: error
+""")
+        self.fails("--config", path, "-i", "eth0", "sip", text="list of target hosts is empty")
+        self.fails("--config", path, "-i", "eth0", "-q", "any", "sip", text="/run/flows/query.sock")
+        self.fails("--config", path, "--query.server.addr", " ", "-i", "eth0", "sip",
+                   text="/srv/flows/db")
 
     def test_errors(self):
         cases = {

@@ -175,6 +175,13 @@ Query stats : displayed top 0 hits out of 0 in 1ms
 
 """)
 
+    def test_missing(self):
+        """A range without data says where data is."""
+        first = self.ok("-d", self.db, "-i", "eth0", "-f", "1800000000", "-l", "1800000300", "sip")
+        self.assertEqual(first.splitlines()[0],
+                         'Status "missing data": no data available for the specified interface(s) / time '
+                         'range; eth0 has data from 2023-11-14 22:10:00 to 2023-11-14 22:20:00')
+
     def test_csv_notes(self):
         p = self.run_raw("-d", self.db, "-i", "eth0", *self.RANGE, "-e", "csv",
                          "-c", "sip = 255.255.255.255", "sip")

@@ -150,6 +150,27 @@ class Big(support.Case):
             self.assertEqual((p.returncode, out), (1, b""), err)
             self.assertIn(b"query cancelled by a signal", err)
 
+    def test_progress(self):
+        """After a second of work a line on the terminal says how far it is; it is gone at the end."""
+        log = self.path("progress.log")
+        t = Pty(self.args("--query.log", log, "-n", "1", "-e", "csv", "--query.timeout", "60s",
+                          "sip,dip,dport"))
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            if os.path.exists(log) and "running query" in self.slurp(log):
+                break
+            time.sleep(0.0005)
+        t.p.send_signal(signal.SIGSTOP)  # a slow machine, so to say
+        time.sleep(1.1)
+        t.p.send_signal(signal.SIGCONT)
+        out = t.output()
+        self.assertEqual(t.p.returncode, 0)
+        head = out[:out.index("sip,dip")]
+        self.assertRegex(head, r"\r\033\[K.*of .* blocks, .* rows/s")
+        self.assertTrue(head.endswith("\r\033[K"))
+        p = self.run_raw(*self.args("-e", "csv", "-n", "1", "sip,dip,dport"))
+        self.assertEqual(p.stderr, "")  # none without a terminal
+
     @staticmethod
     def slurp(path):
         with open(path, encoding="utf-8") as f:
