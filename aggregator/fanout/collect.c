@@ -98,6 +98,7 @@ static gp_status merge_agent(job *j, leg *l, const wire_answer *a, const auth_pe
     const wire_trailer *t = &a->u.trailer.t;
     result part = {0};
     GP_TRY(check_trailer(j, l, a, peer, err));
+    GP_TRY(fanout_acc_claim(j->acc, peer->name, err));
     GP_TRY(result_init(&part, PART_STRINGS, err));
     part.fields = j->stmt->fields;
     gp_status st = decode_batches(j, l, peer->name, t->host_id, &part, err);
@@ -111,7 +112,7 @@ static gp_status merge_agent(job *j, leg *l, const wire_answer *a, const auth_pe
     if (st == GP_OK)
         st = fanout_acc_add(j->acc, &part, err);
     if (st == GP_OK) {
-        rt_metric_add(j->f->m_rows, part.n_rows);
+        rt_metric_add(j->f->m_rows, t->sum.rows);
         rt_metric_add(j->f->m_host[t->sum.code], 1);
     }
     result_clear(&part);
@@ -171,7 +172,7 @@ static gp_status read_notes(job *j, leg *l, const char *name, result *part, unsi
                                   a.u.trailer.body_len, a.u.trailer.signature))
                 st = gp_fail(err, GP_EDENIED, 0, "the trailer of host %s is not signed by it",
                              t->host);
-            else
+            else if ((st = fanout_acc_claim(j->acc, who.name, err)) == GP_OK)
                 st = result_add_host_status(part, who.name, t->sum.code, t->sum.message, err);
             ++*n_ok;
         } else if (st == GP_OK && a.kind == WIRE_HOST) {

@@ -91,18 +91,20 @@ static int may_list(const auth_peer *p)
            (p->roles & (AUTH_ROLE_QUERY | AUTH_ROLE_STATUS | AUTH_ROLE_RELAY)) != 0;
 }
 
-static gp_status list_hosts(fanout *f, const resolver_hosts *hosts, gp_buf *msg, gp_err *err)
+static gp_status send_hosts(fanout *f, const resolver_hosts *hosts, size_t from, size_t n,
+                            rpc_stream *stream, gp_err *err)
 {
-    size_t n = hosts->n;
     GP_CLEANUP(gp_freep) wire_host_info *v = gp_calloc(n ? n : 1, sizeof *v);
     GP_CLEANUP(gp_freep) fleet_health *health = gp_calloc(n ? n : 1, sizeof *health);
+    gp_buf msg = {0};
     if (!v || !health)
         return gp_fail(err, GP_ENOMEM, 0, "hosts: out of memory");
     for (size_t i = 0; i < n; i++) {
         fleet_health *h = &health[i];
-        v[i] = (wire_host_info){.host = hosts->v[i], .state = "unknown", .rtt_us = -1};
-        if (fleet_health_of(f->o.fleet, hosts->v[i], h) == GP_OK)
-            v[i] = (wire_host_info){.host = hosts->v[i],
+        const char *host = hosts->v[from + i];
+        v[i] = (wire_host_info){.host = host, .state = "unknown", .rtt_us = -1};
+        if (fleet_health_of(f->o.fleet, host, h) == GP_OK)
+            v[i] = (wire_host_info){.host = host,
                                     .state = fleet_state_name(h->state),
                                     .address = h->address,
                                     .detail = h->error,
@@ -110,7 +112,20 @@ static gp_status list_hosts(fanout *f, const resolver_hosts *hosts, gp_buf *msg,
                                     .rtt_us = h->rtt_us,
                                     .since_s = h->since_s};
     }
-    wire_put_hosts(msg, v, n);
+    wire_put_hosts(&msg, v, n);
+    gp_status st = msg.failed ? gp_fail(err, GP_ENOMEM, 0, "hosts: out of memory")
+                              : rpc_stream_send(stream, msg.data, msg.len, err);
+    gp_buf_free(&msg);
+    return st;
+}
+
+static gp_status list_hosts(fanout *f, const resolver_hosts *hosts, rpc_stream *stream, gp_err *err)
+{
+    size_t n = 0;
+    for (size_t at = 0; at < hosts->n; at += n) {
+        n = hosts->n - at < WIRE_HOSTS_MESSAGE ? hosts->n - at : WIRE_HOSTS_MESSAGE;
+        GP_TRY(send_hosts(f, hosts, at, n, stream, err));
+    }
     return GP_OK;
 }
 
@@ -121,7 +136,6 @@ static rpc_code on_hosts(void *ctx, rpc_stream *stream, const uint8_t *req, size
     gp_err err = {0};
     char *selector = NULL, *resolver = NULL;
     resolver_hosts hosts = {0};
-    gp_buf msg = {0};
     if (!may_list(rpc_stream_peer(stream))) {
         gp_buf_adds(text, "the caller has neither role \"query\" nor \"status\"");
         return RPC_PERMISSION_DENIED;
@@ -139,13 +153,12 @@ static rpc_code on_hosts(void *ctx, rpc_stream *stream, const uint8_t *req, size
         fleet_view_put(v);
     }
     if (st == GP_OK)
-        st = list_hosts(f, &hosts, &msg, &err);
+        st = list_hosts(f, &hosts, stream, &err);
     resolver_hosts_clear(&hosts);
     gp_free(selector);
     gp_free(resolver);
-    if (st == GP_OK)
-        return reply(stream, &msg, text);
-    gp_buf_adds(text, err.msg);
+    if (st != GP_OK)
+        gp_buf_adds(text, err.msg);
     return rpc_code_from_status(st);
 }
 

@@ -7,6 +7,7 @@
 #ifndef FANOUT_INT_H
 #define FANOUT_INT_H
 
+#include "acc.h"
 #include "auth/request.h"
 #include "fanout/fanout.h"
 #include "gp/clock.h"
@@ -16,8 +17,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-
-typedef struct acc acc; /* acc.c: rows of all hosts so far */
 
 struct resolvers {
     atomic_uint refs;
@@ -77,7 +76,7 @@ struct job {
     gp_buf relay; /* request as agents get it */
     leg *legs;
     size_t n_legs, next_leg, finished, in_flight;
-    acc *acc;
+    fanout_acc *acc;
     uint64_t
         memory; /* bytes counted against the limits; job's thread and callbacks: atomic below */
     atomic_uint_fast64_t buffered;
@@ -113,15 +112,6 @@ gp_status fanout_collect(job *j, leg *l, gp_err *err) GP_MUST_CHECK;
 gp_status fanout_fail_host(job *j, const char *host, result_code code, const char *text,
                            gp_err *err) GP_MUST_CHECK;
 result_code fanout_result_code(rpc_code c);
-
-/* ---- acc.c ---- */
-gp_status fanout_acc_new(const query_stmt *s, uint64_t mem_limit, acc **out,
-                         gp_err *err) GP_MUST_CHECK;
-void fanout_acc_free(acc *a);
-gp_status fanout_acc_add(acc *a, const result *part, gp_err *err) GP_MUST_CHECK;
-gp_status fanout_acc_host(acc *a, const char *host, result_code code, const char *text,
-                          gp_err *err) GP_MUST_CHECK;
-gp_status fanout_acc_get(acc *a, uint64_t limit, result *out, gp_err *err) GP_MUST_CHECK;
 
 /* ---- send.c ---- */
 gp_status fanout_send(job *j, gp_buf *msg, gp_err *err) GP_MUST_CHECK; /* frees msg */

@@ -1,8 +1,11 @@
 /* info.c - the small unary messages. */
 #include "wire/info.h"
 
+#include "gp/arena.h"
 #include "gp/mem.h"
 #include "unpack.h"
+
+#include <string.h>
 
 static gp_status malformed(gp_err *err, const char *what)
 {
@@ -77,45 +80,59 @@ static int host_ok(const Fp__HostInfo *h)
            wire_text_ok(h->software, WIRE_MAX_LABEL);
 }
 
+static int keep_text(gp_arena *a, const char *s, const char **out)
+{
+    size_t n = s ? strlen(s) : 0;
+    char *p = gp_arena_alloc(a, n + 1, 1);
+    if (p && n)
+        memcpy(p, s, n);
+    *out = p;
+    return p != NULL;
+}
+
+static int keep_host(gp_arena *a, const Fp__HostInfo *h, wire_host_info *v)
+{
+    *v = (wire_host_info){.rtt_us = h->has_rtt_us ? h->rtt_us : -1, .since_s = h->since_s};
+    return keep_text(a, h->host, &v->host) && keep_text(a, h->state, &v->state) &&
+           keep_text(a, h->address, &v->address) && keep_text(a, h->detail, &v->detail) &&
+           keep_text(a, h->software, &v->software);
+}
+
+static gp_status keep_hosts(const Fp__HostsReply *m, wire_host_info **out, size_t *n, void **owner,
+                            gp_err *err)
+{
+    if (m->n_hosts > WIRE_MAX_HOSTS - *n)
+        return malformed(err, "list of hosts: too long");
+    if (!*owner)
+        *owner = gp_arena_new(WIRE_HOSTS_BYTES);
+    wire_host_info *v = gp_realloc(*out, *n + m->n_hosts + 1, sizeof *v);
+    if (v)
+        *out = v;
+    if (!*owner || !v)
+        return gp_fail(err, GP_ENOMEM, 0, "hosts: out of memory");
+    for (size_t i = 0; i < m->n_hosts; i++) {
+        if (!host_ok(m->hosts[i]))
+            return malformed(err, "list of hosts");
+        if (!keep_host(*owner, m->hosts[i], &v[*n]))
+            return gp_fail(err, GP_ELIMIT, 0, "hosts: out of memory");
+        ++*n;
+    }
+    return GP_OK;
+}
+
 gp_status wire_hosts_decode(const void *bytes, size_t len, wire_host_info **out, size_t *n,
                             void **owner, gp_err *err)
 {
     Fp__HostsReply *m = wire_unpack(&fp__hosts_reply__descriptor, bytes, len);
-    if (!m || m->n_hosts > WIRE_MAX_HOSTS) {
-        wire_unpacked_free(m);
-        return malformed(err, "list of hosts");
-    }
-    wire_host_info *v = gp_calloc(m->n_hosts ? m->n_hosts : 1, sizeof *v);
-    gp_status st = v ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "hosts: out of memory");
-    for (size_t i = 0; v && i < m->n_hosts; i++) {
-        const Fp__HostInfo *h = m->hosts[i];
-        if (!host_ok(h)) {
-            st = malformed(err, "list of hosts");
-            break;
-        }
-        v[i] = (wire_host_info){.host = h->host,
-                                .state = shown(h->state),
-                                .address = shown(h->address),
-                                .detail = shown(h->detail),
-                                .software = shown(h->software),
-                                .rtt_us = h->has_rtt_us ? h->rtt_us : -1,
-                                .since_s = h->since_s};
-    }
-    if (st != GP_OK) {
-        gp_free(v);
-        wire_unpacked_free(m);
-        return st;
-    }
-    *out = v;
-    *n = m->n_hosts;
-    *owner = m;
-    return GP_OK;
+    gp_status st = m ? keep_hosts(m, out, n, owner, err) : malformed(err, "list of hosts");
+    wire_unpacked_free(m);
+    return st;
 }
 
 void wire_hosts_free(wire_host_info *v, void *owner)
 {
     gp_free(v);
-    wire_unpacked_free(owner);
+    gp_arena_free(owner);
 }
 
 void wire_put_info(gp_buf *out, const wire_info *i)

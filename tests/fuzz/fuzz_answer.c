@@ -7,14 +7,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void others(const uint8_t *data, size_t size)
 {
-    wire_host_info *v;
+    wire_host_info *v = NULL;
     wire_info i;
-    size_t n;
-    void *owner;
+    size_t n = 0;
+    void *owner = NULL;
     char *a, *b;
     char *const *names;
-    if (wire_hosts_decode(data, size, &v, &n, &owner, NULL) == GP_OK)
-        wire_hosts_free(v, owner);
+    (void)!wire_hosts_decode(data, size, &v, &n, &owner, NULL);
+    wire_hosts_free(v, owner);
     if (wire_info_decode(data, size, &i, &owner, NULL) == GP_OK)
         wire_info_free(owner);
     if (wire_ifaces_decode(data, size, &names, &n, &owner, NULL) == GP_OK)

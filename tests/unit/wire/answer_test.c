@@ -202,7 +202,9 @@ static void test_info(void **state)
     char *sel = NULL, *res = NULL;
     wire_put_hosts(&b, in, 2);
     want_ok(wire_hosts_decode(b.data, b.len, &v, &n, &owner, NULL));
-    assert_int_equal(n, 2);
+    want_ok(wire_hosts_decode(b.data, b.len, &v, &n, &owner, NULL));
+    assert_int_equal(n, 4);
+    assert_string_equal(v[2].host, "a");
     assert_int_equal(v[0].rtt_us, 12);
     assert_int_equal(v[1].rtt_us, -1);
     assert_string_equal(v[1].detail, "refused");

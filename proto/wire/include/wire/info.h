@@ -17,7 +17,8 @@ void wire_put_hosts_request(gp_buf *out, const char *selector, const char *resol
 gp_status wire_hosts_request_decode(const void *bytes, size_t len, char **selector, char **resolver,
                                     gp_err *err) GP_MUST_CHECK;
 void wire_put_hosts(gp_buf *out, const wire_host_info *v, size_t n);
-/* *out: n entries and their strings in one gp_alloc'ed block each; wire_hosts_free(). */
+/* A long list comes in several messages: appends to *out, *n and *owner, which start as NULL, 0,
+ * NULL and go to wire_hosts_free() in any case. */
 gp_status wire_hosts_decode(const void *bytes, size_t len, wire_host_info **out, size_t *n,
                             void **owner, gp_err *err) GP_MUST_CHECK;
 void wire_hosts_free(wire_host_info *v, void *owner);
