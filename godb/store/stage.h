@@ -1,7 +1,7 @@
 /* stage.h - staging tree of a merge, and putting a staged day in the place of another in one step.
  *
- * <root>/.gpdb-merge-stage-fp<digits>/ is on the same file system as the database, so that days move
- * in and out of it by renaming (godb-format.md 7.2, 8.1).
+ * <root>/.gpdb-merge-stage-fp<digits>/ is on the same file system as the database, so that days
+ * move in and out of it by renaming (godb-format.md 7.2, 8.1).
  */
 #ifndef GODB_STORE_STAGE_H
 #define GODB_STORE_STAGE_H

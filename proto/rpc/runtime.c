@@ -111,9 +111,9 @@ static void half_unlink(rpc_runtime *rt, rpc_conn *c)
     rt->n_half--;
 }
 
-/* Append to the handshakes under way. The oldest has to go when there are too many: honest peers need
- * milliseconds, so those who only connect push each other out. Lock held; returns it, taken out and
- * counted, to be shut down. */
+/* Append to the handshakes under way. The oldest has to go when there are too many: honest peers
+ * need milliseconds, so those who only connect push each other out. Lock held; returns it, taken
+ * out and counted, to be shut down. */
 static rpc_conn *half_add(rpc_runtime *rt, rpc_conn *c)
 {
     c->in_half = 1;

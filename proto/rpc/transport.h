@@ -57,7 +57,8 @@ void rpc_dialing_cancel(rpc_dialing *d);
 void rpc_dialing_free(rpc_dialing *d);
 
 typedef struct rpc_acceptor rpc_acceptor;
-/* accepted is called for each new stream, maybe for several at once. bound gets the real address. */
+/* accepted is called for each new stream, maybe for several at once. bound gets the real address.
+ */
 gp_status rpc_nng_listen(const char *addr, void (*accepted)(void *ctx, rpc_link *l), void *ctx,
                          char *bound, size_t bound_cap, rpc_acceptor **out,
                          gp_err *err) GP_MUST_CHECK;

@@ -200,6 +200,8 @@ static void test_hosts_file(void **state)
 {
     static const char *const names[] = {"localhost"};
     query_addrs out[1] = {{0}};
+    if (access("/etc/hosts", R_OK) != 0)
+        skip(); /* a minimal chroot */
     char *hosts = test_slurp("/etc/hosts", NULL);
     int usual = strstr(hosts, "127.0.0.1") && strstr(hosts, "localhost");
 

@@ -165,9 +165,8 @@ static void tamper_once(fixture *f, long hs, long at)
 static void test_stream_bytes(void **state)
 {
     (void)state;
-    const char *env = getenv("TEST_ROUNDS");
-    long rounds = env ? strtol(env, NULL, 10) : 1;
-    long step = rounds > 997 ? 1 : 997 / (rounds > 0 ? rounds : 1);
+    long rounds = (long)test_rounds(1);
+    long step = rounds > 997 ? 1 : 997 / rounds;
     fixture f;
     up(&f);
     long hs = handshake_bytes(&f, 1);

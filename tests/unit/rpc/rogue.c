@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "gp/num.h"
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -17,8 +18,11 @@
 int rogue_connect(const char *addr)
 {
     const char *colon = strrchr(addr, ':');
+    uint64_t port;
+    if (!colon || !gp_num_u64(colon + 1, strlen(colon + 1), UINT16_MAX, &port))
+        fail_msg("no port in %s", addr);
     struct sockaddr_in sa = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10)),
+                             .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval tv = {.tv_sec = 5};
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
