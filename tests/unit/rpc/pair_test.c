@@ -1,6 +1,7 @@
 /* pair_test.c - connections over a pair in memory: partial transfers, and every byte tampered with.
  */
 #include "kit.h"
+#include "test.h"
 
 #include "gp/mem.h"
 #include "internal.h"

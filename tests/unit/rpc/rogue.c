@@ -3,13 +3,13 @@
 
 #include "auth/hello.h"
 #include "gp/mem.h"
+#include "gp/num.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "gp/num.h"
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
