@@ -181,8 +181,9 @@ static void stop(struct daemon *d)
     aggr_options_clear(&d->o);
 }
 
-/* Answers are buffered by RPC threads and freed by others, which makes glibc's per-thread arenas grow
- * for ever: two arenas, and large buffers back to the system at once (74 -> 48 MiB at 1,000 hosts). */
+/* Answers are buffered by RPC threads and freed by others, which makes glibc's per-thread arenas
+ * grow for ever: two arenas, and large buffers back to the system at once (74 -> 48 MiB at 1,000
+ * hosts). */
 static void tune_memory(void)
 {
     mallopt(M_ARENA_MAX, 2);
