@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -32,6 +33,24 @@ static inline int netns_run(const char *line)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* Wait until an interface really carries packets, which is a moment after "up"; at most 5 s. */
+static inline void netns_wait_running(const char *iface)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    for (int i = 0; i < 500; i++) {
+        struct ifreq r = {0};
+        (void)snprintf(r.ifr_name, sizeof r.ifr_name, "%s", iface);
+        if (ioctl(fd, SIOCGIFFLAGS, &r) == 0 && (r.ifr_flags & IFF_RUNNING)) {
+            close(fd);
+            return;
+        }
+        (void)usleep(10000);
+    }
+    fail_msg("%s does not come up", iface);
+}
+
 /* Move this process (single-threaded still) into a new network namespace with lo up and a veth pair
  * v0 / v1, both up, without IPv6 chatter. 0 = not possible here: the caller exits with 77. */
 static inline int netns_enter(void)
@@ -53,6 +72,8 @@ static inline int netns_enter(void)
             print_message("\"%s\" fails: skipped\n", lines[i]);
             return 0;
         }
+    netns_wait_running("v0");
+    netns_wait_running("v1");
     return 1;
 }
 
