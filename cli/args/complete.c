@@ -49,7 +49,7 @@ static void put_flags(const script *s, const cli_cmd *cmd)
 static void put_subs(const script *s, const cli_cmd *cmd)
 {
     for (size_t i = 0; cmd->subs && cmd->subs[i]; i++)
-        fprintf(s->out, "%s ", cmd->subs[i]->name);
+        fprintf(s->out, "%s%s", i ? " " : "", cmd->subs[i]->name);
 }
 
 static void each_command(const script *s, const cli_cmd *cmd, const char *path,
@@ -109,34 +109,48 @@ static void bash_paths(const script *s, const cli_cmd *cmd, const char *path)
 {
     (void)cmd;
     if (*path)
-        fprintf(s->out, "      '%s') path='%s' ;;\n", path, path);
+        fprintf(s->out, "      '%s') at='%s' ;;\n", path, path);
+}
+
+/* Outside of sub-commands ask the helper first (query.md 8). Commands are not its business. */
+static void bash_helper(const script *s)
+{
+    const char *helper = s->root->completer;
+    fprintf(s->out,
+            "  if [ -z \"$at\" ] && [ \"$prev\" = -d ]; then\n"
+            "    COMPREPLY=($(compgen -d -- \"$cur\")); return\n"
+            "  fi\n"
+            "  if [ -z \"$at\" ] && command -v %s >/dev/null 2>&1; then\n"
+            "    mapfile -t COMPREPLY < <(%s bash \"$COMP_POINT\" \"$COMP_LINE\" 2>/dev/null)\n"
+            "    if [ \"$COMP_CWORD\" -eq 1 ] && [ \"${cur#-}\" = \"$cur\" ]; then\n"
+            "      COMPREPLY+=($(compgen -W '",
+            helper, helper);
+    put_subs(s, s->root);
+    fputs("' -- \"$cur\"))\n"
+          "    fi\n"
+          "    [ \"${#COMPREPLY[@]}\" -gt 0 ] && return\n"
+          "  fi\n",
+          s->out);
 }
 
 static void bash(const script *s)
 {
     FILE *out = s->out;
     fprintf(out, "# bash completion for %s\n_%s() {\n", s->program, s->func);
-    fputs("  local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\" path='' "
+    fputs("  local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\" at='' "
           "w words flags\n"
           "  COMPREPLY=()\n",
           out);
-    if (s->root->completer)
-        fprintf(out,
-                "  if [ \"$prev\" = -d ]; then\n"
-                "    COMPREPLY=($(compgen -d -- \"$cur\")); return\n"
-                "  fi\n"
-                "  if command -v %s >/dev/null 2>&1; then\n"
-                "    mapfile -t COMPREPLY < <(%s bash \"$COMP_POINT\" \"$COMP_LINE\" 2>/dev/null)\n"
-                "    [ \"${#COMPREPLY[@]}\" -gt 0 ] && return\n"
-                "  fi\n",
-                s->root->completer, s->root->completer);
     fputs("  for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-          "    case \"${path:+$path }$w\" in\n",
+          "    case \"${at:+$at }$w\" in\n",
           out);
     each_command(s, s->root, "", bash_paths);
-    fputs("    esac\n  done\n  case \"$path:$prev\" in\n", out);
+    fputs("    esac\n  done\n", out);
+    if (s->root->completer)
+        bash_helper(s);
+    fputs("  case \"$at:$prev\" in\n", out);
     each_command(s, s->root, "", bash_values);
-    fputs("  esac\n  case \"$path\" in\n", out);
+    fputs("  esac\n  case \"$at\" in\n", out);
     each_command(s, s->root, "", bash_words);
     fputs("  esac\n"
           "  case \"$cur\" in\n"
@@ -149,7 +163,9 @@ static void bash(const script *s)
 
 /* ---- zsh ---- */
 
-static void zsh_option(const cli_opt *o, const char *name, const char *dash, FILE *out)
+/* helped: the function that completes the value, or NULL. */
+static void zsh_option(const cli_opt *o, const char *name, const char *dash, const char *helped,
+                       FILE *out)
 {
     fprintf(out, " \\\n    '*%s%s%s[", dash, name, o->type == CLI_BOOL ? "" : dash[1] ? "=" : "+");
     put_short_help(o->help, out);
@@ -161,7 +177,11 @@ static void zsh_option(const cli_opt *o, const char *name, const char *dash, FIL
             put_choices(o, out);
             fputc(')', out);
         } else {
-            fputs(o->flags & CLI_DIR ? "_files -/" : o->flags & CLI_FILE ? "_files" : " ", out);
+            fputs(o->flags & CLI_DIR    ? "_files -/"
+                  : o->flags & CLI_FILE ? "_files"
+                  : helped              ? helped
+                                        : " ",
+                  out);
         }
     }
     fputc('\'', out);
@@ -170,17 +190,24 @@ static void zsh_option(const cli_opt *o, const char *name, const char *dash, FIL
 static void zsh_command(const script *s, const cli_cmd *cmd, const char *path)
 {
     cli_walk w;
+    char func[96];
+    snprintf(func, sizeof func, "_%s_helper", s->func);
     fprintf(s->out, "    '%s') _arguments -s", path);
     cli_walk_start(&w, s->root, cmd);
     for (const cli_opt *o; (o = cli_walk_next(&w));) {
         char letter[2] = {o->letter, '\0'};
         if (o->flags & CLI_HIDDEN)
             continue;
-        zsh_option(o, o->name, "--", s->out);
+        const char *helped = s->root->completer && o->flags & CLI_HELPER ? func : NULL;
+        zsh_option(o, o->name, "--", helped, s->out);
         if (o->letter)
-            zsh_option(o, letter, "-", s->out);
+            zsh_option(o, letter, "-", helped, s->out);
     }
     fputs(" \\\n    '(- *)'{-h,--help}'[Show help]'", s->out);
+    if (cmd == s->root && s->root->completer) {
+        fprintf(s->out, " '1: :%s' '*: : ' ;;\n", func);
+        return;
+    }
     if (cmd->subs && cmd->subs[0]) {
         fputs(" '1: :(", s->out);
         put_subs(s, cmd);
@@ -189,17 +216,35 @@ static void zsh_command(const script *s, const cli_cmd *cmd, const char *path)
     fputs(" '*: :_files' ;;\n", s->out);
 }
 
-static void zsh(const script *s)
+/* Query types and interfaces come from the helper; its hints in brackets are cut off. */
+static void zsh_helper(const script *s)
 {
     fprintf(s->out,
-            "#compdef %s\n"
+            "_%s_helper() {\n"
+            "  setopt localoptions nomultibyte\n" /* lengths in bytes */
+            "  local line=\"${(j: :)words[1,CURRENT]}\"\n"
+            "  local -a found=(\"${(@f)$(%s bash ${#line} \"$line\" 2>/dev/null)}\")\n"
+            "  found=(${found%%%% \\(*})\n"
+            "  compadd -U -S '' -a found\n"
+            "  (( CURRENT > 2 )) || compadd -- ",
+            s->func, s->root->completer);
+    put_subs(s, s->root);
+    fputs("\n}\n", s->out);
+}
+
+static void zsh(const script *s)
+{
+    fprintf(s->out, "#compdef %s\n", s->program);
+    if (s->root->completer)
+        zsh_helper(s);
+    fprintf(s->out,
             "_%s() {\n"
-            "  local path='' w\n"
+            "  local at='' w\n"
             "  for w in \"${(@)words[2,CURRENT-1]}\"; do\n"
-            "    case \"${path:+$path }$w\" in\n",
-            s->program, s->func);
+            "    case \"${at:+$at }$w\" in\n",
+            s->func);
     each_command(s, s->root, "", bash_paths);
-    fputs("    esac\n  done\n  case \"$path\" in\n", s->out);
+    fputs("    esac\n  done\n  case \"$at\" in\n", s->out);
     each_command(s, s->root, "", zsh_command);
     fprintf(s->out, "  esac\n}\ncompdef _%s %s\n", s->func, s->program);
 }
@@ -237,6 +282,8 @@ static void fish_command(const script *s, const cli_cmd *cmd, const char *path)
             fputs("' ", s->out);
         } else if (o->flags & CLI_DIR) {
             fputs("-a '(__fish_complete_directories)' ", s->out);
+        } else if (o->flags & CLI_HELPER && s->root->completer) {
+            fprintf(s->out, "-a '(__%s_helper)' ", s->func);
         }
         fputs("-d '", s->out);
         put_short_help(o->help, s->out);
@@ -244,9 +291,25 @@ static void fish_command(const script *s, const cli_cmd *cmd, const char *path)
     }
 }
 
+static void fish_helper(const script *s)
+{
+    fprintf(s->out,
+            "function __%s_helper\n"
+            "  set -l line (commandline -cp)\n"
+            "  %s bash (printf %%s \"$line\" | wc -c | string trim) \"$line\" 2>/dev/null "
+            "| string replace -r ' \\(.*' ''\n"
+            "end\n"
+            "complete -c %s -n 'not __fish_seen_subcommand_from ",
+            s->func, s->root->completer, s->program);
+    put_subs(s, s->root);
+    fprintf(s->out, "' -f -a '(__%s_helper)'\n", s->func);
+}
+
 static void fish(const script *s)
 {
     fprintf(s->out, "# fish completion for %s\n", s->program);
+    if (s->root->completer)
+        fish_helper(s);
     each_command(s, s->root, "", fish_command);
     fprintf(s->out, "complete -c %s -l help -s h -d 'Show help'\n", s->program);
 }
@@ -306,3 +369,23 @@ gp_status cli_completion(const cli_cmd *root, const char *program, const char *s
     return gp_fail(err, GP_ENOTFOUND, 0, "unknown shell \"%.40s\": bash, zsh, fish, powershell",
                    shell);
 }
+
+/* ---- the command ---- */
+
+static int run_completion(void *values, const cli_line *line)
+{
+    gp_err err = {0};
+    (void)values;
+    if (line->n_words == 0 ||
+        cli_completion(line->root, line->program, line->words[0], stdout, &err) != GP_OK)
+        cli_help(line, line->cmd, stdout);
+    return 0;
+}
+
+static const char *const completion_usage[] = {"bash|zsh|fish|powershell", NULL};
+const cli_cmd cli_completion_cmd = {
+    .name = "completion",
+    .usage = completion_usage,
+    .summary = "Write a completion script for a shell to standard output.",
+    .run = run_completion,
+};

@@ -32,16 +32,6 @@ int goquery_version(void *opts, const cli_line *line)
     return 0;
 }
 
-int goquery_completion(void *opts, const cli_line *line)
-{
-    gp_err err = {0};
-    (void)opts;
-    if (line->n_words == 0 ||
-        cli_completion(line->root, line->program, line->words[0], stdout, &err) != GP_OK)
-        return show_help(line, line->cmd);
-    return 0;
-}
-
 /* Messages that come before there is a query carry no prefix (7.1). */
 static int plain_fail(const char *text)
 {

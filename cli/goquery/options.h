@@ -45,6 +45,7 @@ typedef struct goquery_opts {
     int detailed; /* list -v */
 } goquery_opts;
 
+extern const cli_opt goquery_flags[]; /* ends with a NULL name */
 extern const cli_cmd goquery_root;
 
 /* Commands; each prints its own errors and returns the exit code. */
@@ -54,6 +55,5 @@ int goquery_hosts(void *opts, const cli_line *line);
 int goquery_examples(void *opts, const cli_line *line);
 int goquery_version(void *opts, const cli_line *line);
 int goquery_help(void *opts, const cli_line *line);
-int goquery_completion(void *opts, const cli_line *line);
 
 #endif

@@ -11,7 +11,8 @@ static const cli_opt OPTS[] = {
     {0},
 };
 
-static const cli_cmd *const SUBS[] = {&gpkey_new, &gpkey_show, &gpkey_trust, NULL};
+static const cli_cmd *const SUBS[] = {&gpkey_new, &gpkey_show, &gpkey_trust, &cli_completion_cmd,
+                                      NULL};
 
 static const char *const USAGE[] = {"COMMAND [options]", NULL};
 

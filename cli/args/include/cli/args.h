@@ -25,6 +25,7 @@ enum {
     CLI_CONFIG = 4,     /* may come from configuration file and environment */
     CLI_FILE = 8,       /* completion: value is a file */
     CLI_DIR = 16,       /* completion: value is a directory */
+    CLI_HELPER = 32,    /* completion: ask the root's completer for values */
 };
 
 /* Values of CLI_STRINGS. Borrowed texts; v is freed by cli_line_free() of the line that set it. */
@@ -57,7 +58,7 @@ struct cli_cmd {
     const char *about;          /* text of --help, at most 100 columns; NULL = the summary */
     const cli_opt *opts;        /* ended by a NULL name; NULL = none */
     const cli_cmd *const *subs; /* NULL-ended; NULL = none */
-    const char *completer;      /* root: helper program for bash (query.md 8), or NULL */
+    const char *completer;      /* root: helper program (query.md 8), or NULL */
     /* Run it with the program's struct; returns the exit code. */
     int (*run)(void *values, const cli_line *line);
 };
@@ -101,6 +102,8 @@ const cli_cmd *cli_command(const cli_cmd *root, const char *const *words, size_t
 /* Completion script for "bash", "zsh", "fish" or "powershell". GP_ENOTFOUND for another shell. */
 gp_status cli_completion(const cli_cmd *root, const char *program, const char *shell, FILE *out,
                          gp_err *err) GP_MUST_CHECK;
+/* The command `completion SHELL` for any program; help for an unknown shell, exit code 0. */
+extern const cli_cmd cli_completion_cmd;
 
 /* "<program> devel" or the release text with build time, commit and toolchain (query.md 2.4). */
 void cli_version(const char *program, FILE *out);
