@@ -12,8 +12,7 @@ gp_status exec_final_init(exec_final *f, exec_ctx *x, result *out, gp_err *err)
     f->limit = x->opts->max_rows <= EXEC_TOP_MAX ? x->opts->max_rows : 0;
     f->top = gp_calloc(x->n_threads, sizeof *f->top);
     f->tally = gp_alloc_aligned(x->n_threads, sizeof *f->tally);
-    f->part_hits = gp_calloc(EXEC_N_FAMILIES * EXEC_PARTS, sizeof *f->part_hits);
-    if (!f->top || !f->tally || !f->part_hits) {
+    if (!f->top || !f->tally) {
         exec_final_free(f);
         return gp_fail(err, GP_ENOMEM, 0, "out of memory for rows");
     }
@@ -28,7 +27,6 @@ void exec_final_free(exec_final *f)
         exec_mem_free(&f->x->mem, f->top[i].v, f->top[i].cap * sizeof *f->top[i].v);
     gp_free(f->top);
     gp_free(f->tally);
-    gp_free(f->part_hits);
     *f = (exec_final){0};
 }
 
@@ -50,8 +48,7 @@ static uint64_t add_sat(uint64_t a, uint64_t b)
     return __builtin_add_overflow(a, b, &s) ? UINT64_MAX : s;
 }
 
-/* Greater comes first; equal ones are told apart by result_row_cmp(). */
-static uint64_t rank_of(const exec_final *f, unsigned table, const uint64_t *e, const uint64_t *c)
+uint64_t exec_final_rank(const exec_final *f, unsigned table, const uint64_t *e, const uint64_t *c)
 {
     const exec_table *t = &f->x->table[table];
     const result_order *o = &f->order;
@@ -145,13 +142,12 @@ static gp_status top_offer(exec_final *f, exec_top *t, unsigned table, const uin
 
 /* Count (and offer to the heap) the groups of one partition. */
 static gp_status part_tally(exec_final *f, unsigned thread, unsigned table, const exec_part *p,
-                            uint64_t *kept, gp_err *err)
+                            gp_err *err)
 {
     const exec_table *t = &f->x->table[table];
     exec_top *top = &f->top[thread];
     struct exec_tally *tally = &f->tally[thread];
     query_dirfilter dir = f->dir;
-    uint64_t before = tally->hits;
 
     for (uint32_t i = 0; i < p->n; i++) {
         const uint64_t *e = exec_entry(t, p, i);
@@ -161,27 +157,12 @@ static gp_status part_tally(exec_final *f, unsigned thread, unsigned table, cons
             continue;
         exec_tally_add(tally, c);
         if (f->limit) {
-            uint64_t rank = rank_of(f, table, e, c);
+            uint64_t rank = exec_final_rank(f, table, e, c);
             if (top->n < top->limit || rank >= top->v[0].rank)
                 GP_TRY(top_offer(f, top, table, e, c, rank, err));
         }
     }
-    *kept = tally->hits - before;
     return GP_OK;
-}
-
-/* Write the groups of one partition as rows. */
-static void part_rows(exec_final *f, unsigned table, const exec_part *p, result_row *row)
-{
-    const exec_table *t = &f->x->table[table];
-
-    for (uint32_t i = 0; i < p->n; i++) {
-        const uint64_t *e = exec_entry(t, p, i);
-        uint64_t c[4];
-        exec_entry_counters(t, p, i, e, c);
-        if (exec_keeps(f->dir, c))
-            exec_final_row(f, table, e, c, row++);
-    }
 }
 
 static void pass_thread(void *ctx, unsigned thread)
@@ -195,10 +176,8 @@ static void pass_thread(void *ctx, unsigned thread)
         gp_status st = gp_cancel_check(f->x->opts->cancel);
         if (st != GP_OK)
             gp_fail(&err, st, 0, "%s", gp_status_name(st));
-        else if (f->pass == 0)
-            st = part_tally(f, thread, i / EXEC_PARTS, p, &f->part_hits[i], &err);
         else
-            part_rows(f, i / EXEC_PARTS, p, f->out->rows + f->part_hits[i]);
+            st = part_tally(f, thread, i / EXEC_PARTS, p, &err);
         if (st != GP_OK) {
             exec_failed(f->x, st, &err);
             return;
@@ -206,9 +185,8 @@ static void pass_thread(void *ctx, unsigned thread)
     }
 }
 
-static gp_status run_pass(exec_final *f, unsigned pass, gp_err *err)
+static gp_status run_pass(exec_final *f, gp_err *err)
 {
-    f->pass = pass;
     atomic_store(&f->next, 0);
     GP_TRY(gp_parallel(exec_few_groups(f->x) ? 1 : f->x->n_threads, pass_thread, f, err));
     return exec_check(f->x, err);
@@ -233,7 +211,7 @@ gp_status exec_final_iface(exec_final *f, gp_err *err)
 
     memset(f->tally, 0, f->x->n_threads * sizeof *f->tally);
     f->dir = f->x->bin_s ? QUERY_DIR_NONE : f->x->plan.dirfilter;
-    GP_TRY(run_pass(f, 0, err));
+    GP_TRY(run_pass(f, err));
     if (f->x->early)
         take_early(f);
     for (unsigned i = 0; i < f->x->n_threads; i++) {
@@ -247,17 +225,7 @@ gp_status exec_final_iface(exec_final *f, gp_err *err)
     out->hits_total += hits;
     if (f->limit || hits == 0)
         return GP_OK;
-    size_t at = out->n_rows;
-    for (unsigned i = 0; i < f->x->n_tables * EXEC_PARTS; i++) {
-        size_t n = (size_t)f->part_hits[i];
-        f->part_hits[i] = at;
-        at += n;
-    }
-    GP_TRY(exec_mem_take(&f->x->mem, (size_t)hits * sizeof *out->rows, err));
-    GP_TRY(result_reserve_rows(out, (size_t)hits, err));
-    GP_TRY(run_pass(f, 1, err));
-    out->n_rows = at;
-    return GP_OK;
+    return exec_final_all(f, hits, err);
 }
 
 gp_status exec_final_finish(exec_final *f, gp_err *err)
@@ -271,5 +239,7 @@ gp_status exec_final_finish(exec_final *f, gp_err *err)
         for (size_t j = 0; j < t->n; j++)
             out->rows[out->n_rows++] = t->v[j].row;
     }
+    if (f->sorted_parts == 1 && !f->limit)
+        return GP_OK; /* all rows are of one interface, and in order */
     return result_sort(out, &f->order, f->x->opts->max_rows, err);
 }

@@ -34,10 +34,8 @@ typedef struct exec_final {
         uint64_t hits;
         result_counters totals;
     } __attribute__((aligned(64))) * tally;
-    uint64_t *part_hits; /* groups kept per (table, partition), then row offsets */
-    size_t row_base;
-    atomic_uint next; /* next (table, partition) to work on */
-    unsigned pass;
+    unsigned sorted_parts; /* interfaces whose rows were added in order */
+    atomic_uint next;      /* next (table, partition) to work on */
 } exec_final;
 
 gp_status exec_final_init(exec_final *f, exec_ctx *x, result *out, gp_err *err) GP_MUST_CHECK;
@@ -45,6 +43,8 @@ void exec_final_free(exec_final *f);
 
 /* The interface's groups to heaps or rows; adds hits and totals to *out. */
 gp_status exec_final_iface(exec_final *f, gp_err *err) GP_MUST_CHECK;
+/* The same when all rows are wanted: `hits` rows, sorted, behind those of *out. (allrows.c) */
+gp_status exec_final_all(exec_final *f, uint64_t hits, gp_err *err) GP_MUST_CHECK;
 /* After the last interface: sorted rows in *out. */
 gp_status exec_final_finish(exec_final *f, gp_err *err) GP_MUST_CHECK;
 
@@ -55,6 +55,9 @@ gp_status exec_final_stream(exec_final *f, exec_sink sink, void *sink_ctx,
 /* Row of a group with key e and counters c. */
 void exec_final_row(const exec_final *f, unsigned table, const uint64_t *e, const uint64_t c[4],
                     result_row *row);
+
+/* Sort value of a group; greater comes first, equal ones are told apart by result_row_cmp(). */
+uint64_t exec_final_rank(const exec_final *f, unsigned table, const uint64_t *e, const uint64_t *c);
 
 /* 1 if the direction filter keeps an entry with these four counters. */
 static inline int exec_keeps(query_dirfilter d, const uint64_t *c)

@@ -88,6 +88,14 @@ void exec_mem_free(exec_mem *m, void *p, size_t bytes)
     }
 }
 
+void exec_mem_huge(void *p, size_t bytes)
+{
+    uintptr_t at = (uintptr_t)p, from = (at + SLAB_HUGE - 1) / SLAB_HUGE * SLAB_HUGE;
+
+    if (bytes >= 4 * (size_t)SLAB_HUGE)
+        (void)madvise((uint8_t *)p + (from - at), bytes - (from - at), MADV_HUGEPAGE);
+}
+
 gp_status exec_slabs_init(exec_slabs *s, exec_mem *mem, gp_err *err)
 {
     *s = (exec_slabs){.mem = mem};

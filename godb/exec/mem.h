@@ -28,6 +28,9 @@ void exec_mem_give(exec_mem *m, size_t bytes);
 gp_status exec_mem_alloc(exec_mem *m, size_t bytes, void **out, gp_err *err) GP_MUST_CHECK;
 void exec_mem_free(exec_mem *m, void *p, size_t bytes);
 
+/* Ask for huge pages for a big array that is about to be written for the first time. */
+void exec_mem_huge(void *p, size_t bytes);
+
 /* Memory in big pieces (huge pages where the kernel grants them) that only grows until it is reset:
  * measured, 4 KiB page faults of growing tables cost as much as the hashing. Locked inside. */
 typedef struct exec_slabs {

@@ -1,6 +1,7 @@
 /* stream.c - the groups of an interface in key order: partitions are sorted in place of their hash
  * slots (4 bytes a group), then merged while they are sent. */
 #include "final.h"
+#include "keysort.h"
 
 #include "gp/mem.h"
 #include "gp/pool.h"
@@ -8,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Order of the entries of one partition; `run` is what the merge has reached. */
+enum { AHEAD = 6 }; /* entries of a run fetched ahead */
+
+/* One partition in key order, and what the merge has reached. */
 typedef struct run {
+    uint64_t k0;          /* first key word of the head: most comparisons end here */
     const uint64_t *head; /* entry at the front; NULL when used up */
     const exec_part *part;
     const uint32_t *order;
@@ -18,62 +22,44 @@ typedef struct run {
 
 typedef struct stream {
     exec_final *f;
-    unsigned table;
+    const exec_table *t;
+    unsigned table, kw;
     uint32_t *order[EXEC_PARTS]; /* entry numbers in key order */
     size_t bytes[EXEC_PARTS];
-    run heap[EXEC_PARTS]; /* smallest key at the root */
-    unsigned n_heap;
+    run run[EXEC_PARTS];
+    uint8_t loser[EXEC_PARTS];
+    unsigned winner;
     atomic_uint next;
 } stream;
 
-static int key_cmp(const uint64_t *a, const uint64_t *b, unsigned kw)
+static uint64_t word_of(const void *ctx, uint32_t ref, unsigned level)
 {
-    for (unsigned w = 0; w < kw; w++)
-        if (a[w] != b[w])
-            return a[w] < b[w] ? -1 : 1;
-    return 0;
-}
+    const exec_table *t = ctx;
 
-typedef struct sort_item {
-    uint64_t k0; /* first key word: most comparisons end here */
-    const uint64_t *e;
-    uint32_t i;
-} sort_item;
-
-static int item_cmp(const void *a, const void *b, void *ctx)
-{
-    const sort_item *x = a, *y = b;
-    const unsigned *kw = ctx;
-
-    if (x->k0 != y->k0)
-        return x->k0 < y->k0 ? -1 : 1;
-    return key_cmp(x->e + 1, y->e + 1, *kw - 1);
+    return exec_entry(t, &t->part[exec_ref_part(ref)], exec_ref_entry(ref))[level];
 }
 
 /* Fill order[] of one partition. */
 static gp_status sort_part(stream *s, unsigned i, gp_err *err)
 {
     exec_mem *mem = &s->f->x->mem;
-    const exec_table *t = &s->f->x->table[s->table];
+    const exec_table *t = s->t;
     const exec_part *p = &t->part[i];
-    void *mem_order = NULL, *mem_items = NULL;
-    size_t bytes = p->n * sizeof(sort_item);
-    unsigned kw = t->kw;
+    void *order = NULL, *items = NULL;
+    size_t bytes = 2 * p->n * sizeof(exec_item);
 
     if (p->n == 0)
         return GP_OK;
     s->bytes[i] = p->n * sizeof(uint32_t);
-    GP_TRY(exec_mem_alloc(mem, s->bytes[i], &mem_order, err));
-    s->order[i] = mem_order;
-    GP_TRY(exec_mem_alloc(mem, bytes, &mem_items, err));
-    sort_item *v = mem_items;
-    for (uint32_t j = 0; j < p->n; j++) {
-        const uint64_t *e = exec_entry(t, p, j);
-        v[j] = (sort_item){.k0 = e[0], .e = e, .i = j};
-    }
-    qsort_r(v, p->n, sizeof *v, item_cmp, &kw);
+    GP_TRY(exec_mem_alloc(mem, s->bytes[i], &order, err));
+    s->order[i] = order;
+    GP_TRY(exec_mem_alloc(mem, bytes, &items, err));
+    exec_item *v = items;
     for (uint32_t j = 0; j < p->n; j++)
-        s->order[i][j] = v[j].i;
+        v[j] = (exec_item){exec_entry(t, p, j)[0], exec_ref(0, i, j)};
+    exec_keysort(v, v + p->n, p->n, t->kw, word_of, t);
+    for (uint32_t j = 0; j < p->n; j++)
+        s->order[i][j] = exec_ref_entry(v[j].ref);
     exec_mem_free(mem, v, bytes);
     return GP_OK;
 }
@@ -98,58 +84,77 @@ static void sort_thread(void *ctx, unsigned thread)
     }
 }
 
-/* ---- merge ---- */
+/* ---- merge: a tree of losers; taking the smallest costs one comparison a level ---- */
 
-static void sift(stream *s, unsigned i)
+static inline int run_before(const stream *s, unsigned a, unsigned b)
 {
-    unsigned kw = s->f->x->table[s->table].kw, kid;
-    run x = s->heap[i];
+    const run *x = &s->run[a], *y = &s->run[b];
 
-    while ((kid = 2 * i + 1) < s->n_heap) {
-        if (kid + 1 < s->n_heap && key_cmp(s->heap[kid + 1].head, s->heap[kid].head, kw) < 0)
-            kid++;
-        if (key_cmp(x.head, s->heap[kid].head, kw) <= 0)
-            break;
-        s->heap[i] = s->heap[kid];
-        i = kid;
-    }
-    s->heap[i] = x;
+    if (x->k0 != y->k0)
+        return x->k0 < y->k0;
+    if (!x->head || !y->head)
+        return x->head != NULL;
+    for (unsigned w = 1; w < s->kw; w++)
+        if (x->head[w] != y->head[w])
+            return x->head[w] < y->head[w];
+    return 0;
 }
 
-static void heap_fill(stream *s)
+/* Make the group at r->at the head; a run that is used up comes last. */
+static void run_head(const stream *s, run *r)
 {
-    const exec_table *t = &s->f->x->table[s->table];
-
-    s->n_heap = 0;
-    for (unsigned i = 0; i < EXEC_PARTS; i++) {
-        const exec_part *p = &t->part[i];
-        if (p->n)
-            s->heap[s->n_heap++] = (run){.head = exec_entry(t, p, s->order[i][0]),
-                                         .part = p,
-                                         .order = s->order[i],
-                                         .n = p->n};
+    if (r->at >= r->n) {
+        r->head = NULL;
+        r->k0 = UINT64_MAX;
+        return;
     }
-    for (unsigned i = s->n_heap / 2; i-- > 0;)
-        sift(s, i);
+    r->head = exec_entry(s->t, r->part, r->order[r->at]);
+    r->k0 = r->head[0];
+    if (r->at + AHEAD < r->n) /* entries lie anywhere */
+        __builtin_prefetch(exec_entry(s->t, r->part, r->order[r->at + AHEAD]));
+}
+
+/* Winner of the matches below node; losers stay in the nodes. */
+static unsigned play(stream *s, unsigned node)
+{
+    if (node >= EXEC_PARTS)
+        return node - EXEC_PARTS;
+    unsigned a = play(s, 2 * node), b = play(s, 2 * node + 1);
+    int first = !run_before(s, b, a);
+    s->loser[node] = (uint8_t)(first ? b : a);
+    return first ? a : b;
+}
+
+static void merge_start(stream *s)
+{
+    for (unsigned i = 0; i < EXEC_PARTS; i++) {
+        const exec_part *p = &s->t->part[i];
+        s->run[i] = (run){.part = p, .order = s->order[i], .n = p->n};
+        run_head(s, &s->run[i]);
+    }
+    s->winner = play(s, 1);
 }
 
 /* The next entry in key order and its counters; NULL at the end. */
-static const uint64_t *heap_next(stream *s, uint64_t c[4])
+static const uint64_t *merge_next(stream *s, uint64_t c[4])
 {
-    if (s->n_heap == 0)
-        return NULL;
-    run *r = &s->heap[0];
+    unsigned win = s->winner;
+    run *r = &s->run[win];
     const uint64_t *e = r->head;
-    exec_entry_counters(&s->f->x->table[s->table], r->part, r->order[r->at], e, c);
-    if (++r->at == r->n) {
-        s->heap[0] = s->heap[--s->n_heap];
-    } else {
-        r->head = exec_entry(&s->f->x->table[s->table], r->part, r->order[r->at]);
-        if (r->at + 8 < r->n) /* entries lie anywhere */
-            __builtin_prefetch(exec_entry(&s->f->x->table[s->table], r->part, r->order[r->at + 8]));
+
+    if (!e)
+        return NULL;
+    exec_entry_counters(s->t, r->part, r->order[r->at], e, c);
+    r->at++;
+    run_head(s, r);
+    for (unsigned node = (win + EXEC_PARTS) / 2; node >= 1; node /= 2) {
+        unsigned other = s->loser[node];
+        if (run_before(s, other, win)) {
+            s->loser[node] = (uint8_t)win;
+            win = other;
+        }
     }
-    if (s->n_heap)
-        sift(s, 0);
+    s->winner = win;
     return e;
 }
 
@@ -162,7 +167,7 @@ static gp_status send_all(stream *s, exec_sink sink, void *sink_ctx, result_row 
     size_t n = 0;
 
     do {
-        e = heap_next(s, c);
+        e = merge_next(s, c);
         if (e && exec_keeps(f->x->bin_s ? QUERY_DIR_NONE : f->x->plan.dirfilter, c)) {
             exec_tally_add(&tally, c);
             exec_final_row(f, s->table, e, c, &rows[n++]);
@@ -195,12 +200,12 @@ gp_status exec_final_stream(exec_final *f, exec_sink sink, void *sink_ctx, gp_er
 
     GP_TRY(exec_mem_alloc(mem, bytes, &rows, err));
     for (unsigned t = 0; t < f->x->n_tables && st == GP_OK; t++) {
-        stream s = {.f = f, .table = t};
+        stream s = {.f = f, .t = &f->x->table[t], .table = t, .kw = f->x->table[t].kw};
         st = gp_parallel(exec_few_groups(f->x) ? 1 : f->x->n_threads, sort_thread, &s, err);
         if (st == GP_OK)
             st = exec_check(f->x, err);
         if (st == GP_OK) {
-            heap_fill(&s);
+            merge_start(&s);
             st = send_all(&s, sink, sink_ctx, rows, err);
         }
         for (unsigned i = 0; i < EXEC_PARTS; i++)

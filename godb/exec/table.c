@@ -111,6 +111,14 @@ static size_t slots_bytes(const exec_part *p)
     return p->slots ? sizeof *p->slots << p->slots_log2 : 0;
 }
 
+void exec_table_drop_slots(exec_table *t)
+{
+    for (unsigned i = 0; i < t->n_parts; i++) {
+        exec_mem_free(t->mem, t->part[i].slots, slots_bytes(&t->part[i]));
+        t->part[i].slots = NULL;
+    }
+}
+
 void exec_table_reset(exec_table *t)
 {
     for (unsigned i = 0; t->part && i < t->n_parts; i++) {
@@ -166,6 +174,12 @@ gp_status exec_part_chunk(exec_table *t, exec_part *p, gp_err *err)
     return GP_OK;
 }
 
+static gp_status too_many(const exec_table *t, gp_err *err)
+{
+    return gp_fail(err, GP_ELIMIT, 0, "the result has more than %u million groups",
+                   (unsigned)((uint64_t)EXEC_PART_ENTRIES_MAX * t->n_parts / 1000000));
+}
+
 /* Make sure that `more` new entries leave at least a quarter of the slots free. */
 static gp_status part_reserve(exec_table *t, exec_part *p, uint32_t more, gp_err *err)
 {
@@ -174,8 +188,7 @@ static gp_status part_reserve(exec_table *t, exec_part *p, uint32_t more, gp_err
     if (p->slots && want * 4 <= (UINT64_C(3) << p->slots_log2))
         return GP_OK;
     if (want > EXEC_PART_ENTRIES_MAX)
-        return gp_fail(err, GP_ELIMIT, 0, "the result has more than %u million groups",
-                       (unsigned)((uint64_t)EXEC_PART_ENTRIES_MAX * t->n_parts / 1000000));
+        return too_many(t, err);
     uint32_t log2 = p->slots ? p->slots_log2 : SLOTS_LOG2_MIN;
     while (want * 4 > (UINT64_C(3) << log2))
         log2 += log2 < SLOTS_LOG2_SMALL ? 2 : 1;
@@ -253,8 +266,8 @@ gp_status exec_table_append(exec_table *t, unsigned part, const exec_vec *v, gp_
     gp_status st = GP_OK;
 
     pthread_mutex_lock(&p->lock);
-    if (v->n > UINT32_MAX - p->n)
-        st = gp_fail(err, GP_ELIMIT, 0, "the result has more than 4,000 million groups");
+    if (v->n > EXEC_PART_ENTRIES_MAX - p->n)
+        st = too_many(t, err);
     for (size_t i = 0; i < v->n && st == GP_OK; i++) {
         if (p->n == p->n_chunks * EXEC_CHUNK && (st = exec_part_chunk(t, p, err)) != GP_OK)
             break;

@@ -70,6 +70,8 @@ gp_status exec_table_init(exec_table *t, unsigned kw, unsigned n_parts, exec_mem
 void exec_table_free(exec_table *t);
 /* Forget all entries. Tables that share slabs are reset together, then the slabs. */
 void exec_table_reset(exec_table *t);
+/* Free the slots: entries can still be read, nothing can be added. */
+void exec_table_drop_slots(exec_table *t);
 /* Forget all entries but keep the memory: for a table with slabs of its own, once a block. */
 void exec_table_clear(exec_table *t);
 

@@ -111,6 +111,12 @@ static void tally(exec_worker *w, const exec_vec *v)
     }
 }
 
+/* Blocks are spread over the partitions of a table. */
+static unsigned part_of(int64_t time_s)
+{
+    return (unsigned)((uint64_t)time_s * UINT64_C(0x9e3779b97f4a7c15) >> (64 - EXEC_PARTS_LOG2));
+}
+
 gp_status exec_emit_timed(exec_worker *w, int64_t time_s, unsigned t, gp_err *err)
 {
     exec_ctx *x = w->x;
@@ -132,7 +138,7 @@ gp_status exec_emit_timed(exec_worker *w, int64_t time_s, unsigned t, gp_err *er
     for (size_t i = 0; i < v->n; i++)
         v->k[kw][i] = stamp;
     if (x->append)
-        return exec_table_append(table, (unsigned)(time_s / GODB_BLOCK_S) % EXEC_PARTS, v, err);
+        return exec_table_append(table, part_of(time_s), v, err);
     GP_TRY(exec_feed_ready(w, t, err));
     return exec_feed_add(&w->feed[t], v, err);
 }

@@ -1,9 +1,12 @@
 /* engine.c - rows/s, bytes/s, groups and peak memory of the engine on a generated month of flows.
  *
  *   engine [--db DIR] [--days N] [--rows N] [--times N] [--threads LIST] [--only TEXT] [--keep]
+ *          [--mode top|all|stream]
  *
- * Each query runs in its own process (so that the peak is its own), --times times; the best is
- * shown. The database is made when DIR has none; without --db it is removed at the end.
+ * --only: queries whose "types|condition$" begins with TEXT. --mode: the first 1,000 rows
+ * (default), all rows sorted in memory, or all rows streamed. Each query runs in its own process
+ * (so that the peak is its own), --times times; the best is shown. The database is made when DIR
+ * has none; without --db it is removed at the end.
  */
 #include "exec/exec.h"
 #include "gen.h"
@@ -52,7 +55,7 @@ typedef struct report {
 typedef struct options {
     const char *db;
     unsigned days, rows, times;
-    const char *threads, *only;
+    const char *threads, *only, *mode;
     int keep;
 } options;
 
@@ -92,7 +95,16 @@ static void sum_progress(void *ctx, const exec_progress *p)
     *(exec_progress *)ctx = *p;
 }
 
-static report run_once(const char *db_path, size_t q, unsigned threads, gp_err *err)
+static gp_status count_sink(void *ctx, const result *labels, const result_row *rows, size_t n)
+{
+    (void)labels;
+    (void)rows;
+    *(uint64_t *)ctx += n;
+    return GP_OK;
+}
+
+static report run_once(const char *db_path, const char *mode, size_t q, unsigned threads,
+                       gp_err *err)
 {
     report r = {0};
     godb_db *db = NULL;
@@ -100,18 +112,20 @@ static report run_once(const char *db_path, size_t q, unsigned threads, gp_err *
     result out = {0};
     exec_progress p = {0};
     exec_opts o = {.threads = threads,
-                   .max_rows = 1000,
+                   .max_rows = strcmp(mode, "top") == 0 ? 1000 : 0,
                    .host = "bench",
                    .host_id = "0",
                    .progress = sum_progress,
                    .progress_ctx = &p};
+    uint64_t streamed = 0;
 
     if (godb_db_open(db_path, &db, err) != GP_OK ||
         prepare(queries[q].query, queries[q].cond, &stmt, err) != GP_OK)
         return r;
     double cpu = cpu_now();
     int64_t start = gp_mono_ns();
-    if (exec_run(db, stmt, &o, &out, err) == GP_OK)
+    if ((strcmp(mode, "stream") == 0 ? exec_stream(db, stmt, &o, count_sink, &streamed, &out, err)
+                                     : exec_run(db, stmt, &o, &out, err)) == GP_OK)
         r = (report){.ok = 1,
                      .ns = gp_mono_ns() - start,
                      .groups = out.hits_total,
@@ -138,7 +152,7 @@ static int best_of(const options *o, size_t q, unsigned threads, report *best)
         pid_t pid = fork();
         if (pid == 0) {
             gp_err err = {0};
-            r = run_once(o->db, q, threads, &err);
+            r = run_once(o->db, o->mode, q, threads, &err);
             if (!r.ok)
                 fprintf(stderr, "%s: %s\n", queries[q].query, err.msg);
             ssize_t n = write(fd[1], &r, sizeof r);
@@ -223,6 +237,8 @@ static int parse(int argc, char **argv, options *o)
             o->db = argv[++i];
         else if (strcmp(a, "--threads") == 0)
             o->threads = argv[++i];
+        else if (strcmp(a, "--mode") == 0)
+            o->mode = argv[++i];
         else if (strcmp(a, "--only") == 0)
             o->only = argv[++i];
         else if (strcmp(a, "--days") == 0 && number(v, &o->days))
@@ -261,14 +277,14 @@ static int rm_one(const char *path, const struct stat *st, int type, struct FTW 
 
 int main(int argc, char **argv)
 {
-    options o = {.days = 30, .rows = 2500, .times = 3, .threads = "1,2"};
+    options o = {.days = 30, .rows = 2500, .times = 3, .threads = "1,2", .mode = "top"};
     char tmp[] = "/tmp/fleetprobe-bench-XXXXXX", iface[4096];
     gp_err err = {0};
     int made = 0;
 
     if (!parse(argc, argv, &o)) {
         fprintf(stderr, "usage: engine [--db DIR] [--days N] [--rows N] [--times N] "
-                        "[--threads 1,2] [--only TEXT] [--keep]\n");
+                        "[--threads 1,2] [--only TEXT] [--mode top|all|stream] [--keep]\n");
         return 2;
     }
     if (!o.db) {

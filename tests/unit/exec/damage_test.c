@@ -1,0 +1,159 @@
+/* damage_test.c - damaged blocks and days are skipped and reported; times that repeat (defect D4).
+ */
+#include "fixture.h"
+
+#include "godb/codec.h"
+
+enum { BLOCKS = 10, ROWS = 40 };
+
+/* Texts of warnings, joined by newlines. */
+static void on_warn(void *ctx, const char *text)
+{
+    gp_buf *b = ctx;
+    gp_buf_adds(b, text);
+    gp_buf_addc(b, '\n');
+}
+
+typedef struct answer {
+    result out;
+    gp_buf warnings;
+} answer;
+
+static void ask(const char *dir, const char *query, const char *cond, answer *a)
+{
+    GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+    GP_CLEANUP(query_stmt_freep) query_stmt *s = fixture_stmt(query, NULL, cond, NULL, NULL);
+    gp_err err = {0};
+
+    *a = (answer){0};
+    exec_opts o = {.host = "h", .host_id = "1", .warn = on_warn, .warn_ctx = &a->warnings};
+    want_ok_err(&err, godb_db_open(dir, &db, &err));
+    want_ok_err(&err, exec_run(db, s, &o, &a->out, &err));
+}
+
+static void forget(answer *a)
+{
+    result_clear(&a->out);
+    gp_buf_free(&a->warnings);
+}
+
+static void patch(const char *dir, const char *file, long at, const void *bytes, size_t n)
+{
+    GP_CLEANUP(gp_freep) char *path = fixture_find(dir, file);
+    assert_non_null(path);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, at, at < 0 ? SEEK_END : SEEK_SET), 0);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void test_damaged_column(void **state)
+{
+    (void)state;
+    static const uint8_t junk[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    fixture_db(dir, "eth0", 1, BLOCKS, ROWS, GODB_CODEC_LZ4);
+    patch(dir, "dip.gpf", 0, junk, sizeof junk); /* block 0 */
+    const struct {
+        const char *query, *cond;
+        uint64_t corrupted, bytes; /* received */
+    } cases[] = {
+        {"sip", "", 0, BLOCKS * ROWS * 10},
+        {"dip", "", 1, (BLOCKS - 1) * ROWS * 10},
+        {"sip", "dip = 10.1.0.0", 1, (BLOCKS - 1) * ROWS / 4 * 10},
+        {"dip", "dport = 1", 0, 0}, /* nothing survives: the damage is not even seen */
+        {"time,dip", "", 1, (BLOCKS - 1) * ROWS * 10},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        answer a;
+        ask(dir, cases[i].query, cases[i].cond, &a);
+        if (a.out.stats.blocks_corrupted != cases[i].corrupted ||
+            a.out.totals.bytes_rcvd != cases[i].bytes)
+            fail_msg("%s | %s: %llu corrupted, %llu bytes", cases[i].query, cases[i].cond,
+                     (unsigned long long)a.out.stats.blocks_corrupted,
+                     (unsigned long long)a.out.totals.bytes_rcvd);
+        assert_int_equal(a.out.stats.blocks_processed, BLOCKS);
+        const char *text = gp_buf_str(&a.warnings);
+        assert_int_equal(strstr(text, "eth0: block 1700006700 skipped: ") != NULL,
+                         cases[i].corrupted);
+        forget(&a);
+    }
+}
+
+static void test_short_column(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    fixture_db(dir, "eth0", 1, BLOCKS, ROWS, GODB_CODEC_NULL);
+    GP_CLEANUP(gp_freep) char *path = fixture_find(dir, "pkts_sent.gpf");
+    answer a;
+
+    assert_int_equal(truncate(path, 3 * (1 + ROWS) + 5), 0); /* three blocks and a bit are left */
+    ask(dir, "sip", "", &a);
+    assert_int_equal(a.out.stats.blocks_corrupted, BLOCKS - 3);
+    assert_int_equal(a.out.totals.pkts_sent, 3 * ROWS * 2);
+    forget(&a);
+}
+
+static void test_damaged_day(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    fixture_db(dir, "eth0", 3, BLOCKS, ROWS, GODB_CODEC_LZ4);
+    GP_CLEANUP(gp_freep) char *path = fixture_find(dir, ".blockmeta");
+    answer a;
+
+    assert_int_equal(truncate(path, 100), 0);
+    ask(dir, "sip", "", &a);
+    assert_int_equal(a.out.status, RESULT_OK);
+    assert_int_equal(a.out.stats.directories_processed, 2);
+    assert_int_equal(a.out.totals.pkts_rcvd, 2 * BLOCKS * ROWS);
+    assert_string_equal(a.out.status_message, "1 day(s) could not be read and are missing");
+    assert_non_null(strstr(gp_buf_str(&a.warnings), "eth0: day skipped: "));
+    forget(&a);
+}
+
+/* Block 2 gets the time of block 0 (difference -300). */
+static void test_times_repeat(void **state)
+{
+    (void)state;
+    static const uint8_t minus_300[4] = {0xff, 0xff, 0xfe, 0xd4};
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    const long n = 3, traffic_2 = 144 + 72 * n + 16 * 2;
+    fixture_db(dir, "eth0", 1, (unsigned)n, ROWS, GODB_CODEC_LZ4);
+    patch(dir, ".blockmeta", traffic_2 + 12, minus_300, 4);
+    static const struct {
+        const char *query;
+        uint64_t hits, first_row_bytes;
+    } cases[] = {
+        {"time,sip", 2 * ROWS, 20},
+        {"time,dip", 2 * 4, 20 * ROWS / 4},
+        {"time", 2, 20 * ROWS},
+        {"sip", ROWS, 30},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        answer a;
+        ask(dir, cases[i].query, "", &a);
+        if (a.out.hits_total != cases[i].hits ||
+            a.out.rows[0].c.bytes_rcvd != cases[i].first_row_bytes)
+            fail_msg("%s: %llu hits, %llu bytes in the first row", cases[i].query,
+                     (unsigned long long)a.out.hits_total,
+                     (unsigned long long)a.out.rows[0].c.bytes_rcvd);
+        assert_int_equal(a.out.stats.blocks_processed, 3);
+        assert_int_equal(a.out.totals.bytes_rcvd, 3 * ROWS * 10);
+        forget(&a);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_damaged_column),
+        cmocka_unit_test(test_short_column),
+        cmocka_unit_test(test_damaged_day),
+        cmocka_unit_test(test_times_repeat),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
