@@ -62,6 +62,24 @@ static void parse_column(const uint8_t *p, godb_col c, godb_blockmeta *m)
     }
 }
 
+/* No sound file ends in an entry that is all zero (the difference is at least 1): the end of the
+ * file was lost. Then the last entry with content may be cut in its middle, and its time wrong. */
+static void refuse_zero_end(godb_blockmeta *m)
+{
+    size_t i = m->n;
+
+    while (i > 1) {
+        const godb_block *b = &m->blocks[i - 1];
+        if (m->diff[i - 1] || b->n_v4 || b->n_v6 || b->drops)
+            break;
+        i--;
+    }
+    if (i < m->n && i > 1) {
+        m->blocks[i - 1].usable = 0;
+        m->blocks[i - 1].reason = "lies next to a damaged part of .blockmeta";
+    }
+}
+
 /* Timestamps with the repair of defect D4 (9): u32 difference first, then i32. */
 static void parse_times(godb_blockmeta *m)
 {
@@ -174,6 +192,7 @@ gp_status godb_blockmeta_parse(const void *bytes, size_t len, int64_t day_s, god
         parse_column(p, (godb_col)c, &m);
     parse_entries(p, &m);
     parse_times(&m);
+    refuse_zero_end(&m);
     *out = m;
     return GP_OK;
 }

@@ -178,12 +178,27 @@ static void check_blocks(struct check *c, godb_checked *done)
     }
 }
 
+/* Checksums of a run; where one is wrong, those of its blocks. */
+static void check_record(struct check *c, const godb_index *ix, const godb_index_rec *r)
+{
+    for (int col = 0; col < GODB_N_COLS; col++) {
+        gp_err err = {0};
+        for (size_t i = r->first; i < (size_t)r->first + r->n; i++) {
+            godb_spot at = in_block(&c->at, c->d, i, col);
+            int whole = 0;
+            if (godb_index_verify_run(ix, c->d, i, (godb_col)col, &whole, &err) == GP_ECORRUPT)
+                godb_find(c->f, GODB_PROBLEM_CHECKSUM, GODB_ERROR, &at, "%s", err.msg);
+            if (whole)
+                break; /* all blocks of the run are as they were */
+        }
+    }
+}
+
 static void check_index(struct check *c)
 {
     GP_CLEANUP(godb_index_closep) godb_index *ix = NULL;
     godb_index_file f = {0};
     struct stat st = {0};
-    gp_err err = {0};
 
     if (godb_index_file_read(c->d->fd, &c->d->meta, &f, NULL) != GP_OK) {
         godb_index_file_free(&f);
@@ -196,11 +211,7 @@ static void check_index(struct check *c)
                   (size_t)st.st_size - f.end);
     if (godb_index_open(c->d, &ix, NULL) == GP_OK)
         for (size_t k = 0; k < f.n; k++)
-            for (int col = 0; col < GODB_N_COLS; col++) {
-                godb_spot at = in_block(&c->at, c->d, f.rec[k].first, col);
-                if (godb_index_verify(ix, c->d, f.rec[k].first, (godb_col)col, &err) == GP_ECORRUPT)
-                    godb_find(c->f, GODB_PROBLEM_CHECKSUM, GODB_ERROR, &at, "%s", err.msg);
-            }
+            check_record(c, ix, &f.rec[k]);
     godb_index_file_free(&f);
 }
 

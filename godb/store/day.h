@@ -19,6 +19,7 @@ struct godb_day {
     pthread_mutex_t scan_lock;        /* protects places while they are made */
     atomic_int scanned[GODB_N_COLS];  /* 1: places is final */
     godb_places *places[GODB_N_COLS]; /* NULL: the column is sound */
+    const struct godb_index *verify;  /* borrowed; NULL: reads are not verified */
 };
 
 /* Open a day by its directory descriptor, which stays the caller's. path: for messages. */

@@ -109,7 +109,7 @@ gp_status godb_daywriter_open(godb_daywriter *dw, int iface_fd, int64_t day_s,
         dw->fd[c] = -1;
     godb_blockmeta_init(&dw->meta, day_s);
     GP_TRY(open_month(dw, iface_fd, err));
-    GP_TRY(godb_day_find(dw->month_fd, day_s, dw->name, &n, err));
+    GP_TRY(godb_day_find_locked(dw->month_fd, day_s, dw->name, &n, err));
     if (n == 0)
         godb_dayname_format(day_s, NULL, dw->name);
     if (n > 1)
@@ -244,15 +244,14 @@ static void rename_day(godb_daywriter *dw, gp_buf *note)
 }
 
 /* The index is made from what is committed, so it can never promise anything else. */
-static void update_index(int dir_fd, int64_t day_s, const char *name, mode_t mode, int flush,
-                         gp_buf *note)
+static void update_index(const godb_daywriter *dw, gp_buf *note)
 {
     GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
     gp_err err = {0};
 
-    if (godb_day_open_fd(dir_fd, day_s, name, &d, &err) != GP_OK ||
-        godb_index_extend(d, mode, flush, 0, NULL, &err) != GP_OK)
-        gp_buf_printf(note, "index of %s: %s; ", name, err.msg);
+    if (godb_day_open_fd(dw->dir_fd, dw->day_s, dw->name, &d, &err) != GP_OK ||
+        godb_index_extend(d, dw->opts.mode, 0, NULL, &err) != GP_OK)
+        gp_buf_printf(note, "index of %s: %s; ", dw->name, err.msg);
 }
 
 gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err)
@@ -267,7 +266,7 @@ gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err)
         gp_buf_printf(note, "syncing %s failed: %s; ", dw->name, strerror(errno));
     rename_day(dw, note);
     if (!dw->opts.no_index)
-        update_index(dw->dir_fd, dw->day_s, dw->name, dw->opts.mode, 0, note);
+        update_index(dw, note);
     return GP_OK;
 }
 
@@ -275,9 +274,9 @@ void godb_daywriter_close(godb_daywriter *dw)
 {
     for (int c = 0; c < GODB_N_COLS; c++)
         gp_closep(&dw->fd[c]);
-    if (dw->made && dw->dir_fd >= 0) {
+    if (dw->made) {
         /* A day without .blockmeta makes queries of the reference fail (5.4). */
-        for (int c = 0; c < GODB_N_COLS; c++)
+        for (int c = 0; c < GODB_N_COLS && dw->dir_fd >= 0; c++)
             (void)unlinkat(dw->dir_fd, godb_col_file((godb_col)c), 0);
         (void)unlinkat(dw->month_fd, dw->name, AT_REMOVEDIR);
     }
@@ -309,28 +308,11 @@ static gp_status open_existing(int iface_fd, int64_t day_s, int *month_fd, int *
     *month_fd = godb_dir_open(iface_fd, path);
     if (*month_fd < 0)
         return gp_fail(err, errno == ENOENT ? GP_ENOTFOUND : GP_EIO, errno, "%s", path);
-    GP_TRY(godb_day_find(*month_fd, day_s, name, &n, err));
+    GP_TRY(godb_day_find_locked(*month_fd, day_s, name, &n, err));
     *fd = n ? godb_dir_open(*month_fd, name) : -1;
     if (*fd < 0)
         return gp_fail(err, GP_ENOTFOUND, 0, "no day %lld", (long long)day_s);
     return GP_OK;
-}
-
-void godb_daywriter_finish_index(int iface_fd, int64_t day_s, const godb_dayopts *opts,
-                                 gp_buf *note)
-{
-    char name[GODB_DAYNAME_CAP];
-    gp_err err = {0};
-    GP_CLEANUP(gp_closep) int month_fd = -1;
-    GP_CLEANUP(gp_closep) int fd = -1;
-
-    if (opts->no_index)
-        return;
-    gp_status st = open_existing(iface_fd, day_s, &month_fd, &fd, name, &err);
-    if (st == GP_OK)
-        update_index(fd, day_s, name, opts->mode, 1, note);
-    else if (st != GP_ENOTFOUND)
-        gp_buf_printf(note, "index: %s; ", err.msg);
 }
 
 gp_status godb_daywriter_sync_all(int iface_fd, int64_t day_s, gp_err *err)

@@ -53,11 +53,6 @@ gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err) G
 /* Drop what is not committed, remove a directory that we made in vain, close. */
 void godb_daywriter_close(godb_daywriter *dw);
 
-/* Complete the index of a day that nobody is expected to append to. A missing day is fine; problems
- * go to note. */
-void godb_daywriter_finish_index(int iface_fd, int64_t day_s, const godb_dayopts *opts,
-                                 gp_buf *note);
-
 /* fsync every file and directory of the day (GODB_SYNC_DAY). */
 gp_status godb_daywriter_sync_all(int iface_fd, int64_t day_s, gp_err *err) GP_MUST_CHECK;
 

@@ -128,8 +128,8 @@ static gp_status find_entry(void *ctx, const char *name, int is_dir)
     return GP_OK;
 }
 
-/* One listing, without protection against a rename in the middle of it. */
-static gp_status find_once(int month_fd, int64_t day_s, char *name, unsigned *n, gp_err *err)
+gp_status godb_day_find_locked(int month_fd, int64_t day_s, char name[GODB_DAYNAME_CAP],
+                               unsigned *n, gp_err *err)
 {
     struct find f = {.month_fd = month_fd, .day_s = day_s, .name = name};
 
@@ -155,7 +155,7 @@ gp_status godb_day_find(int month_fd, int64_t day_s, char name[GODB_DAYNAME_CAP]
         clock_gettime(CLOCK_REALTIME_COARSE, &start);
         if (fstat(month_fd, &before) != 0)
             return gp_fail(err, GP_EIO, errno, "looking at a month directory failed");
-        GP_TRY(find_once(month_fd, day_s, name, n, err));
+        GP_TRY(godb_day_find_locked(month_fd, day_s, name, n, err));
         if (*n == 1)
             return GP_OK;
         if (fstat(month_fd, &after) != 0)

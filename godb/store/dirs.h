@@ -30,6 +30,9 @@ godb_month godb_month_utc(int64_t day_s);
  */
 gp_status godb_day_find(int month_fd, int64_t day_s, char name[GODB_DAYNAME_CAP], unsigned *n,
                         gp_err *err) GP_MUST_CHECK;
+/* The same for who holds the interface's lock, so that nothing can be renamed meanwhile. */
+gp_status godb_day_find_locked(int month_fd, int64_t day_s, char name[GODB_DAYNAME_CAP],
+                               unsigned *n, gp_err *err) GP_MUST_CHECK;
 
 /* Timestamps of the first and last block by .blockmeta of a day directory; false if unreadable or
  * without blocks. */

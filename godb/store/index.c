@@ -10,8 +10,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { VERIFY_STEP = 256 * 1024 };
-
 struct godb_index {
     godb_index_file f;
 };
@@ -38,7 +36,7 @@ void godb_index_close(godb_index *ix)
     gp_free(ix);
 }
 
-static const godb_index_rec *record_of(const godb_index *ix, size_t block)
+const godb_index_rec *godb_index_record(const godb_index *ix, size_t block)
 {
     if (block >= ix->f.n_blocks || ix->f.of_block[block] == 0)
         return NULL;
@@ -47,7 +45,7 @@ static const godb_index_rec *record_of(const godb_index *ix, size_t block)
 
 int godb_index_covers(const godb_index *ix, size_t block)
 {
-    return record_of(ix, block) != NULL;
+    return godb_index_record(ix, block) != NULL;
 }
 
 godb_index_key godb_index_key_of(godb_col col, const gp_addr *addr)
@@ -64,7 +62,7 @@ static uint64_t head_of(const gp_addr *a)
 
 int godb_index_may_have(const godb_index *ix, size_t block, const godb_index_key *key)
 {
-    const godb_index_rec *r = record_of(ix, block);
+    const godb_index_rec *r = godb_index_record(ix, block);
     int f = key->addr.family == 6, c = key->col == GODB_COL_DIP;
     uint64_t head = head_of(&key->addr);
 
@@ -77,7 +75,7 @@ int godb_index_may_have(const godb_index *ix, size_t block, const godb_index_key
 
 int godb_index_may_overlap(const godb_index *ix, size_t block, godb_col col, const gp_net *net)
 {
-    const godb_index_rec *r = record_of(ix, block);
+    const godb_index_rec *r = godb_index_record(ix, block);
     int f = net->addr.family == 6, c = col == GODB_COL_DIP;
     unsigned width = f ? 64 : 32;
 
@@ -92,37 +90,89 @@ int godb_index_may_overlap(const godb_index *ix, size_t block, godb_col col, con
     return (r->flags & 1u << f) && (lo | host) >= r->min[f][c] && lo <= r->max[f][c];
 }
 
+gp_status godb_index_sum_span(const godb_day *d, godb_col col, uint64_t off, uint64_t n,
+                              uint8_t *buf, uint32_t *sum, gp_err *err)
+{
+    XXH3_state_t state;
+    int fd = -1;
+
+    XXH3_INITSTATE(&state);
+    XXH3_64bits_reset(&state);
+    if (n > 0)
+        GP_TRY(godb_day_col_fd(d, col, &fd, err));
+    for (uint64_t done = 0; done < n;) {
+        size_t step = n - done < GODB_INDEX_STEP ? (size_t)(n - done) : GODB_INDEX_STEP;
+        GP_TRY(gp_pread_full(fd, buf, step, off + done, err));
+        XXH3_64bits_update(&state, buf, step);
+        done += step;
+    }
+    *sum = (uint32_t)XXH3_64bits_digest(&state);
+    return GP_OK;
+}
+
+gp_status godb_index_sum_block(const godb_day *d, size_t block, uint8_t *buf, uint32_t *sum,
+                               gp_err *err)
+{
+    const godb_block *b = &d->meta.blocks[block];
+    uint8_t le[4 * GODB_N_COLS + 12];
+    uint32_t one;
+
+    for (int c = 0; c < GODB_N_COLS; c++) {
+        GP_TRY(godb_index_sum_span(d, (godb_col)c, b->offset[c], b->stored[c], buf, &one, err));
+        gp_put_le32(le + 4 * c, one);
+    }
+    gp_put_le64(le + 4 * GODB_N_COLS, (uint64_t)b->time_s);
+    gp_put_le32(le + 4 * GODB_N_COLS + 8, b->drops);
+    *sum = godb_index_sum(le, sizeof le);
+    return GP_OK;
+}
+
+/* The run as a whole has changed: has this block of it? */
+static gp_status verify_block(const godb_index_rec *r, const godb_day *d, size_t block,
+                              godb_col col, uint8_t *buf, gp_err *err)
+{
+    uint32_t sum;
+
+    if (r->block_sums) {
+        GP_TRY(godb_index_sum_block(d, block, buf, &sum, err));
+        if (sum == gp_le32(r->block_sums + 4 * (block - r->first)))
+            return GP_OK;
+    }
+    return gp_fail(err, GP_ECORRUPT, 0,
+                   "%s: block %lld: bytes have changed since they were written", godb_col_file(col),
+                   (long long)d->meta.blocks[block].time_s);
+}
+
 gp_status godb_index_verify(const godb_index *ix, const godb_day *d, size_t block, godb_col col,
                             gp_err *err)
 {
-    const godb_index_rec *r = record_of(ix, block);
-    int fd;
+    int whole;
+    return godb_index_verify_run(ix, d, block, col, &whole, err);
+}
 
+gp_status godb_index_verify_run(const godb_index *ix, const godb_day *d, size_t block, godb_col col,
+                                int *whole, gp_err *err)
+{
+    const godb_index_rec *r = godb_index_record(ix, block);
+    uint32_t sum = 0;
+
+    *whole = 0;
     if (!r)
         return gp_fail(err, GP_ENOTFOUND, 0, "block %zu is not indexed", block);
-    const godb_block *a = &d->meta.blocks[r->first], *z = &d->meta.blocks[r->first + r->n - 1];
-    uint64_t off = a->offset[col], left = z->offset[col] + z->stored[col] - off;
-    if (left == 0)
-        return GP_OK;
-    GP_TRY(godb_day_col_fd(d, col, &fd, err));
-    GP_CLEANUP(gp_freep) uint8_t *buf = gp_alloc(VERIFY_STEP, 1);
-    XXH3_state_t state;
+    const godb_block *a = &d->meta.blocks[r->first], *z = a + r->n - 1;
+    GP_CLEANUP(gp_freep) uint8_t *buf = gp_alloc(GODB_INDEX_STEP, 1);
     if (!buf)
         return gp_fail(err, GP_ENOMEM, 0, "index: out of memory");
-    gp_status st = GP_OK;
-    XXH3_INITSTATE(&state);
-    XXH3_64bits_reset(&state);
-    while (left > 0 && st == GP_OK) {
-        size_t n = left < VERIFY_STEP ? (size_t)left : VERIFY_STEP;
-        st = gp_pread_full(fd, buf, n, off, err);
-        if (st == GP_OK)
-            XXH3_64bits_update(&state, buf, n);
-        off += n;
-        left -= n;
-    }
-    uint32_t sum = (uint32_t)XXH3_64bits_digest(&state);
-    if (st == GP_OK && sum != r->sum[col])
-        st = gp_fail(err, GP_ECORRUPT, 0, "%s: bytes of blocks %u to %u have changed",
-                     godb_col_file(col), r->first, r->first + r->n - 1);
+    gp_status st = godb_index_sum_span(
+        d, col, a->offset[col], z->offset[col] + z->stored[col] - a->offset[col], buf, &sum, NULL);
+    *whole = st == GP_OK && sum == r->sum[col] && !r->times_bad;
+    if (*whole)
+        return GP_OK; /* a file that ends before the run does not tell about this block yet */
+    st = verify_block(r, d, block, col, buf, err);
     return st == GP_OK ? GP_OK : gp_fail_context(err, st, "%s", d->path);
+}
+
+void godb_day_verify_with(godb_day *d, const godb_index *ix)
+{
+    d->verify = ix;
 }

@@ -13,14 +13,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 enum {
     /* Small blocks share a record until they have so many stored bytes: a record's fixed 80 bytes
      * then cost little, and addresses that come again in every block count once. */
     RUN_BYTES = 16 * 1024,
-    STEP = 256 * 1024,
 };
 
 struct build {
@@ -28,7 +24,7 @@ struct build {
     godb_reader *reader;
     godb_index_run run;
     gp_buf out;   /* records */
-    uint8_t *buf; /* STEP bytes */
+    uint8_t *buf; /* GODB_INDEX_STEP bytes */
     uint64_t added;
 };
 
@@ -37,36 +33,24 @@ static gp_status sum_column(struct build *w, godb_col c, uint32_t *sum, gp_err *
 {
     const godb_block *a = &w->d->meta.blocks[w->run.first];
     const godb_block *z = a + w->run.n - 1;
-    uint64_t off = a->offset[c], left = z->offset[c] + z->stored[c] - off;
-    XXH3_state_t state;
-    int fd;
 
-    XXH3_INITSTATE(&state);
-    XXH3_64bits_reset(&state);
-    if (left > 0)
-        GP_TRY(godb_day_col_fd(w->d, c, &fd, err));
-    while (left > 0) {
-        size_t n = left < STEP ? (size_t)left : STEP;
-        GP_TRY(gp_pread_full(fd, w->buf, n, off, err));
-        XXH3_64bits_update(&state, w->buf, n);
-        off += n;
-        left -= n;
-    }
-    *sum = (uint32_t)XXH3_64bits_digest(&state);
-    return GP_OK;
+    return godb_index_sum_span(w->d, c, a->offset[c], z->offset[c] + z->stored[c] - a->offset[c],
+                               w->buf, sum, err);
 }
 
 static gp_status end_run(struct build *w, gp_err *err)
 {
-    uint32_t sum[GODB_N_COLS];
+    uint32_t first = w->run.first, n = w->run.n;
+    godb_index_rec rec = {0};
 
-    if (w->run.n == 0)
+    if (n == 0)
         return GP_OK;
     for (int c = 0; c < GODB_N_COLS; c++)
-        GP_TRY(sum_column(w, (godb_col)c, &sum[c], err));
-    uint64_t tie = godb_index_tie(&w->d->meta, w->run.first, w->run.n);
-    GP_TRY(godb_index_run_write(&w->run, tie, sum, &w->out, err));
-    w->added += w->run.n;
+        GP_TRY(sum_column(w, (godb_col)c, &rec.sum[c], err));
+    rec.tie = godb_index_tie(&w->d->meta, first, n);
+    rec.times = godb_index_times(&w->d->meta, first, n);
+    GP_TRY(godb_index_run_write(&w->run, &rec, &w->out, err));
+    w->added += n;
     w->run.n = 0;
     return GP_OK;
 }
@@ -99,7 +83,7 @@ static gp_status read_block(struct build *w, size_t i, const uint8_t **sip, cons
     return st == GP_ENOMEM ? st : GP_OK; /* anything else: the block stays without a record */
 }
 
-static gp_status build_records(struct build *w, const godb_index_file *have, int flush, gp_err *err)
+static gp_status build_records(struct build *w, const godb_index_file *have, gp_err *err)
 {
     size_t n = w->d->meta.n;
 
@@ -114,29 +98,48 @@ static gp_status build_records(struct build *w, const godb_index_file *have, int
         }
         if (w->run.n == 0)
             godb_index_run_clear(&w->run, (uint32_t)i);
-        GP_TRY(godb_index_run_add(&w->run, &w->d->meta.blocks[i], sip, dip, err));
+        uint32_t sum;
+        GP_TRY(godb_index_sum_block(w->d, i, w->buf, &sum, err));
+        GP_TRY(godb_index_run_add(&w->run, &w->d->meta.blocks[i], sip, dip, sum, err));
         if (w->run.stored_bytes >= RUN_BYTES || w->run.n == GODB_INDEX_RUN_MAX)
             GP_TRY(end_run(w, err));
     }
-    return flush ? end_run(w, err) : GP_OK;
+    return end_run(w, err);
 }
 
-/* Cheap test before anything is decoded: is there enough without a record? */
-static int worth_it(const godb_blockmeta *m, const godb_index_file *have, int flush)
+static uint64_t run_bytes(const godb_blockmeta *m, const godb_index_rec *r)
 {
     uint64_t bytes = 0;
 
-    for (size_t i = m->n; i-- > 0;) { /* new blocks are at the end */
-        if (have->of_block && have->of_block[i])
-            continue;
-        if (flush)
-            return 1;
+    for (uint32_t i = r->first; i < r->first + r->n; i++)
         for (int c = 0; c < GODB_N_COLS; c++)
             bytes += m->blocks[i].stored[c];
-        if (bytes >= RUN_BYTES)
-            return 1;
-    }
-    return 0;
+    return bytes;
+}
+
+/* A last record that is small still, followed by new blocks: it goes, and its blocks share a record
+ * with them. Returns how many blocks lost their record. */
+static uint64_t reopen_last(const godb_blockmeta *m, godb_index_file *f)
+{
+    if (f->n == 0 || f->last == 0)
+        return 0;
+    const godb_index_rec *r = &f->rec[f->n - 1];
+    size_t next = (size_t)r->first + r->n;
+    if (next >= m->n || f->of_block[next] != 0 || run_bytes(m, r) >= RUN_BYTES)
+        return 0;
+    for (size_t i = r->first; i < next; i++)
+        f->of_block[i] = 0;
+    f->end = f->last;
+    f->n--;
+    return r->n;
+}
+
+static int complete(const godb_blockmeta *m, const godb_index_file *have)
+{
+    for (size_t i = m->n; i-- > 0;) /* new blocks are at the end */
+        if (!have->of_block || have->of_block[i] == 0)
+            return 0;
+    return 1;
 }
 
 /* Put the records behind what the file has. A torn write leaves a bad record, which readers and the
@@ -166,19 +169,19 @@ static gp_status store_records(int dirfd, int64_t day_s, mode_t mode, size_t end
 }
 
 static gp_status extend(struct build *w, const godb_index_file *have, int dirfd, mode_t mode,
-                        int flush, gp_err *err)
+                        gp_err *err)
 {
     GP_TRY(godb_reader_new(&w->reader, err));
-    w->buf = gp_alloc(STEP, 1);
+    w->buf = gp_alloc(GODB_INDEX_STEP, 1);
     if (!w->buf)
         return gp_fail(err, GP_ENOMEM, 0, "index: out of memory");
-    GP_TRY(build_records(w, have, flush, err));
+    GP_TRY(build_records(w, have, err));
     if (w->out.len == 0)
         return GP_OK;
     return store_records(dirfd, w->d->meta.day_s, mode, have->end, &w->out, err);
 }
 
-gp_status godb_index_extend(const godb_day *d, mode_t mode, int flush, int rebuild, uint64_t *added,
+gp_status godb_index_extend(const godb_day *d, mode_t mode, int rebuild, uint64_t *added,
                             gp_err *err)
 {
     godb_index_file have = {0};
@@ -187,8 +190,11 @@ gp_status godb_index_extend(const godb_day *d, mode_t mode, int flush, int rebui
     if (st == GP_ENOTFOUND)
         st = GP_OK;
     struct build w = {.d = d};
-    if (st == GP_OK && worth_it(&d->meta, &have, flush))
-        st = extend(&w, &have, d->fd, mode, flush, err);
+    if (st == GP_OK && !complete(&d->meta, &have)) {
+        uint64_t again = reopen_last(&d->meta, &have);
+        st = extend(&w, &have, d->fd, mode, err);
+        w.added -= w.added < again ? w.added : again;
+    }
     if (st == GP_OK && added)
         *added = w.added;
     godb_reader_free(w.reader);
@@ -227,7 +233,7 @@ static gp_status build_day(const godb_db *db, const godb_dayref *ref, int rebuil
     uint64_t added = 0;
 
     GP_TRY(godb_day_open(db, ref, &d, err));
-    GP_TRY(godb_index_extend(d, mode_of(d), 1, rebuild, &added, err));
+    GP_TRY(godb_index_extend(d, mode_of(d), rebuild, &added, err));
     s->days_changed += added > 0;
     s->blocks += added;
     count_bytes(d, s);

@@ -17,7 +17,8 @@ void godb_index_run_clear(godb_index_run *r, uint32_t first)
 {
     if (r->keys > 0)
         memset(r->set, 0, r->cap * sizeof *r->set);
-    *r = (godb_index_run){.first = first, .set = r->set, .cap = r->cap};
+    gp_buf_clear(&r->sums);
+    *r = (godb_index_run){.first = first, .set = r->set, .cap = r->cap, .sums = r->sums};
     for (int f = 0; f < 2; f++)
         r->min[f][0] = r->min[f][1] = UINT64_MAX;
 }
@@ -25,6 +26,7 @@ void godb_index_run_clear(godb_index_run *r, uint32_t first)
 void godb_index_run_free(godb_index_run *r)
 {
     gp_free(r->set);
+    gp_buf_free(&r->sums);
     *r = (godb_index_run){0};
 }
 
@@ -86,8 +88,9 @@ static gp_status add_addresses(godb_index_run *r, int f, int c, const uint8_t *p
 }
 
 gp_status godb_index_run_add(godb_index_run *r, const godb_block *b, const uint8_t *sip,
-                             const uint8_t *dip, gp_err *err)
+                             const uint8_t *dip, uint32_t sum, gp_err *err)
 {
+    uint8_t le[4];
     const uint8_t *col[2] = {sip, dip};
 
     for (int c = 0; c < 2; c++) {
@@ -99,6 +102,10 @@ gp_status godb_index_run_add(godb_index_run *r, const godb_block *b, const uint8
     r->flags |= (b->n_v4 ? GODB_INDEX_V4 : 0) | (b->n_v6 ? GODB_INDEX_V6 : 0);
     for (int c = 0; c < GODB_N_COLS; c++)
         r->stored_bytes += b->stored[c];
+    gp_put_le32(le, sum);
+    gp_buf_add(&r->sums, le, sizeof le);
+    if (r->sums.failed)
+        return gp_fail(err, GP_ENOMEM, 0, "index: out of memory");
     r->n++;
     return GP_OK;
 }
@@ -106,7 +113,8 @@ gp_status godb_index_run_add(godb_index_run *r, const godb_block *b, const uint8
 /* Bits of a fingerprint that the budget allows; 0: no filter. */
 static unsigned choose_k(const godb_index_run *r)
 {
-    uint64_t budget = r->stored_bytes * BUDGET / BUDGET_OF, fixed = GODB_INDEX_REC + RANGE_BYTES;
+    uint64_t budget = r->stored_bytes * BUDGET / BUDGET_OF,
+             fixed = GODB_INDEX_REC + RANGE_BYTES + 4 * (uint64_t)r->n;
     uint64_t slots = 3 * (uint64_t)godb_xor_third(r->keys);
 
     if (r->keys == 0 || r->overflow || budget <= fixed)
@@ -138,16 +146,17 @@ static gp_status make_filter(godb_index_run *r, godb_index_rec *rec, gp_buf *bit
     return GP_OK;
 }
 
-gp_status godb_index_run_write(godb_index_run *r, uint64_t tie, const uint32_t sum[GODB_N_COLS],
-                               gp_buf *out, gp_err *err)
+gp_status godb_index_run_write(godb_index_run *r, godb_index_rec *rec, gp_buf *out, gp_err *err)
 {
-    godb_index_rec rec = {.first = r->first, .n = r->n, .flags = r->flags, .tie = tie};
     GP_CLEANUP(gp_buf_free) gp_buf bits = {0};
 
-    memcpy(rec.sum, sum, sizeof rec.sum);
-    memcpy(rec.min, r->min, sizeof rec.min);
-    memcpy(rec.max, r->max, sizeof rec.max);
-    GP_TRY(make_filter(r, &rec, &bits, err));
-    godb_index_rec_write(out, &rec, bits.data);
+    rec->first = r->first;
+    rec->n = r->n;
+    rec->flags = r->flags;
+    rec->block_sums = r->sums.data;
+    memcpy(rec->min, r->min, sizeof rec->min);
+    memcpy(rec->max, r->max, sizeof rec->max);
+    GP_TRY(make_filter(r, rec, &bits, err));
+    godb_index_rec_write(out, rec, bits.data);
     return out->failed ? gp_fail(err, GP_ENOMEM, 0, "index: out of memory") : GP_OK;
 }

@@ -15,18 +15,19 @@ typedef struct godb_index_run {
     size_t cap;                    /* slots, a power of two; 0 before the first */
     uint32_t keys;
     int overflow; /* 1: more keys than a record may hold */
+    gp_buf sums;  /* u32 for each block */
 } godb_index_run;
 
 /* Forget everything, keep the memory. first: block that will come first. */
 void godb_index_run_clear(godb_index_run *r, uint32_t first);
 void godb_index_run_free(godb_index_run *r);
 
-/* Add the next block: its descriptor and decoded sip and dip columns. */
+/* Add the next block: its descriptor, decoded sip and dip columns, and checksum. */
 gp_status godb_index_run_add(godb_index_run *r, const godb_block *b, const uint8_t *sip,
-                             const uint8_t *dip, gp_err *err) GP_MUST_CHECK;
+                             const uint8_t *dip, uint32_t sum, gp_err *err) GP_MUST_CHECK;
 
-/* Append the record; tie and sums are the caller's. */
-gp_status godb_index_run_write(godb_index_run *r, uint64_t tie, const uint32_t sum[GODB_N_COLS],
-                               gp_buf *out, gp_err *err) GP_MUST_CHECK;
+/* Append the record; rec has tie, times and sums, the rest is filled in. */
+gp_status godb_index_run_write(godb_index_run *r, godb_index_rec *rec, gp_buf *out,
+                               gp_err *err) GP_MUST_CHECK;
 
 #endif

@@ -8,7 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { VERSION = 1, AT_SUMS = 24, AT_KEYS = 56, AT_SEED = 60 };
+enum { VERSION = 1, AT_SUMS = 24, AT_KEYS = 56, AT_SEED = 60, AT_TIMES = 64 };
 static const char magic[4] = {'G', 'P', 'I', 'X'};
 
 uint32_t godb_index_sum(const void *bytes, size_t n)
@@ -28,13 +28,11 @@ uint64_t godb_index_tie(const godb_blockmeta *m, uint32_t first, uint32_t n)
 
     for (uint32_t i = first; i < first + n; i++) {
         const godb_block *b = &m->blocks[i];
-        uint8_t d[8 + 12 + GODB_N_COLS * 17];
+        uint8_t d[8 + GODB_N_COLS * 17];
         uint8_t *p = d;
-        gp_put_le64(p, (uint64_t)b->time_s);
-        gp_put_le32(p + 8, b->n_v4);
-        gp_put_le32(p + 12, b->n_v6);
-        gp_put_le32(p + 16, b->drops);
-        p += 20;
+        gp_put_le32(p, b->n_v4);
+        gp_put_le32(p + 4, b->n_v6);
+        p += 8;
         for (int c = 0; c < GODB_N_COLS; c++, p += 17) {
             gp_put_le32(p, b->stored[c]);
             gp_put_le32(p + 4, b->raw[c]);
@@ -46,9 +44,28 @@ uint64_t godb_index_tie(const godb_blockmeta *m, uint32_t first, uint32_t n)
     return tie;
 }
 
+uint32_t godb_index_times(const godb_blockmeta *m, uint32_t first, uint32_t n)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = first; i < first + n; i++) {
+        uint8_t d[12];
+        gp_put_le64(d, (uint64_t)m->blocks[i].time_s);
+        gp_put_le32(d + 8, m->blocks[i].drops);
+        sum = XXH3_64bits_withSeed(d, sizeof d, sum);
+    }
+    return (uint32_t)sum;
+}
+
 static size_t ranges_len(uint8_t flags)
 {
     return (flags & GODB_INDEX_V4 ? 16u : 0u) + (flags & GODB_INDEX_V6 ? 32u : 0u);
+}
+
+/* Bytes of the checksums of single blocks. */
+static size_t sums_len(uint32_t n)
+{
+    return n > 1 ? 4 * (size_t)n : 0;
 }
 
 size_t godb_index_rec_parse(const uint8_t *p, size_t len, godb_index_rec *r)
@@ -64,8 +81,9 @@ size_t godb_index_rec_parse(const uint8_t *p, size_t len, godb_index_rec *r)
                           .k = p[15],
                           .tie = gp_le64(p + 16),
                           .keys = gp_le32(p + AT_KEYS),
-                          .seed = p[AT_SEED]};
-    size_t ranges = ranges_len(r->flags);
+                          .seed = p[AT_SEED],
+                          .times = gp_le32(p + AT_TIMES)};
+    size_t ranges = ranges_len(r->flags) + sums_len(r->n);
     if (r->n == 0 || r->flags > 3 || r->k > GODB_XOR_MAX_BITS || r->keys > INT32_MAX ||
         n != GODB_INDEX_REC + ranges + (r->k ? godb_xor_bytes(r->keys, r->k) : 0))
         return 0;
@@ -83,7 +101,8 @@ size_t godb_index_rec_parse(const uint8_t *p, size_t len, godb_index_rec *r)
         }
     }
     r->third = godb_xor_third(r->keys);
-    r->bits = q;
+    r->block_sums = r->n > 1 ? q : NULL;
+    r->bits = q + sums_len(r->n);
     return n;
 }
 
@@ -100,7 +119,7 @@ void godb_index_head_write(gp_buf *out, int64_t day_s)
 void godb_index_rec_write(gp_buf *out, const godb_index_rec *r, const uint8_t *filter)
 {
     size_t bits = r->k ? godb_xor_bytes(r->keys, r->k) : 0;
-    size_t len = GODB_INDEX_REC + ranges_len(r->flags) + bits;
+    size_t len = GODB_INDEX_REC + ranges_len(r->flags) + sums_len(r->n) + bits;
     uint8_t *p = gp_buf_reserve(out, len);
 
     if (!p)
@@ -116,6 +135,7 @@ void godb_index_rec_write(gp_buf *out, const godb_index_rec *r, const uint8_t *f
         gp_put_le32(p + AT_SUMS + 4 * c, r->sum[c]);
     gp_put_le32(p + AT_KEYS, r->keys);
     p[AT_SEED] = r->seed;
+    gp_put_le32(p + AT_TIMES, r->times);
     uint8_t *q = p + GODB_INDEX_REC;
     for (int f = 0; f < 2; f++) {
         if (!(r->flags & 1u << f))
@@ -132,8 +152,10 @@ void godb_index_rec_write(gp_buf *out, const godb_index_rec *r, const uint8_t *f
             }
         }
     }
+    if (r->n > 1)
+        memcpy(q, r->block_sums, sums_len(r->n));
     if (bits)
-        memcpy(q, filter, bits);
+        memcpy(q + sums_len(r->n), filter, bits);
     gp_put_le32(p + 4, godb_index_sum(p + 8, len - 8));
     out->len += len;
 }
@@ -151,6 +173,7 @@ static gp_status add_record(const godb_blockmeta *m, godb_index_file *f, const g
 {
     if (r->first >= m->n || r->n > m->n - r->first || godb_index_tie(m, r->first, r->n) != r->tie) {
         f->stale++;
+        f->last = 0;
         return GP_OK;
     }
     if (f->n == *cap) {
@@ -161,7 +184,8 @@ static gp_status add_record(const godb_blockmeta *m, godb_index_file *f, const g
         f->rec = v;
         *cap = want;
     }
-    f->rec[f->n++] = *r;
+    f->rec[f->n] = *r;
+    f->rec[f->n++].times_bad = godb_index_times(m, r->first, r->n) != r->times;
     for (uint32_t i = r->first; i < r->first + r->n; i++)
         f->of_block[i] = (uint32_t)f->n;
     return GP_OK;
@@ -186,6 +210,7 @@ gp_status godb_index_file_parse(const godb_blockmeta *m, godb_index_file *f, gp_
         size_t n = godb_index_rec_parse(p + at, len - at, &r);
         if (n == 0)
             break; /* torn or damaged: what follows cannot be found */
+        f->last = at;
         GP_TRY(add_record(m, f, &r, &cap, err));
         at += n;
         f->end = at;

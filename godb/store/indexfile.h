@@ -9,9 +9,11 @@
  *           24 u32 x 8 XXH3 of the stored bytes of each column, all blocks of the run
  *           56 u32 keys in the filter
  *           60 u8 seed of the filter, 3 bytes 0
- *           64 IPv4: sip min, max, dip min, max as u32 (only with flag 1)
+ *           64 u32 XXH3 of time and drops of each block
+ *           68 IPv4: sip min, max, dip min, max as u32 (only with flag 1)
  *              IPv6: the same of the upper 64 bits of the addresses as u64 (only with flag 2)
- *              filter
+ *              u32 each, only for runs of several blocks: XXH3 of the stored bytes of all columns
+ * of one block, so that one bad block does not cost the run filter
  */
 #ifndef GODB_STORE_INDEXFILE_H
 #define GODB_STORE_INDEXFILE_H
@@ -26,7 +28,7 @@
 
 enum {
     GODB_INDEX_HEAD = 16,
-    GODB_INDEX_REC = 64, /* bytes of a record before ranges and filter */
+    GODB_INDEX_REC = 68, /* bytes of a record before ranges and filter */
     GODB_INDEX_V4 = 1,   /* flags */
     GODB_INDEX_V6 = 2,
     GODB_INDEX_RUN_MAX = 65535,
@@ -38,16 +40,21 @@ enum {
 typedef struct godb_index_rec {
     uint32_t first, n; /* blocks */
     uint8_t flags, k, seed;
+    uint8_t times_bad; /* 1: times or drops in .blockmeta are not what they were (set on reading) */
+    uint32_t times;    /* checksum of them */
     uint64_t tie;
     uint32_t sum[GODB_N_COLS];
     uint64_t min[2][2], max[2][2]; /* [0: IPv4, 1: IPv6 upper half][0: sip, 1: dip] */
     uint32_t keys;
-    uint32_t third;      /* slots of a third of the filter */
-    const uint8_t *bits; /* filter; borrowed from the file's bytes */
+    uint32_t third;            /* slots of a third of the filter */
+    const uint8_t *block_sums; /* n x u32, NULL when n is 1; borrowed from the file's bytes */
+    const uint8_t *bits;       /* filter; borrowed likewise */
 } godb_index_rec;
 
-/* Hash that ties a record to blocks [first, first + n) of m. */
+/* Hash that ties a record to blocks [first, first + n) of m: rows, lengths, codecs, offsets. */
 uint64_t godb_index_tie(const godb_blockmeta *m, uint32_t first, uint32_t n);
+/* Checksum of their times and drops. */
+uint32_t godb_index_times(const godb_blockmeta *m, uint32_t first, uint32_t n);
 
 /* Hash of an address in column sip or dip. family 4 or 6. */
 uint64_t godb_index_hash(godb_col col, unsigned family, const void *addr);
@@ -71,6 +78,7 @@ typedef struct godb_index_file {
     uint32_t *of_block; /* per block of m: record + 1, 0 = none */
     size_t n_blocks;
     size_t end;   /* bytes of the file up to the last sound record */
+    size_t last;  /* where rec[n - 1] begins, if it is the last one in the file; else 0 */
     size_t stale; /* sound records that fit no block of m */
 } godb_index_file;
 
@@ -83,10 +91,25 @@ gp_status godb_index_file_parse(const godb_blockmeta *m, godb_index_file *f,
                                 gp_err *err) GP_MUST_CHECK;
 void godb_index_file_free(godb_index_file *f);
 
-/* Make records for blocks of the day that have none. flush: also for a rest that is small still.
- * rebuild: for all, as if there was no file. *added (may be NULL) = blocks covered by new records.
- * Writes only .index. */
-gp_status godb_index_extend(const godb_day *d, mode_t mode, int flush, int rebuild, uint64_t *added,
+/* XXH3 (low 32 bits) of [off, off + n) of a column file, and of one block: the sums of its columns,
+ * its time and its drops. buf: GODB_INDEX_STEP bytes of scratch. */
+enum { GODB_INDEX_STEP = 256 * 1024 };
+gp_status godb_index_sum_span(const godb_day *d, godb_col col, uint64_t off, uint64_t n,
+                              uint8_t *buf, uint32_t *sum, gp_err *err) GP_MUST_CHECK;
+gp_status godb_index_sum_block(const godb_day *d, size_t block, uint8_t *buf, uint32_t *sum,
+                               gp_err *err) GP_MUST_CHECK;
+
+/* godb_index_verify(), and *whole = 1 when it holds for all blocks of the record. */
+gp_status godb_index_verify_run(const godb_index *ix, const godb_day *d, size_t block, godb_col col,
+                                int *whole, gp_err *err) GP_MUST_CHECK;
+
+/* Record that covers a block, or NULL. Borrowed from ix. */
+const godb_index_rec *godb_index_record(const godb_index *ix, size_t block);
+
+/* Make records for blocks of the day that have none. A last record that is small still is made anew
+ * together with the blocks behind it. rebuild: all records, as if there was no file. *added (may be
+ * NULL) = blocks that had no record. Writes only .index. */
+gp_status godb_index_extend(const godb_day *d, mode_t mode, int rebuild, uint64_t *added,
                             gp_err *err) GP_MUST_CHECK;
 
 #endif

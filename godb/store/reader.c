@@ -5,6 +5,7 @@
 #include "godb/packed.h"
 #include "gp/io.h"
 #include "gp/mem.h"
+#include "indexfile.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -24,11 +25,12 @@ typedef struct space {
 } space;
 
 struct column {
-    uint64_t day_id;   /* whose bytes span holds; 0 = none */
-    uint64_t off, len; /* bytes [off, off + len) of the file are in span */
-    uint64_t next;     /* where a sequence would go on */
-    size_t window;     /* bytes to read ahead */
-    uint64_t size;     /* of the file when it was first touched */
+    uint64_t day_id;                /* whose bytes span holds; 0 = none */
+    uint64_t off, len;              /* bytes [off, off + len) of the file are in span */
+    uint64_t next;                  /* where a sequence would go on */
+    size_t window;                  /* bytes to read ahead */
+    const godb_index_rec *verified; /* run of blocks whose checksum was found right last */
+    uint64_t size;                  /* of the file when it was first touched */
     space span, raw;
 };
 
@@ -90,6 +92,7 @@ static gp_status load(struct column *c, const godb_day *d, godb_col col, uint64_
         if (fstat(fd, &st) != 0)
             return gp_fail(err, GP_EIO, errno, "%s/%s", d->path, godb_col_file(col));
         c->day_id = d->id;
+        c->verified = NULL;
         c->size = (uint64_t)st.st_size;
         c->window = SPAN_FIRST;
     } else if (off >= c->next && off - c->next <= GAP_OK) {
@@ -127,6 +130,25 @@ static gp_status stored_bytes(struct column *c, const godb_day *d, godb_col col,
     c->next = off + n;
     *bytes = c->span.p + (off - c->off);
     return GP_OK;
+}
+
+/* Compare the run of blocks that shares a checksum with this one, once. */
+static gp_status verify(struct column *c, const godb_day *d, godb_col col, size_t block,
+                        uint64_t *loaded, gp_err *err)
+{
+    const godb_index_rec *rec = godb_index_record(d->verify, block);
+    const uint8_t *bytes;
+
+    if (!rec || (c->verified == rec && c->day_id == d->id))
+        return GP_OK;
+    const godb_block *a = &d->meta.blocks[rec->first], *z = a + rec->n - 1;
+    uint64_t off = a->offset[col], n = z->offset[col] + z->stored[col] - off;
+    if (!rec->times_bad && stored_bytes(c, d, col, off, n, &bytes, loaded, NULL) == GP_OK &&
+        godb_index_sum(bytes, n) == rec->sum[col]) {
+        c->verified = rec;
+        return GP_OK;
+    }
+    return godb_index_verify(d->verify, d, block, col, err); /* is it this block? */
 }
 
 /* A block of a column with D1 damage. *off: where its bytes are; or *bytes: its raw content. */
@@ -193,6 +215,8 @@ gp_status godb_reader_col_head(godb_reader *r, const godb_day *d, size_t block, 
     if (places)
         GP_TRY(find_place(c, d, block, col, places, &off, &out, err));
     if (!out) {
+        if (d->verify && !places)
+            GP_TRY(verify(c, d, col, block, loaded, err));
         GP_TRY(stored_bytes(c, d, col, off, b->stored[col], &src, loaded, err));
         out = src;
         if (b->codec[col] != GODB_CODEC_NULL) {

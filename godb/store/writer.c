@@ -5,7 +5,6 @@
 #include "dirs.h"
 #include "encoder.h"
 #include "godb/db.h"
-#include "gp/clock.h"
 #include "gp/io.h"
 #include "gp/mem.h"
 #include "lock.h"
@@ -26,7 +25,6 @@ struct godb_writer {
     godb_daywriter day;   /* open only during append, or during a bulk */
     int day_open, bulk;
     int64_t unsynced_day_s; /* GODB_SYNC_DAY: day to sync when leaving it; -1 = none */
-    int64_t last_day_s;     /* day of the last commit, whose index is not finished; -1 = none */
     gp_buf note;
 };
 
@@ -59,7 +57,7 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
     if (!w)
         return gp_fail(err, GP_ENOMEM, 0, "writer: out of memory");
     w->iface_fd = -1;
-    w->unsynced_day_s = w->last_day_s = -1;
+    w->unsynced_day_s = -1;
     w->opts = opts ? *opts : defaults;
     w->opts.mode = w->opts.mode ? w->opts.mode & 07777 : GODB_FILE_MODE;
     if (w->opts.codec != GODB_CODEC_NULL && w->opts.codec != GODB_CODEC_ZSTD &&
@@ -81,16 +79,6 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
 static godb_dayopts day_opts(const godb_writer *w)
 {
     return (godb_dayopts){.mode = w->opts.mode, .sync = w->opts.sync, .no_index = w->opts.no_index};
-}
-
-/* A day is left: index the rest that was too small for a record of its own so far. */
-static void finish_index(godb_writer *w, int64_t day_s)
-{
-    godb_dayopts o = day_opts(w);
-
-    if (day_s >= 0)
-        godb_daywriter_finish_index(w->iface_fd, day_s, &o, &w->note);
-    w->last_day_s = -1;
 }
 
 /* Leaving a day with GODB_SYNC_DAY: everything of it to the disk. */
@@ -116,11 +104,8 @@ void godb_writer_close(godb_writer *w)
     if (!w)
         return;
     close_day(w);
-    if (w->iface_fd >= 0) {
-        if (w->last_day_s >= 0 && w->last_day_s + GODB_DAY_S <= gp_wall_s())
-            finish_index(w, w->last_day_s); /* past: nobody is expected to go on there */
+    if (w->iface_fd >= 0)
         sync_left_day(w);
-    }
     gp_closep(&w->iface_fd);
     godb_payload_free(&w->payload);
     godb_encoder_free(&w->encoder);
@@ -149,7 +134,6 @@ static gp_status commit_day(godb_writer *w, gp_err *err)
     GP_TRY(godb_daywriter_commit(&w->day, &w->note, err));
     if (w->opts.sync == GODB_SYNC_DAY)
         w->unsynced_day_s = w->day.day_s;
-    w->last_day_s = w->day.day_s;
     return GP_OK;
 }
 
@@ -165,17 +149,12 @@ static gp_status enter_day(godb_writer *w, int64_t time_s, gp_err *err)
         GP_TRY(commit_day(w, err));
         close_day(w);
     }
-    int64_t left = w->last_day_s;
-    if (left >= 0 && left != day_s)
-        finish_index(w, left);
     if (w->unsynced_day_s >= 0 && w->unsynced_day_s != day_s)
         sync_left_day(w);
     w->day_open = 1; /* close_day() also cleans up after a failed open */
     gp_status st = godb_daywriter_open(&w->day, w->iface_fd, day_s, &o, &w->note, err);
     if (st != GP_OK)
         close_day(w);
-    else if (w->day.made && left < 0)
-        finish_index(w, day_s - GODB_DAY_S); /* left by an earlier process */
     return st;
 }
 

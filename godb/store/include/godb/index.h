@@ -45,6 +45,11 @@ int godb_index_may_overlap(const godb_index *ix, size_t block, godb_col col, con
 gp_status godb_index_verify(const godb_index *ix, const godb_day *d, size_t block, godb_col col,
                             gp_err *err) GP_MUST_CHECK;
 
+/* Verify what is read from d against its index from now on: godb_reader_col() then fails with
+ * GP_ECORRUPT when stored bytes have changed since they were written. Blocks without a record are
+ * read as ever. ix is borrowed until d is closed. To be called before d is shared. */
+void godb_day_verify_with(godb_day *d, const godb_index *ix);
+
 /* What building did. */
 typedef struct godb_index_stats {
     uint64_t days, days_changed; /* looked at; index written */
