@@ -233,7 +233,5 @@ gp_status godb_merge_rebuild(godb_merge_tools *t, godb_side *side[2], int prefer
     out->blocks = dw.committed;
     memcpy(out->name, dw.name, sizeof out->name);
     godb_daywriter_close(&dw);
-    if (st == GP_OK && out->blocks > 0)
-        godb_daywriter_finish_index(staging_iface_fd, day_s, &opts, note);
     return st;
 }
