@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SHOW_AFTER_MS = 1000, MAX_COLUMNS = 79 };
+enum { SHOW_AFTER_MS = 1000, MAX_COLUMNS = 79, FEW_DAYS = 4 };
 
 void goquery_progress_start(goquery_progress *p, int64_t keepalive_ns)
 {
@@ -33,8 +33,10 @@ static void describe(const goquery_work *w, int64_t ms, char *line, size_t cap)
     char part[96], a[32], b[32];
     double share = 0;
     line[0] = '\0';
-    if (w->days_total)
+    if (w->days_total > FEW_DAYS)
         share = (double)w->days_done / (double)w->days_total;
+    else if (w->days_total && w->blocks_total) /* all days are open soon: blocks say more */
+        share = (double)w->blocks_done / (double)w->blocks_total;
     else if (w->hosts_total)
         share = (double)w->hosts_done / (double)w->hosts_total;
     if (share > 0) {

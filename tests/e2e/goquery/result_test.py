@@ -1,5 +1,6 @@
 """result_test.py - query-cases.md E and parts of J, M: what queries on database M answer."""
 import json
+import os
 import re
 
 import support
@@ -233,6 +234,37 @@ Interface,eth0
         self.assertRegex(text, r"\nBytes loaded          : \d+\n")
         self.assertIn("\nBlocks processed      : 2.00  \n", text)
         self.assertIn("\nDirectories processed : 1\n", text)
+
+
+class Names(support.Case):
+    """Reverse lookups, with the hosts file only: nothing leaves this machine."""
+
+    def setUp(self):
+        with open("/etc/hosts", encoding="utf-8") as f:
+            if not re.search(r"^127\.0\.0\.1\s+localhost\b", f.read(), re.M):
+                self.skipTest("/etc/hosts does not know 127.0.0.1 as localhost")
+        self.local = self.path("local-db")
+        if not os.path.exists(self.local):
+            support.make_db(self.local, "1700000100,eth0,127.0.0.1,127.0.0.1,80,6,1,2,3,4\n")
+
+    def ask(self, *args):
+        return self.ok("-d", self.local, "-i", "eth0", *self.RANGE, *args)
+
+    def test_tables(self):
+        self.assertIn("\n  localhost  localhost     80 ", self.ask("-r", "sip,dip,dport"))
+        self.assertIn("\nlocalhost,80,", self.ask("-r", "-e", "csv", "sip,dport"))
+        self.assertIn("| localhost |", self.ask("-r", "-e", "md", "dip"))
+        self.assertIn('"sip":"127.0.0.1"', self.ask("-r", "-e", "json", "sip"))
+        self.assertIn("\n  127.0.0.1 ", self.ask("sip"))
+        self.assertIn(" TCP ", self.ask("-r", "proto"))
+
+    def test_conditions(self):
+        text = self.ask("-c", "host = localhost", "sip")
+        self.assertIn("Conditions  : (sip = 127.0.0.1 | dip = 127.0.0.1)\n", text)
+        self.fails("-d", self.local, "-i", "eth0", "--dns-resolution.timeout", "0s", "-c",
+                   "sip = localhost", "sip", text="timeout while resolving hostnames in conditional")
+        self.fails("-d", self.local, "-i", "eth0", "-r", "--dns-resolution.timeout", "0s",
+                   "--dns-resolution.max-rows", "0", "sip", text="invalid resolution timeout")
 
 
 class Zones(support.Case):
