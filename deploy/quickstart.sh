@@ -85,11 +85,13 @@ cd "$dir"
 start() { # start NAME COMMAND...: run in the background, wait until it listens; $addr = where
     name=$1
     shift
+    : >"$name.out"
     "$@" >"$name.out" 2>"$name.log" </dev/null &
     pid=$!
     echo "$pid $(started_at "$pid")" >>pids
     n=0
-    while addr=$(sed -n 's/^listening on //p' "$name.out") && [ -z "$addr" ]; do
+    while addr=$(sed -n 's/^listening on //p' "$name.out") || addr=
+        [ -z "$addr" ]; do
         n=$((n + 1))
         if [ $n -gt 100 ] || [ -z "$(started_at "$pid")" ]; then
             cat "$name.log" >&2
