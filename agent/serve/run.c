@@ -108,19 +108,14 @@ static int may_cut(const query_stmt *q)
     return !q->merge_hosts;
 }
 
-static int has_bins(const query_stmt *q)
-{
-    return (q->labels & QUERY_LABEL_TIME) && q->bin_s != 300;
-}
-
 static gp_status execute(struct answer *a, gp_err *err)
 {
     serve *s = a->s;
     const query_stmt *q = a->j->stmt;
-    result_order order = result_order_of(q);
     exec_opts o = {.threads = s->o.limits.threads,
                    .mem_limit = s->o.limits.mem_bytes,
-                   .max_rows = may_cut(q) && !has_bins(q) ? q->limit : 0,
+                   .max_rows = may_cut(q) ? q->limit : 0,
+                   .bin = 1, /* so that binned rows can be cut as well */
                    .cancel = rpc_stream_cancel(a->stream),
                    .host = s->o.host,
                    .host_id = s->o.host_id,
@@ -129,11 +124,7 @@ static gp_status execute(struct answer *a, gp_err *err)
                    .progress_ctx = a,
                    .progress_ms = PROGRESS_MS,
                    .warn = on_warn};
-    GP_TRY(exec_run(s->o.db, q, &o, &a->out, err));
-    if (!has_bins(q))
-        return GP_OK;
-    GP_TRY(result_bin(&a->out, q, err));
-    return may_cut(q) ? result_sort(&a->out, &order, q->limit, err) : GP_OK;
+    return exec_run(s->o.db, q, &o, &a->out, err);
 }
 
 static void *low_priority(void *arg)

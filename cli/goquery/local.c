@@ -82,9 +82,9 @@ gp_status cli_run_local(const goquery_opts *o, const query_stmt *s, gp_cancel *c
     GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
     GP_TRY(godb_db_open(o->db_path, &db, err));
     godb_host_id(o->db_path, host_id, sizeof host_id);
-    int bins = (s->labels & QUERY_LABEL_TIME) && s->bin_s != 300;
     exec_opts x = {
-        .max_rows = bins ? 0 : s->limit,
+        .max_rows = s->limit,
+        .bin = 1,
         .cancel = cancel,
         .host = rt_host_name(host, sizeof host),
         .host_id = host_id,

@@ -197,7 +197,7 @@ static int execute(query_run *q, int server)
     gp_status st = server ? cli_run_server(q->o, q->stmt, cancel, &progress, &q->r, &err)
                           : cli_run_local(q->o, q->stmt, cancel, &progress, &q->r, &err);
     q->have_result = st == GP_OK;
-    if (st == GP_OK)
+    if (st == GP_OK && server) /* the engine of the local mode has binned already */
         st = result_bin(&q->r, q->stmt, &err);
     result_order order = result_order_of(q->stmt);
     if (st == GP_OK)

@@ -35,8 +35,10 @@ gp_status result_bin(result *r, const query_stmt *s, gp_err *err)
     if (st == GP_OK) {
         for (uint32_t i = 0; i < t.n; i++)
             r->rows[i] = *result_rowtable_row(&t, i);
+        /* Of rows that were binned and cut before, those cut stay counted (4.6: idempotent). */
+        uint64_t folded = r->n_rows - t.n;
+        r->hits_total = r->hits_total > r->n_rows ? r->hits_total - folded : t.n;
         r->n_rows = t.n;
-        r->hits_total = t.n;
     }
     result_rowtable_free(&t);
     if (st != GP_OK)
