@@ -1,0 +1,192 @@
+/* cmd_export.c - `gpdb export`: a database as CSV. */
+#include "gpdb.h"
+
+#include "godb/export.h"
+#include "gp/io.h"
+#include "gp/mem.h"
+#include "result/print.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define AT(m) offsetof(gpdb_opts, m)
+
+static const cli_opt opts[] = {
+    {"ifaces", 'i', CLI_STRING, AT(ifaces), "LIST", NULL,
+     "Interfaces: names separated by commas, !NAME to leave one out, or /regular expression/; all "
+     "by "
+     "default.",
+     "What to export", NULL, 0},
+    {"first", 'f', CLI_STRING, AT(first), "TIME", NULL,
+     "Blocks from then on; times as for goquery, e.g. -7d or 2024-03-01.", NULL, NULL, 0},
+    {"last", 'l', CLI_STRING, AT(last), "TIME", NULL, "Blocks until then.", NULL, NULL, 0},
+    {"output", 'o', CLI_STRING, AT(output), "FILE", NULL,
+     "Write to FILE, which appears when it is complete, instead of standard output.", "Output",
+     NULL, CLI_FILE},
+    {"no-header", 0, CLI_BOOL, AT(no_header), NULL, NULL, "Leave the line with column names out.",
+     NULL, NULL, 0},
+    {0},
+};
+
+static const char *const usage[] = {"[flags] DB", "-d DB [flags]", NULL};
+
+/* Where the text goes. */
+struct sink {
+    int fd, sys;
+    uint64_t bytes;
+    gpdb_progress progress;
+};
+
+static gp_status put(void *ctx, const void *bytes, size_t n)
+{
+    struct sink *s = ctx;
+    gp_err err = {0};
+    char text[32];
+    gp_status st = gp_write_full(s->fd, bytes, n, &err);
+
+    s->sys = err.sys;
+    s->bytes += n;
+    if (s->fd != STDOUT_FILENO || !isatty(STDOUT_FILENO))
+        gpdb_progress_show(&s->progress, "%s of CSV",
+                           result_fmt_size_small(s->bytes, text, sizeof text));
+    return st;
+}
+
+/* FILE is made beside its final name and renamed at the end; what is no regular file is written to
+ * as it is. *tmp (owned) stays NULL then. */
+static gp_status open_output(const char *path, int *fd, char **tmp, gp_err *err)
+{
+    struct stat st;
+
+    if (!path || !*path || strcmp(path, "-") == 0) {
+        *fd = STDOUT_FILENO;
+        return GP_OK;
+    }
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        *fd = open(path, O_WRONLY | O_CLOEXEC);
+    } else {
+        *tmp = gp_asprintf("%s.part", path);
+        if (!*tmp)
+            return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+        *fd = open(*tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    }
+    return *fd >= 0 ? GP_OK : gp_fail(err, GP_EIO, errno, "writing %s failed", path);
+}
+
+static gp_status close_output(const gpdb_opts *o, int fd, const char *tmp, gp_status st,
+                              gp_err *err)
+{
+    if (fd >= 0 && fd != STDOUT_FILENO && close(fd) != 0 && st == GP_OK)
+        st = gp_fail(err, GP_EIO, errno, "writing %s failed", o->output);
+    if (!tmp)
+        return st;
+    if (st == GP_OK && rename(tmp, o->output) != 0)
+        st = gp_fail(err, GP_EIO, errno, "renaming %s to %s failed", tmp, o->output);
+    if (st != GP_OK)
+        (void)unlink(tmp);
+    return st;
+}
+
+/* The summary must not get between the rows. */
+static void report(const gpdb_opts *o, const cli_line *line, const godb_export_stats *s, int64_t ns)
+{
+    FILE *out = o->output && *o->output && strcmp(o->output, "-") != 0 ? stdout : stderr;
+    char a[32];
+
+    if (o->json) {
+        GP_CLEANUP(gp_buf_free) gp_buf b = {0};
+        query_json_object j = query_json_open(&b);
+        gpdb_json_uint(&j, "rows", s->rows);
+        gpdb_json_uint(&j, "blocks", s->blocks);
+        gpdb_json_uint(&j, "bytes", s->bytes);
+        gpdb_json_uint(&j, "empty_blocks", s->empty_blocks);
+        gpdb_json_uint(&j, "drops", s->drops);
+        gpdb_json_uint(&j, "bad_blocks", s->bad_blocks);
+        gpdb_json_uint(&j, "bad_days", s->bad_days);
+        query_json_text_opt(&j, "first_bad", s->first_bad);
+        gpdb_json_seconds(&j, "seconds", ns);
+        query_json_close(&j);
+        (void)gpdb_json_print(&b, out);
+    } else if (!o->quiet) {
+        fprintf(out, "%" PRIu64 " rows of %" PRIu64 " blocks exported in %s", s->rows, s->blocks,
+                result_fmt_duration(ns, a, sizeof a));
+        if (s->empty_blocks || s->drops)
+            fprintf(out,
+                    "; CSV has no place for %" PRIu64 " blocks without rows and %" PRIu64
+                    " dropped packets",
+                    s->empty_blocks, s->drops);
+        fputc('\n', out);
+    }
+    if (s->bad_blocks || s->bad_days)
+        (void)gpdb_fail(line, "%" PRIu64 " blocks and %" PRIu64 " days could not be read: %s",
+                        s->bad_blocks, s->bad_days, s->first_bad);
+}
+
+static gp_status export_all(const gpdb_opts *o, const char *path, struct sink *sink,
+                            godb_export_stats *stats, gp_err *err)
+{
+    GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+    GP_CLEANUP(gpdb_ifaces_free) gpdb_ifaces ifaces = {0};
+    godb_export_opts eo = GODB_EXPORT_OPTS_INIT;
+
+    GP_TRY(gpdb_range(o, &eo.first_s, &eo.last_s, err));
+    GP_TRY(gpdb_ifaces_select(o, path, &ifaces, err));
+    GP_TRY(godb_db_open(path, &db, err));
+    eo.ifaces = ifaces.v;
+    eo.no_header = o->no_header;
+    eo.cancel = gpdb_cancel_start();
+    return godb_export(db, &eo, put, sink, stats, err);
+}
+
+static int run(void *values, const cli_line *line)
+{
+    const gpdb_opts *o = values;
+    const char *const *words;
+    size_t n;
+    struct sink sink = {.fd = -1};
+    GP_CLEANUP(gp_freep) char *tmp = NULL;
+    godb_export_stats stats = {0};
+    gp_err err = {0};
+    const char *db = gpdb_take_db(o, line, &words, &n);
+
+    if (!db)
+        return GPDB_USAGE;
+    if (n > 0)
+        return gpdb_usage(line, "unexpected word '%s' (use -o FILE for a file)", words[0]);
+    gpdb_progress_start(&sink.progress, o);
+    int64_t start = gp_mono_ns();
+    gp_status st = open_output(o->output, &sink.fd, &tmp, &err);
+    if (st == GP_OK)
+        st = export_all(o, db, &sink, &stats, &err);
+    st = close_output(o, sink.fd, tmp, st, &err);
+    gpdb_progress_clear(&sink.progress);
+    if (st != GP_OK && sink.sys == EPIPE)
+        return GPDB_FAILED; /* the reader has seen enough */
+    if (st != GP_OK)
+        return gpdb_fail(line, "%s%s%s", err.msg, sink.sys ? ": " : "",
+                         sink.sys ? strerror(sink.sys) : "");
+    report(o, line, &stats, gp_mono_ns() - start);
+    return stats.bad_blocks || stats.bad_days ? GPDB_FOUND : GPDB_OK;
+}
+
+const cli_cmd gpdb_export = {
+    .name = "export",
+    .usage = usage,
+    .summary = "Write flows as CSV",
+    .about = "Write the flows of a database as CSV, sorted by time, that `gpdb import` reads "
+             "back identically.\n"
+             "Blocks without rows and counts of dropped packets have no place in CSV. Blocks "
+             "that cannot be read\n"
+             "are left out; then the exit code is 3.\n"
+             "\n"
+             "Examples:\n"
+             "  gpdb export /srv/flows -o flows.csv\n"
+             "  gpdb export /srv/flows -i eth0,eth1 -f -7d | zstd > week.csv.zst\n"
+             "  gpdb export -d /srv/flows -f 2024-03-01 -l 2024-04-01 --no-header | wc -l",
+    .opts = opts,
+    .run = run,
+};

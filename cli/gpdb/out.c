@@ -1,0 +1,103 @@
+/* out.c - messages and JSON of all commands. */
+#include "gpdb.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "gpdb import: ", or with an alias its name. */
+static void put_name(const cli_line *line)
+{
+    if (!line->root)
+        fputs("gpdb: ", stderr);
+    else if (!line->cmd || line->cmd == line->root)
+        fprintf(stderr, "%s: ", line->root->name);
+    else
+        fprintf(stderr, "%s %s: ", line->root->name, line->cmd->name);
+}
+
+static void put_line(const cli_line *line, const char *fmt, va_list ap) GP_PRINTF(2, 0);
+static void put_line(const cli_line *line, const char *fmt, va_list ap)
+{
+    (void)fflush(stdout); /* in order, when both are one terminal */
+    put_name(line);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+}
+
+int gpdb_fail(const cli_line *line, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    put_line(line, fmt, ap);
+    va_end(ap);
+    return GPDB_FAILED;
+}
+
+int gpdb_usage(const cli_line *line, const char *fmt, ...)
+{
+    const char *root = line->root ? line->root->name : "gpdb";
+    const char *cmd = line->cmd && line->cmd != line->root ? line->cmd->name : NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    put_line(line, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "See: %s %s%s--help\n", root, cmd ? cmd : "", cmd ? " " : "");
+    return GPDB_USAGE;
+}
+
+void gpdb_warn(const gpdb_opts *o, const cli_line *line, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (o->quiet)
+        return;
+    va_start(ap, fmt);
+    put_line(line, fmt, ap);
+    va_end(ap);
+}
+
+int gpdb_finish(const cli_line *line, int code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    if (errno == EPIPE) { /* the reader has seen enough: end as the signal would have ended us */
+        struct sigaction dfl = {.sa_handler = SIG_DFL};
+        (void)sigaction(SIGPIPE, &dfl, NULL);
+        (void)raise(SIGPIPE);
+    }
+    return gpdb_fail(line, "writing to standard output failed: %s", strerror(errno ? errno : EIO));
+}
+
+void gpdb_json_uint(query_json_object *j, const char *key, uint64_t v)
+{
+    query_json_key(j, key);
+    gp_buf_printf(j->out, "%llu", (unsigned long long)v);
+}
+
+void gpdb_json_seconds(query_json_object *j, const char *key, int64_t ns)
+{
+    query_json_key(j, key);
+    gp_buf_printf(j->out, "%.3f", (double)ns / 1e9);
+}
+
+void gpdb_json_bool(query_json_object *j, const char *key, int v)
+{
+    query_json_key(j, key);
+    gp_buf_adds(j->out, v ? "true" : "false");
+}
+
+int gpdb_json_print(gp_buf *b, FILE *out)
+{
+    gp_buf_addc(b, '\n');
+    const char *s = gp_buf_str(b);
+    if (s)
+        fputs(s, out);
+    gp_buf_clear(b);
+    return s != NULL;
+}
