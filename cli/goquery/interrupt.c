@@ -29,6 +29,13 @@ gp_cancel *goquery_interrupt_start(int64_t timeout_ns)
     return &cancel;
 }
 
+void goquery_interrupt_end(void)
+{
+    struct sigaction dfl = {.sa_handler = SIG_DFL};
+    (void)sigaction(SIGINT, &dfl, NULL);
+    (void)sigaction(SIGTERM, &dfl, NULL);
+}
+
 const char *goquery_interrupt_text(gp_status st, int64_t timeout_ns, const char *text, char *buf,
                                    size_t cap)
 {

@@ -10,6 +10,9 @@
  * none. One for the process: the signal handler has to find it. */
 gp_cancel *goquery_interrupt_start(int64_t timeout_ns);
 
+/* The query is done: both signals end the program again, so that long output can be broken off. */
+void goquery_interrupt_end(void);
+
 /* Why the query stopped, as a line for the user, for GP_ECANCELLED and GP_EDEADLINE; otherwise
  * text. buf >= 128 bytes. */
 const char *goquery_interrupt_text(gp_status st, int64_t timeout_ns, const char *text, char *buf,

@@ -203,6 +203,7 @@ static int execute(query_run *q, int server)
     if (st == GP_OK)
         st = result_sort(&q->r, &order, q->stmt->limit, &err);
     goquery_progress_end(&progress);
+    goquery_interrupt_end();
     if (st != GP_OK)
         return goquery_fail_stmt(
             q->stmt, goquery_interrupt_text(st, q->o->timeout_ns, err.msg, text, sizeof text));
