@@ -24,6 +24,14 @@ export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 step() { printf '\n==== %s (%ss)\n' "$1" "$(($(date +%s) - started))"; }
 started=$(date +%s)
+failed=
+
+finish() { # all parts run, so that one report shows everything that is wrong
+    step "done"
+    [ -z "$failed" ] || echo "run.sh: failed:$failed" >&2
+    [ -z "$failed" ]
+    exit
+}
 
 build() { # build PRESET: configure and build, quietly unless it fails
     log=$(mktemp)
@@ -39,23 +47,23 @@ build() { # build PRESET: configure and build, quietly unless it fails
 step "release build (gcc)"
 build release
 step "tests"
-ctest --test-dir build -j "$jobs"
-[ "$mode" = full ] || exit 0
+ctest --test-dir build -j "$jobs" || failed="$failed release"
+[ "$mode" = full ] || finish
 
 step "ASan + UBSan build (gcc)"
 build asan
 step "tests under ASan + UBSan"
-ctest --test-dir build-asan -j "$jobs" -LE 'style|nosan'
+ctest --test-dir build-asan -j "$jobs" -LE 'style|nosan' || failed="$failed asan"
 
 step "TSan build (gcc)"
 build tsan
 step "threaded rooms under TSan"
 # Fixed addresses: gcc 12's TSan does not start when the kernel randomises mappings widely.
-setarch -R ctest --test-dir build-tsan -j "$jobs" -L 'base|exec|rpc|flow|serve|fleet|fanout|tsan' -LE 'nosan|notsan'
+setarch -R ctest --test-dir build-tsan -j "$jobs" -L 'base|exec|rpc|flow|serve|fleet|fanout|tsan' -LE 'nosan|notsan' || failed="$failed tsan"
 
 if [ "$fuzz_s" != 0 ]; then
     step "fuzzers (clang, $fuzz_s s each)"
     build fuzz
-    sh tests/fuzz/run.sh build-fuzz "$fuzz_s" "$jobs"
+    sh tests/fuzz/run.sh build-fuzz "$fuzz_s" "$jobs" || failed="$failed fuzz"
 fi
-step "done"
+finish

@@ -22,7 +22,7 @@ fail() {
 left() { # directories and agents that are still there
     ls -d "$TMPDIR"/fleetprobe.* 2>/dev/null || true
     for p in /proc/[0-9]*; do
-        case $(tr '\0' ' ' <"$p/cmdline" 2>/dev/null) in *"$TMPDIR/fleetprobe."*) echo "$p" ;; esac
+        case $({ tr '\0' ' ' <"$p/cmdline"; } 2>/dev/null) in *"$TMPDIR/fleetprobe."*) echo "$p" ;; esac
     done
 }
 
