@@ -268,7 +268,10 @@ gp_status godb_check_day(const godb_db *db, godb_reader *r, const godb_dayref *r
     GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
     struct check c = {.r = r, .f = f, .no_rows = no_rows, .at = {ref->path, ref->day_s, -1, 0, -1}};
     gp_err why = {0};
-    gp_status st = godb_day_open(db, ref, &d, &why);
+    GP_CLEANUP(gp_closep) int fd = godb_dir_open(db->fd, ref->path);
+    /* exactly this directory; only one that was renamed since is looked up by its day */
+    gp_status st = fd >= 0 ? godb_day_open_fd(fd, ref->day_s, ref->path, &d, &why)
+                           : godb_day_open(db, ref, &d, &why);
 
     if (st == GP_ENOMEM)
         return gp_fail(err, st, 0, "check: out of memory");

@@ -8,13 +8,12 @@
 
 /* What is done to a day or an entry of the tree. */
 typedef enum godb_repair_kind {
-    GODB_REPAIR_RENAME,     /* suffix brought in line with the totals */
-    GODB_REPAIR_TRUNCATE,   /* bytes behind the append position cut off */
-    GODB_REPAIR_META,       /* .blockmeta rewritten: totals, trailing bytes */
-    GODB_REPAIR_REBUILD,    /* day rewritten from its readable blocks; the original is set aside */
+    GODB_REPAIR_RENAME,   /* suffix brought in line with the totals */
+    GODB_REPAIR_TRUNCATE, /* bytes behind the append position cut off */
+    GODB_REPAIR_REBUILD,  /* day written anew from its readable blocks; the original is set aside */
     GODB_REPAIR_QUARANTINE, /* nothing readable, or a stray name: moved out of the database */
-    GODB_REPAIR_REMOVE,     /* empty day, leftover of a merge, temporary file: deleted */
-    GODB_REPAIR_INDEX,      /* .index deleted (stale or damaged); it can be built again */
+    GODB_REPAIR_REMOVE,     /* empty directory, leftover of a merge or of a write: deleted */
+    GODB_REPAIR_INDEX,      /* .index made anew */
     GODB_REPAIR_N_KINDS
 } godb_repair_kind;
 

@@ -1,0 +1,178 @@
+/* repair_test.c - damaged databases are in order afterwards, good blocks are untouched, originals
+ * kept. */
+#include "damage.h"
+
+static void count_problem(void *ctx, const godb_problem *p)
+{
+    size_t *bad = ctx;
+    *bad += p->severity > GODB_NOTE;
+}
+
+static size_t problems(const char *root)
+{
+    GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+    godb_check_stats s;
+    size_t bad = 0;
+
+    want_ok(godb_db_open(root, &db, NULL));
+    want_ok(godb_check(db, NULL, count_problem, &bad, &s, NULL));
+    return bad;
+}
+
+/* Blocks of eth0 below root, and that each is the same in the sound database. */
+static size_t compare(const char *root, const char *sound, const char *what)
+{
+    GP_CLEANUP(godb_db_closep) godb_db *got = NULL;
+    GP_CLEANUP(godb_db_closep) godb_db *good = NULL;
+    GP_CLEANUP(godb_reader_freep) godb_reader *a = NULL;
+    GP_CLEANUP(godb_reader_freep) godb_reader *b = NULL;
+    godb_days days = {0}, want = {0};
+    size_t n = 0;
+
+    want_ok(godb_reader_new(&a, NULL));
+    want_ok(godb_reader_new(&b, NULL));
+    want_ok(godb_db_open(root, &got, NULL));
+    want_ok(godb_db_open(sound, &good, NULL));
+    want_ok(godb_db_days(got, "eth0", 0, INT64_MAX, &days, NULL));
+    want_ok(godb_db_days(good, "eth0", 0, INT64_MAX, &want, NULL));
+    for (size_t i = 0; i < days.n; i++) {
+        GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
+        GP_CLEANUP(godb_day_closep) godb_day *e = NULL;
+        size_t k = days.v[i].day_s == want.v[0].day_s ? 0 : 1;
+        if (godb_day_open(got, &days.v[i], &d, NULL) != GP_OK)
+            continue;
+        want_ok(godb_day_open(good, &want.v[k], &e, NULL));
+        for (size_t j = 0; j < godb_day_n_blocks(d); j++, n++) {
+            godb_rows x, y;
+            size_t m = 0;
+            int64_t t = godb_day_block(d, j)->time_s;
+            /* D4 moved the time of one block; rows tell which it is */
+            want_ok(godb_reader_rows(a, d, j, &x, NULL));
+            for (m = 0; m < godb_day_n_blocks(e); m++) {
+                want_ok(godb_reader_rows(b, e, m, &y, NULL));
+                if (x.n_v4 == y.n_v4 &&
+                    (!x.n_v4 || (memcmp(x.dip, y.dip, 4 * x.n_v4) == 0 &&
+                                 memcmp(x.counter[0], y.counter[0], 8 * x.n_v4) == 0)))
+                    break;
+            }
+            if (m == godb_day_n_blocks(e))
+                fail_msg("%s: block %lld has other rows", what, (long long)t);
+        }
+    }
+    godb_days_free(&days);
+    godb_days_free(&want);
+    return n;
+}
+
+struct seen {
+    size_t n[GODB_REPAIR_N_KINDS], all, failed;
+    char last[600];
+};
+
+static void on_action(void *ctx, const godb_repair_action *a)
+{
+    struct seen *s = ctx;
+
+    s->n[a->kind]++;
+    s->all++;
+    s->failed += a->status != GP_OK;
+    snprintf(s->last, sizeof s->last, "%s %s: %s", godb_repair_name(a->kind), a->path, a->text);
+}
+
+static void one_case(size_t i, const char *sound)
+{
+    struct fixture x = make();
+    GP_CLEANUP(gp_freep) char *q = gp_asprintf("%s.quarantine", x.root);
+    godb_repair_opts o = GODB_REPAIR_OPTS_INIT;
+    godb_repair_stats s;
+    gp_err err = {0};
+
+    cases[i].damage(&x);
+    size_t before = problems(x.root);
+    for (int dry = 1; dry >= 0; dry--) {
+        struct seen seen = {0};
+        o.dry_run = dry;
+        want_ok_err(&err, godb_repair(x.root, &o, on_action, &seen, &s, &err));
+        if (seen.failed)
+            fail_msg("%s: %s", cases[i].what, seen.last);
+        if (cases[i].repair >= 0 && seen.n[cases[i].repair] == 0 &&
+            !(cases[i].lost >= BLOCKS && seen.n[GODB_REPAIR_QUARANTINE]))
+            fail_msg("%s: no %s, last was %s", cases[i].what,
+                     godb_repair_name((godb_repair_kind)cases[i].repair), seen.last);
+        if (cases[i].repair < 0 && seen.all > 0)
+            fail_msg("%s: %s", cases[i].what, seen.last);
+        if (dry && problems(x.root) != before)
+            fail_msg("%s: the dry run changed something", cases[i].what);
+        if (dry)
+            assert_true(access(q, F_OK) != 0);
+    }
+    if (cases[i].repair != -2 && problems(x.root) != 0)
+        fail_msg("%s: problems remain", cases[i].what);
+    size_t left = compare(x.root, sound, cases[i].what);
+    if (left != 2 * BLOCKS - cases[i].lost)
+        fail_msg("%s: %zu blocks left, want %u", cases[i].what, left, 2 * BLOCKS - cases[i].lost);
+    test_rmtree(q);
+    drop(&x);
+}
+
+static void test_cases(void **state)
+{
+    (void)state;
+    struct fixture sound = make();
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        one_case(i, sound.root);
+    drop(&sound);
+}
+
+/* An interface that is being written to is left alone. */
+static void test_locked(void **state)
+{
+    (void)state;
+    struct fixture x = make();
+    struct seen seen = {0};
+    godb_repair_opts o = GODB_REPAIR_OPTS_INIT;
+    godb_repair_stats s;
+    GP_CLEANUP(godb_writer_closep) godb_writer *w = NULL;
+
+    do_suffix(&x);
+    want_ok(godb_writer_open(x.root, "eth0", NULL, &w, NULL));
+    o.dry_run = 0;
+    want_ok(godb_repair(x.root, &o, on_action, &seen, &s, NULL));
+    assert_true(seen.failed == 1 && s.failed == 1);
+    assert_non_null(strstr(seen.last, "another process"));
+    drop(&x);
+}
+
+/* A quarantine inside the database would itself be damage. */
+static void test_bad_quarantine(void **state)
+{
+    (void)state;
+    struct fixture x = make();
+    GP_CLEANUP(gp_freep) char *inside = gp_asprintf("%s/q", x.root);
+    struct seen seen = {0};
+    godb_repair_opts o = GODB_REPAIR_OPTS_INIT;
+    godb_repair_stats s;
+
+    do_decode(&x);
+    size_t before = problems(x.root);
+    o.dry_run = 0;
+    o.quarantine = inside;
+    want_ok(godb_repair(x.root, &o, on_action, &seen, &s, NULL));
+    assert_true(seen.failed == 1);
+    assert_true(rmdir(inside) == 0 && problems(x.root) == before);
+    drop(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_locked),
+        cmocka_unit_test(test_bad_quarantine),
+    };
+    st_utc();
+    if (access("/dev/shm", W_OK) == 0)
+        setenv("TMPDIR", "/dev/shm", 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
