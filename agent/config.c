@@ -30,7 +30,13 @@ const agent_key agent_keys[] = {
     {"capture.max_flows", "N", "Most flow entries per interface (default 2000000)", 0},
     {"capture.keep_unwritten", "SIZE", "Memory for flows that cannot be written (default 512M)", 0},
     {"syslog_flows", "BOOL", "Send each stored flow to /var/run/goprobe.sock, too", 1},
-    {"api.addr", "ADDR", "Address of the query and control service", 0},
+    {"api.addr", "LIST", "Query service: tcp://ADDRESS:PORT, ipc:///path; default: none", 0},
+    {"api.key_file", "FILE", "Key file of this agent (gpkey new agent)", 0},
+    {"api.trusted_keys", "FILE", "Who may ask and relay; read again on SIGHUP", 0},
+    {"api.host_name", "NAME", "Label of the rows (default: the name in the key)", 0},
+    {"api.also_named", "LIST", "Further names that selectors may use", 0},
+    {"api.groups", "LIST", "Groups (@NAME) this host is in", 0},
+    {"api.fleet", "NAME", "Refuse queries signed for another fleet", 0},
     {"api.metrics", "BOOL", "Serve Prometheus metrics and health on api.metrics_addr", 1},
     {"api.metrics_addr", "ADDR", "Loopback address of metrics and health (default 127.0.0.1:8146)",
      0},
@@ -208,6 +214,8 @@ void agent_config_free(agent_config *c)
 {
     if (!c)
         return;
+    for (size_t i = 0; i < AGENT_MAX_LISTEN; i++)
+        gp_free(c->listen[i]);
     flow_ruleset_free(c->rules);
     rt_config_free(c->source);
     gp_free(c);
@@ -218,6 +226,14 @@ flow_ruleset *agent_config_take_rules(agent_config *c)
     flow_ruleset *rs = c->rules;
     c->rules = NULL;
     return rs;
+}
+
+static int same_listen(const agent_config *a, const agent_config *b)
+{
+    for (size_t i = 0; i < a->n_listen && a->n_listen == b->n_listen; i++)
+        if (strcmp(a->listen[i], b->listen[i]) != 0)
+            return 0;
+    return a->n_listen == b->n_listen;
 }
 
 int agent_config_needs_restart(const agent_config *a, const agent_config *b, const char **key)
@@ -236,7 +252,8 @@ int agent_config_needs_restart(const agent_config *a, const agent_config *b, con
         {"capture.max_flows", a->max_flows != b->max_flows},
         {"capture.keep_unwritten", a->keep_bytes != b->keep_bytes},
         {"syslog_flows", a->syslog_flows != b->syslog_flows},
-        {"api.addr", strcmp(a->api_addr, b->api_addr) != 0},
+        {"api.addr", !same_listen(a, b)},
+        {"api.key_file", strcmp(a->key_file, b->key_file) != 0},
         {"api.metrics", a->metrics != b->metrics},
         {"api.metrics_addr", strcmp(a->metrics_addr, b->metrics_addr) != 0},
         {"api.disable_iface_metrics", a->disable_iface_metrics != b->disable_iface_metrics},

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { AGENT_MAX_LISTEN = 8 };
+
 /* A flag "--key value": wins over environment and file. Borrowed strings. */
 typedef struct agent_override {
     const char *key, *value;
@@ -42,7 +44,13 @@ typedef struct agent_config {
 
     int syslog_flows;
 
-    const char *api_addr; /* "" = no API */
+    char *listen[AGENT_MAX_LISTEN]; /* "tcp://ADDR:PORT", "ipc:///path"; owned */
+    size_t n_listen;                /* 0 = no query service */
+    const char *key_file, *trusted_keys;
+    const char *host_name; /* "" = the name in the key */
+    const char *fleet;     /* "" = any */
+    const char *const *names, *const *groups;
+    size_t n_names, n_groups;
     int metrics, disable_iface_metrics;
     const char *metrics_addr;
     agent_rate_limit rate;

@@ -1,6 +1,8 @@
 /* config_api.c - the api section: address, metrics, rate limits, and keys of the reference. */
 #include "config.h"
 
+#include "gp/mem.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -53,13 +55,62 @@ static gp_status check_rate(agent_config *c, gp_err *err)
     return GP_OK;
 }
 
+/* Addresses of the query service; the reference's forms "host:port", ":port" and "unix:/path" too.
+ */
+static gp_status read_listen(agent_config *c, gp_err *err)
+{
+    const char *const *addr;
+    size_t n;
+
+    GP_TRY(rt_config_list(c->source, "api.addr", &addr, &n, err));
+    if (n > AGENT_MAX_LISTEN)
+        return rt_config_fail(c->source, "api.addr", err, "%zu addresses, at most %d", n,
+                              AGENT_MAX_LISTEN);
+    for (size_t i = 0; i < n; i++) {
+        const char *a = addr[i];
+        if (strncmp(a, "tcp://", 6) == 0 || strncmp(a, "ipc://", 6) == 0)
+            c->listen[i] = gp_strdup(a);
+        else if (strncmp(a, "unix:/", 6) == 0)
+            c->listen[i] = gp_asprintf("ipc://%s", a + 5);
+        else if (a[0] == ':')
+            c->listen[i] = gp_asprintf("tcp://0.0.0.0%s", a);
+        else if (strchr(a, ':'))
+            c->listen[i] = gp_asprintf("tcp://%s", a);
+        else
+            return rt_config_fail(c->source, "api.addr", err,
+                                  "expected tcp://ADDRESS:PORT or ipc:///path, got \"%s\"", a);
+        if (!c->listen[i])
+            return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+        c->n_listen++;
+    }
+    return GP_OK;
+}
+
+static gp_status read_service(agent_config *c, gp_err *err)
+{
+    rt_config *s = c->source;
+
+    GP_TRY(read_listen(c, err));
+    GP_TRY(rt_config_str(s, "api.key_file", "", &c->key_file, err));
+    GP_TRY(rt_config_str(s, "api.trusted_keys", "", &c->trusted_keys, err));
+    GP_TRY(rt_config_str(s, "api.host_name", "", &c->host_name, err));
+    GP_TRY(rt_config_str(s, "api.fleet", "", &c->fleet, err));
+    GP_TRY(rt_config_list(s, "api.also_named", &c->names, &c->n_names, err));
+    GP_TRY(rt_config_list(s, "api.groups", &c->groups, &c->n_groups, err));
+    if (c->n_listen && (!*c->key_file || !*c->trusted_keys))
+        return rt_config_fail(s, "api.addr", err,
+                              "the query service needs api.key_file (gpkey new agent) and "
+                              "api.trusted_keys");
+    return GP_OK;
+}
+
 gp_status agent_config_api(agent_config *c, void (*warn)(void *ctx, const char *text), void *ctx,
                            gp_err *err)
 {
     int64_t timeout;
     int profiling;
 
-    GP_TRY(rt_config_str(c->source, "api.addr", "", &c->api_addr, err));
+    GP_TRY(read_service(c, err));
     GP_TRY(rt_config_bool(c->source, "api.metrics", 0, &c->metrics, err));
     GP_TRY(
         rt_config_bool(c->source, "api.disable_iface_metrics", 0, &c->disable_iface_metrics, err));

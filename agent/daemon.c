@@ -5,6 +5,7 @@
 #include "gp/clock.h"
 #include "gp/mem.h"
 #include "rt/daemon.h"
+#include "service.h"
 #include "watch.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct agent {
     flow_manager *manager;
     rt_http *http;
     agent_watch *watch;
+    agent_service *service;
 };
 
 flow_manager *agent_manager(agent *a)
@@ -217,6 +219,14 @@ static gp_status start_capture(agent *a, gp_err *err)
     return GP_OK;
 }
 
+static gp_status start_service(agent *a, gp_err *err)
+{
+    if (a->config->n_listen == 0)
+        return GP_OK;
+    return agent_service_start(a->config, a->manager, agent_events_metrics(a->events), &a->service,
+                               err);
+}
+
 /* ---- run ---- */
 
 static void on_hup(agent *a)
@@ -227,6 +237,7 @@ static void on_hup(agent *a)
     if (rt_log_reopen(&err) != GP_OK)
         rt_error("log not reopened", RT_ERR(&err));
     (void)agent_reload(a, NULL, NULL, &err);
+    agent_service_reload(a->service);
     rt_notify("READY=1");
 }
 
@@ -260,6 +271,7 @@ static void stop(agent *a)
     /* the last write-out comes first: no request can hold it up (D-42) */
     if (a->manager && flow_manager_finish(a->manager, &err) != GP_OK)
         rt_error("end of capture", RT_ERR(&err));
+    agent_service_stop(a->service);
     rt_http_stop(a->http);
     if (a->events)
         agent_events_manager(a->events, NULL);
@@ -302,6 +314,8 @@ int agent_run(const agent_options *o)
         st = init_log(a.config, &err);
     if (st == GP_OK)
         st = start_capture(&a, &err);
+    if (st == GP_OK)
+        st = start_service(&a, &err);
     if (st == GP_OK) {
         a.watch = agent_watch_open(o->config);
         rt_notify("READY=1");

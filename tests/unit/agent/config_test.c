@@ -48,7 +48,7 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(c->checkpoint_s, 0);
     assert_int_equal(c->max_flows, 2000000);
     assert_int_equal(c->compat, 0);
-    assert_string_equal(c->api_addr, "");
+    assert_int_equal(c->n_listen, 0);
     assert_int_equal(c->log_level, RT_INFO);
     assert_int_equal(c->seccomp, 1);
     const capture_conf *e = flow_ruleset_conf(c->rules, "eth0");
@@ -109,6 +109,9 @@ static void test_refusals(void **state)
          "db: {path: /x}\napi:\n  keys:\n    - " KEY "\n    - "
          "da53ae3fb482db63d9606a9324a694bf51f7ad47623c04ab7b97a811f2a78e05\n",
          "key 2 is compromised"},
+        {"service without keys", "db: {path: /x}\napi: {addr: ':8145'}\n",
+         "api.addr: the query service needs api.key_file"},
+        {"address", "db: {path: /x}\napi: {addr: here}\n", "expected tcp://ADDRESS:PORT"},
         {"request timeout", "db: {path: /x}\napi: {request_timeout: -1}\n", "api.request_timeout"},
         {"local buffers", "db: {path: /x}\nlocal_buffers: {num_buffers: -2}\n",
          "local_buffers.num_buffers"},
@@ -237,6 +240,26 @@ static void test_precedence(void **state)
         assert_int_equal(unsetenv(names[i]), 0);
 }
 
+static void test_listen(void **state)
+{
+    (void)state;
+    notes n;
+    gp_err err;
+    agent_config *c = NULL;
+
+    want_ok_err(&err, load("db: {path: /x}\ninterfaces: {e: " RING "}\napi:\n"
+                           "  addr: ['tcp://[::1]:1', 'ipc:///a/b', 'unix:/c/d', ':8145', 'h:9']\n"
+                           "  key_file: /k\n  trusted_keys: /t\n  groups: [dmz]\n",
+                           NULL, 0, &n, &c, &err));
+    static const char *const want[] = {"tcp://[::1]:1", "ipc:///a/b", "ipc:///c/d",
+                                       "tcp://0.0.0.0:8145", "tcp://h:9"};
+    assert_int_equal(c->n_listen, COUNT(want));
+    for (size_t i = 0; i < COUNT(want); i++)
+        assert_string_equal(c->listen[i], want[i]);
+    assert_string_equal(c->groups[0], "dmz");
+    agent_config_free(c);
+}
+
 static void test_needs_restart(void **state)
 {
     (void)state;
@@ -247,7 +270,7 @@ static void test_needs_restart(void **state)
         {"db.path", "/other", "db.path"},
         {"db.encoder_type", "zstd", "db.encoder_type"},
         {"capture.compat", "true", "capture.compat"},
-        {"api.addr", "tcp://127.0.0.1:1", "api.addr"},
+        {"api.key_file", "/other", "api.key_file"},
     };
     static const char text[] = "db: {path: /x}\ninterfaces: {e: " RING "}\n";
     notes n;
@@ -275,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_needs_restart),
+        cmocka_unit_test(test_listen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,100 @@
+/* service.c - start the query service with what the configuration and live capture give it. */
+#include "service.h"
+
+#include "gp/mem.h"
+#include "rt/log.h"
+#include "serve/serve.h"
+
+#ifndef FLEETPROBE_VERSION
+#define FLEETPROBE_VERSION "unknown"
+#endif
+
+enum { DRAIN_MS = 5000 };
+
+struct agent_service {
+    const agent_config *config;
+    godb_db *db;
+    auth_identity *identity;
+    auth_trust *trust;
+    serve *serve;
+    exec_live live;
+    char **ifaces; /* captured at the start: others can be asked once they have a block */
+    char host_id[256];
+};
+
+static gp_status start(agent_service *s, flow_manager *m, rt_metrics *metrics, gp_err *err)
+{
+    const agent_config *c = s->config;
+
+    GP_TRY(godb_db_open(c->db_path, &s->db, err));
+    GP_TRY(auth_identity_load(c->key_file, &s->identity, err));
+    GP_TRY(auth_trust_new(&s->trust, err));
+    GP_TRY(auth_trust_load(s->trust, c->trusted_keys, err));
+    GP_TRY(flow_manager_live_ifaces(m, &s->ifaces, err));
+    godb_host_id(c->db_path, s->host_id, sizeof s->host_id);
+    s->live = (exec_live){.get = flow_manager_live_get,
+                          .release = flow_manager_live_release,
+                          .ifaces = (const char *const *)s->ifaces,
+                          .ctx = m};
+    serve_opts o = {.db = s->db,
+                    .identity = s->identity,
+                    .trust = s->trust,
+                    .fleet = c->fleet,
+                    .host = *c->host_name ? c->host_name : NULL,
+                    .host_id = s->host_id,
+                    .names = c->names,
+                    .n_names = c->n_names,
+                    .groups = c->groups,
+                    .n_groups = c->n_groups,
+                    .listen = (const char *const *)c->listen,
+                    .n_listen = c->n_listen,
+                    .software = "fleetprobe/" FLEETPROBE_VERSION,
+                    .live = &s->live,
+                    .limits = {.max_concurrent = (unsigned)c->rate.max_concurrent,
+                               .rate_per_s = c->rate.max_req_per_sec,
+                               .burst = (unsigned)c->rate.max_burst,
+                               .nice = -1},
+                    .metrics = metrics};
+    return serve_start(&o, &s->serve, err);
+}
+
+gp_status agent_service_start(const agent_config *c, flow_manager *m, rt_metrics *metrics,
+                              agent_service **out, gp_err *err)
+{
+    agent_service *s = gp_calloc(1, sizeof *s);
+
+    if (!s)
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    s->config = c;
+    gp_status st = start(s, m, metrics, err);
+    if (st != GP_OK) {
+        agent_service_stop(s);
+        return st;
+    }
+    *out = s;
+    return GP_OK;
+}
+
+void agent_service_reload(agent_service *s)
+{
+    gp_err err = {0};
+
+    if (!s)
+        return;
+    if (auth_trust_load(s->trust, s->config->trusted_keys, &err) == GP_OK)
+        rt_info("trusted keys read again", RT_S("file", s->config->trusted_keys));
+    else
+        rt_error("trusted keys not changed", RT_ERR(&err));
+}
+
+void agent_service_stop(agent_service *s)
+{
+    if (!s)
+        return;
+    serve_stop(s->serve, DRAIN_MS);
+    auth_trust_free(s->trust);
+    auth_identity_free(s->identity);
+    godb_db_close(s->db);
+    gp_free(s->ifaces);
+    gp_free(s);
+}

@@ -1,0 +1,20 @@
+/* service.h - the query service beside capture: database and running interval in one answer. */
+#ifndef AGENT_SERVICE_H
+#define AGENT_SERVICE_H
+
+#include "config.h"
+#include "flow/manager.h"
+#include "rt/metrics.h"
+
+typedef struct agent_service agent_service;
+
+/* Listen on the configuration's addresses. c, m and metrics are borrowed until
+ * agent_service_stop(). */
+gp_status agent_service_start(const agent_config *c, flow_manager *m, rt_metrics *metrics,
+                              agent_service **out, gp_err *err) GP_MUST_CHECK;
+/* Read the trusted keys again; on failure the old ones stay. NULL is fine. */
+void agent_service_reload(agent_service *s);
+/* Running queries get 5 s to end. NULL is fine. */
+void agent_service_stop(agent_service *s);
+
+#endif
