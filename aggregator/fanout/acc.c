@@ -350,6 +350,15 @@ void fanout_acc_free(fanout_acc *a)
 
 /* ---- use ---- */
 
+int fanout_acc_has(const fanout_acc *a, const char *host)
+{
+    for (size_t i = 0; i < a->names.n_hosts; i++) {
+        if (strcmp(a->names.hosts[i].name, host) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 gp_status fanout_acc_claim(fanout_acc *a, const char *host, gp_err *err)
 {
     size_t before = a->names.n_hosts;

@@ -17,6 +17,8 @@ void fanout_acc_free(fanout_acc *a);
 /* This host's rows are about to be added. GP_EEXIST if there are some already: rows of one host
  * must not count twice. */
 gp_status fanout_acc_claim(fanout_acc *a, const char *host, gp_err *err) GP_MUST_CHECK;
+/* 1 if the host's rows are in. A failure reported for it then comes from a second way to it. */
+int fanout_acc_has(const fanout_acc *a, const char *host);
 /* Rows and summary of one answer; take_part is emptied in any case. With shards, an error may show
  * only at the next call or at fanout_acc_get(). */
 gp_status fanout_acc_add(fanout_acc *a, result *take_part, gp_err *err) GP_MUST_CHECK;

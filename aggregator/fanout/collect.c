@@ -35,6 +35,8 @@ gp_status fanout_fail_host(job *j, const char *host, result_code code, const cha
                            gp_err *err)
 {
     gp_buf msg = {0};
+    if (fanout_acc_has(j->acc, host)) /* its rows came on another way */
+        return GP_OK;
     j->n_failed++;
     rt_metric_add(j->f->m_host[code], 1);
     GP_TRY(fanout_acc_host(j->acc, host, code, text, err));
@@ -98,7 +100,6 @@ static gp_status merge_agent(job *j, leg *l, const wire_answer *a, const auth_pe
     const wire_trailer *t = &a->u.trailer.t;
     result part = {0};
     GP_TRY(check_trailer(j, l, a, peer, err));
-    GP_TRY(fanout_acc_claim(j->acc, peer->name, err));
     GP_TRY(result_init(&part, PART_STRINGS, err));
     part.fields = j->stmt->fields;
     gp_status st = decode_batches(j, l, peer->name, t->host_id, &part, err);
@@ -109,6 +110,8 @@ static gp_status merge_agent(job *j, leg *l, const wire_answer *a, const auth_pe
         st = wire_summary_apply(&t->sum, &part, err);
     if (st == GP_OK)
         st = result_add_host_status(&part, peer->name, t->sum.code, t->sum.message, err);
+    if (st == GP_OK)
+        st = fanout_acc_claim(j->acc, peer->name, err);
     if (st == GP_OK)
         st = fanout_acc_add(j->acc, &part, err);
     if (st == GP_OK) {
@@ -130,7 +133,7 @@ static gp_status collect_agent(job *j, leg *l, gp_err *err)
     gp_status st = GP_OK;
     if (!next_item(&l->notes, &at, &p, &len) || wire_answer_decode(p, len, &a, &why) != GP_OK ||
         a.kind != WIRE_TRAILER || at != l->notes.len)
-        st = gp_fail(&why, GP_ECORRUPT, 0, "it ended without a trailer");
+        st = gp_fail(&why, GP_ECORRUPT, 0, "it did not end with exactly one trailer");
     if (st == GP_OK)
         st = merge_agent(j, l, &a, &peer, &why);
     if (st == GP_ELIMIT || st == GP_ENOMEM) { /* our memory, not its fault: the query ends */
@@ -150,6 +153,15 @@ static gp_status collect_agent(job *j, leg *l, gp_err *err)
 }
 
 /* ---- an aggregator below ---- */
+
+static int has_status(const result *r, const char *host)
+{
+    for (size_t i = 0; i < r->n_host_statuses; i++) {
+        if (strcmp(r->host_statuses[i].host, host) == 0)
+            return 1;
+    }
+    return 0;
+}
 
 /* Names that signed trailers or statuses below; rows of others are refused. */
 static gp_status read_notes(job *j, leg *l, const char *name, result *part, unsigned *n_ok,
@@ -172,10 +184,12 @@ static gp_status read_notes(job *j, leg *l, const char *name, result *part, unsi
                                   a.u.trailer.body_len, a.u.trailer.signature))
                 st = gp_fail(err, GP_EDENIED, 0, "the trailer of host %s is not signed by it",
                              t->host);
-            else if ((st = fanout_acc_claim(j->acc, who.name, err)) == GP_OK)
+            else if (fanout_acc_has(j->acc, who.name) || has_status(part, who.name))
+                st = gp_fail(err, GP_EEXIST, 0, "host %s is reached on two ways", who.name);
+            else
                 st = result_add_host_status(part, who.name, t->sum.code, t->sum.message, err);
             ++*n_ok;
-        } else if (st == GP_OK && a.kind == WIRE_HOST) {
+        } else if (st == GP_OK && a.kind == WIRE_HOST && !fanout_acc_has(j->acc, a.u.host.host)) {
             gp_buf text = {.limit = 1000};
             gp_buf_printf(&text, "%s%svia %s", a.u.host.message, *a.u.host.message ? ", " : "",
                           name);
@@ -189,13 +203,23 @@ static gp_status read_notes(job *j, leg *l, const char *name, result *part, unsi
     return GP_OK;
 }
 
-static int has_status(const result *r, const char *host)
+/* All was checked: from now on these hosts have answered. */
+static gp_status claim_all(job *j, const leg *l, gp_err *err)
 {
-    for (size_t i = 0; i < r->n_host_statuses; i++) {
-        if (strcmp(r->host_statuses[i].host, host) == 0)
-            return 1;
+    size_t at = 0, len;
+    const uint8_t *p;
+    while (next_item(&l->notes, &at, &p, &len)) {
+        wire_answer a = {0};
+        auth_peer who;
+        GP_TRY(wire_answer_decode(p, len, &a, err));
+        gp_status st = GP_OK;
+        if (a.kind == WIRE_TRAILER &&
+            auth_trust_find(j->f->o.trust, a.u.trailer.signer, gp_wall_s(), &who))
+            st = fanout_acc_claim(j->acc, who.name, err);
+        wire_answer_clear(&a);
+        GP_TRY(st);
     }
-    return 0;
+    return GP_OK;
 }
 
 static gp_status merge_child(job *j, leg *l, const char *name, unsigned *n_ok, gp_err *err)
@@ -221,6 +245,8 @@ static gp_status merge_child(job *j, leg *l, const char *name, unsigned *n_ok, g
                          part.hosts[i].name);
     }
     if (st == GP_OK)
+        st = claim_all(j, l, err);
+    if (st == GP_OK)
         st = fanout_acc_add(j->acc, &part, err);
     result_clear(&part);
     wire_answer_clear(&sum);
@@ -245,6 +271,8 @@ static gp_status relay_notes(job *j, leg *l, const char *name, gp_err *err)
         gp_status st;
         if (a.kind == WIRE_TRAILER) {
             st = relay_trailer(j, &a, path, k, err);
+        } else if (fanout_acc_has(j->acc, a.u.host.host)) {
+            st = GP_OK;
         } else {
             wire_put_host(&msg, a.u.host.host, a.u.host.code, a.u.host.message, path, k);
             j->n_failed++;

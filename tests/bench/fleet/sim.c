@@ -36,6 +36,7 @@ struct sim {
     rpc_runtime *rt;
     rpc_method methods[2];
     atomic_uint_fast64_t queries, bytes;
+    atomic_uint running;
 };
 
 const char *sim_how_name(sim_how h)
@@ -250,6 +251,7 @@ static rpc_code on_query(void *ctx, rpc_stream *s, const uint8_t *req, size_t le
     sim_how how = (sim_how)atomic_load(&a->how);
     rpc_code code = RPC_OK;
     atomic_fetch_add(&a->sim->queries, 1);
+    atomic_fetch_add(&a->sim->running, 1);
     if (wire_request_decode(req, len, &r, &err) != GP_OK ||
         wire_query_decode(r.body.data, r.body.len, &q, &err) != GP_OK) {
         gp_buf_adds(text, err.msg);
@@ -265,6 +267,7 @@ static rpc_code on_query(void *ctx, rpc_stream *s, const uint8_t *req, size_t le
     }
     wire_query_clear(&q);
     wire_request_clear(&r);
+    atomic_fetch_sub(&a->sim->running, 1);
     return code;
 }
 
@@ -426,6 +429,11 @@ void sim_endpoints(const sim *s, size_t dead, gp_buf *out)
 uint64_t sim_queries(const sim *s)
 {
     return atomic_load(&s->queries);
+}
+
+unsigned sim_running(const sim *s)
+{
+    return atomic_load(&s->running);
 }
 
 uint64_t sim_bytes(const sim *s)

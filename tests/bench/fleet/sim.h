@@ -55,5 +55,7 @@ void sim_endpoints(const sim *s, size_t dead, gp_buf *out);
 /* Queries that reached agents, and bytes of batches sent. */
 uint64_t sim_queries(const sim *s);
 uint64_t sim_bytes(const sim *s);
+/* Queries being answered now. */
+unsigned sim_running(const sim *s);
 
 #endif

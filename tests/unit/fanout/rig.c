@@ -1,0 +1,87 @@
+/* rig.c - an aggregator in the test's process, in front of simulated agents. */
+#include "rig.h"
+
+#include "gp/clock.h"
+
+#include <time.h>
+
+void rig_start(rig *r, const auth_identity *id, auth_trust *trust, const gp_buf *table,
+               const fanout_limits *limits)
+{
+    gp_err err = {0};
+    fleet_table *t = NULL;
+    resolver_set *rs = NULL;
+    size_t n;
+    *r = (rig){0};
+    rpc_opts ro = {.identity = id, .trust = trust, .workers = 4, .max_workers = 40};
+    want_ok_err(&err, rpc_runtime_new(&ro, &r->rt, &err));
+    want_ok_err(&err, fleet_table_parse("endpoints", table->data, table->len, &t, &err));
+    fleet_opts fo = {.rt = r->rt, .backoff_min_ms = 2, .backoff_max_ms = 20};
+    want_ok_err(&err, fleet_new(&fo, t, &r->fleet, &err));
+    want_ok_err(&err, resolver_set_new(NULL, 0, NULL, &rs, &err));
+    fanout_opts o = {.fleet = r->fleet, .identity = id, .trust = trust};
+    if (limits)
+        o.limits = *limits;
+    want_ok_err(&err, fanout_new(&o, rs, &r->fanout, &err));
+    const rpc_method *m = fanout_methods(r->fanout, &n);
+    want_ok_err(&err, rpc_listen(r->rt, "tcp://127.0.0.1:0", m, n, r->fanout, r->addr,
+                                 sizeof r->addr, &err));
+}
+
+void rig_stop(rig *r)
+{
+    fanout_stop(r->fanout, 5000);
+    rpc_runtime_free(r->rt, 0);
+    fleet_free(r->fleet);
+    fanout_free(r->fanout);
+    *r = (rig){0};
+}
+
+void rig_wait_connected(rig *r, unsigned n)
+{
+    unsigned c[FLEET_DISABLED + 1] = {0};
+    for (int i = 0; i < 1000; i++) {
+        fleet_counts(r->fleet, c);
+        if (c[FLEET_CONNECTED] >= n)
+            return;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    fail_msg("%u of %u hosts connected", c[FLEET_CONNECTED], n);
+}
+
+query_stmt *rig_prepare(const char *query, uint64_t limit, int merge_hosts)
+{
+    query_args a = {0};
+    query_stmt *s = NULL;
+    query_problems p = {0};
+    gp_err err = {0};
+    query_env env = {.now_s = gp_wall_s()};
+    want_ok(query_args_init(&a));
+    want_ok(query_args_set(&a.query, query));
+    want_ok(query_args_set(&a.ifaces, "eth0"));
+    a.num_results = limit;
+    a.merge_hosts = merge_hosts;
+    if (query_prepare(&a, &env, &s, &p, &err) != GP_OK)
+        fail_msg("%s: %s", query, p.n ? p.v[0].message : err.msg);
+    query_args_clear(&a);
+    return s;
+}
+
+remote_opts rig_client(const rig *r, sim *s)
+{
+    return (remote_opts){.addr = r->addr,
+                         .identity = sim_user(s),
+                         .trust = sim_trust(s),
+                         .hosts = "any",
+                         .timeout_ms = 30000};
+}
+
+const result_host_status *rig_status(const result *r, const char *host)
+{
+    for (size_t i = 0; i < r->n_host_statuses; i++) {
+        if (strcmp(r->host_statuses[i].host, host) == 0)
+            return &r->host_statuses[i];
+    }
+    fail_msg("no status of %s", host);
+    return NULL;
+}

@@ -1,0 +1,258 @@
+/* tree_test.c - aggregators above aggregators: routes, paths, loops, sums. */
+#include "rig.h"
+
+#include "gp/clock.h"
+
+enum { HOSTS = 6, ROWS = 40 };
+
+struct tree {
+    sim *s;
+    auth_identity *top_id, *left_id, *right_id;
+    auth_trust *trust;
+    rig top, left, right;
+    gp_buf keys;
+};
+
+static auth_identity *key(struct tree *t, const char *name)
+{
+    auth_identity *id = NULL;
+    want_ok(auth_identity_new(AUTH_KIND_AGGREGATOR, name, &id, NULL));
+    auth_trust_entry(id, NULL, &t->keys);
+    gp_buf_addc(&t->keys, '\n');
+    return id;
+}
+
+/* Lines of the table of agents first .. last. */
+static void some_agents(sim *s, size_t first, size_t last, gp_buf *out)
+{
+    gp_buf all = {0};
+    sim_endpoints(s, 0, &all);
+    const char *p = gp_buf_str(&all);
+    for (size_t i = 0; i < HOSTS; i++) {
+        const char *end = strchr(strchr(p, '\n') + 1, '\n') + 1;
+        if (i >= first && i <= last)
+            gp_buf_add(out, p, (size_t)(end - p));
+        p = end;
+    }
+    gp_buf_free(&all);
+}
+
+/* top -> left (agents 0..2), right (agents 3..4), and agent 5 directly. */
+static void grow(struct tree *t, int loop)
+{
+    sim_opts so = {.n = HOSTS, .rows = ROWS, .shared_pct = 50, .seed = 8};
+    gp_err err = {0};
+    gp_buf table = {0};
+    *t = (struct tree){0};
+    want_ok_err(&err, sim_new(&so, &t->s, &err));
+    sim_trusted_keys(t->s, &t->keys);
+    t->top_id = key(t, "top");
+    t->left_id = key(t, "left");
+    t->right_id = key(t, "right");
+    want_ok_err(&err, auth_trust_new(&t->trust, &err));
+    want_ok_err(&err, auth_trust_parse(t->trust, gp_buf_str(&t->keys), t->keys.len, &err));
+    /* agents must let these aggregators in, too */
+    want_ok_err(&err, auth_trust_parse(sim_trust(t->s), gp_buf_str(&t->keys), t->keys.len, &err));
+    some_agents(t->s, 0, 2, &table);
+    rig_start(&t->left, t->left_id, t->trust, &table, NULL);
+    gp_buf_clear(&table);
+    some_agents(t->s, 3, 4, &table);
+    if (loop) /* right asks left, left is asked by top: agents 0..2 are reached on two ways */
+        gp_buf_printf(&table, "left:\n  addr: %s\n  kind: aggregator\n", t->left.addr);
+    rig_start(&t->right, t->right_id, t->trust, &table, NULL);
+    gp_buf_clear(&table);
+    some_agents(t->s, 5, 5, &table);
+    gp_buf_printf(&table,
+                  "left:\n  addr: %s\n  kind: aggregator\n  hosts: \"agent-000[0-2]\"\n"
+                  "right:\n  addr: %s\n  kind: aggregator\n  hosts: \"agent-000[3-4]\"\n",
+                  t->left.addr, t->right.addr);
+    rig_start(&t->top, t->top_id, t->trust, &table, NULL);
+    rig_wait_connected(&t->left, 3);
+    rig_wait_connected(&t->right, loop ? 3 : 2);
+    rig_wait_connected(&t->top, 3);
+    gp_buf_free(&table);
+}
+
+static void fell(struct tree *t)
+{
+    rig_stop(&t->top);
+    rig_stop(&t->right);
+    rig_stop(&t->left);
+    sim_free(t->s);
+    auth_identity_free(t->top_id);
+    auth_identity_free(t->left_id);
+    auth_identity_free(t->right_id);
+    auth_trust_free(t->trust);
+    gp_buf_free(&t->keys);
+}
+
+static result ask(struct tree *t, const char *hosts, uint64_t limit, int merge)
+{
+    query_stmt *s = rig_prepare("sip,dip", limit, merge);
+    remote_opts o = rig_client(&t->top, t->s);
+    result r = {0};
+    gp_err err = {0};
+    o.trust = t->trust;
+    o.hosts = hosts;
+    if (remote_query(s, &o, &r, &err) != GP_OK)
+        fail_msg("%s: %s", hosts, err.msg);
+    query_stmt_free(s);
+    return r;
+}
+
+static void check_totals(struct tree *t, const result *r, const char *hosts)
+{
+    uint64_t want = 0;
+    for (size_t i = 0; i < HOSTS; i++) {
+        for (size_t k = 0; k < r->n_host_statuses; k++) {
+            if (r->host_statuses[k].code == RESULT_OK &&
+                strcmp(r->host_statuses[k].host, sim_host_name(t->s, i)) == 0)
+                want += sim_totals(t->s, i)->bytes_rcvd;
+        }
+    }
+    if (want != r->totals.bytes_rcvd)
+        fail_msg("%s: totals differ", hosts);
+}
+
+static void test_routes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hosts, *ok;
+    } cases[] = {
+        {"any", "012345"},
+        {"agent-0001", "1"},
+        {"agent-0001,agent-0004,agent-0005", "145"},
+        {"any,!agent-0003", "01245"},
+        {"agent-000[2-3]", "23"},
+        {"agent-*,!agent-000[0-2]", "345"},
+        {"left", "012"},
+    };
+    struct tree t;
+    grow(&t, 0);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        result r = ask(&t, cases[i].hosts, 100000, 0);
+        char got[HOSTS + 1] = "";
+        size_t n = 0;
+        for (size_t h = 0; h < HOSTS; h++) {
+            for (size_t k = 0; k < r.n_host_statuses; k++) {
+                if (strcmp(r.host_statuses[k].host, sim_host_name(t.s, h)) == 0) {
+                    if (r.host_statuses[k].code != RESULT_OK)
+                        fail_msg("%s: %s: %s", cases[i].hosts, r.host_statuses[k].host,
+                                 r.host_statuses[k].message);
+                    got[n++] = (char)('0' + h);
+                }
+            }
+        }
+        got[n] = 0;
+        if (strcmp(got, cases[i].ok) != 0 || r.n_host_statuses != n)
+            fail_msg("%s: got %s, want %s", cases[i].hosts, got, cases[i].ok);
+        assert_int_equal(r.n_rows, n * ROWS);
+        check_totals(&t, &r, cases[i].hosts);
+        result_clear(&r);
+    }
+    fell(&t);
+}
+
+static void test_faults_keep_their_path(void **state)
+{
+    (void)state;
+    struct tree t;
+    grow(&t, 0);
+    sim_behave(t.s, 1, SIM_ERROR, 0);
+    result r = ask(&t, "any", 100000, 0);
+    const result_host_status *h = rig_status(&r, "agent-0001");
+    assert_int_equal(h->code, RESULT_ERROR);
+    assert_non_null(strstr(h->message, "disk on fire"));
+    assert_non_null(strstr(h->message, "via left"));
+    assert_int_equal(r.n_rows, (HOSTS - 1) * ROWS);
+    check_totals(&t, &r, "any");
+    result_clear(&r);
+    /* a whole branch is away */
+    rig_stop(&t.right);
+    r = ask(&t, "any", 100000, 0);
+    assert_int_equal(rig_status(&r, "right")->code, RESULT_UNREACHABLE);
+    assert_int_equal(r.n_rows, (HOSTS - 3) * ROWS);
+    check_totals(&t, &r, "any");
+    result_clear(&r);
+    gp_buf table = {0};
+    some_agents(t.s, 3, 4, &table);
+    rig_start(&t.right, t.right_id, t.trust, &table, NULL);
+    gp_buf_free(&table);
+    fell(&t);
+}
+
+/* Cutting to N at every level, or adding up over all levels, gives what one level gives. */
+static void test_levels_are_exact(void **state)
+{
+    (void)state;
+    struct tree t;
+    rig flat;
+    gp_buf table = {0};
+    grow(&t, 0);
+    sim_endpoints(t.s, 0, &table);
+    rig_start(&flat, sim_aggregator(t.s), t.trust, &table, NULL);
+    rig_wait_connected(&flat, HOSTS);
+    for (int merge = 0; merge < 2; merge++) {
+        for (uint64_t limit = 3; limit < 200; limit *= 4) {
+            result a = ask(&t, "any", limit, merge), b = {0};
+            query_stmt *s = rig_prepare("sip,dip", limit, merge);
+            remote_opts o = rig_client(&flat, t.s);
+            o.trust = t.trust;
+            want_ok(remote_query(s, &o, &b, NULL));
+            assert_int_equal(a.n_rows, b.n_rows);
+            assert_int_equal(a.hits_total, b.hits_total);
+            for (size_t i = 0; i < a.n_rows; i++) {
+                if (memcmp(a.rows[i].sip, b.rows[i].sip, 32) != 0 ||
+                    memcmp(&a.rows[i].c, &b.rows[i].c, sizeof a.rows[i].c) != 0)
+                    fail_msg("merge %d, limit %zu: row %zu differs", merge, (size_t)limit, i);
+            }
+            result_clear(&a);
+            result_clear(&b);
+            query_stmt_free(s);
+        }
+    }
+    rig_stop(&flat);
+    gp_buf_free(&table);
+    fell(&t);
+}
+
+/* A loop ends with a status, and no host counts twice. */
+static void test_loop(void **state)
+{
+    (void)state;
+    struct tree t;
+    gp_err err = {0};
+    grow(&t, 1);
+    /* left now asks right, which asks left */
+    gp_buf table = {0};
+    fleet_table *ft = NULL;
+    some_agents(t.s, 0, 2, &table);
+    gp_buf_printf(&table, "right:\n  addr: %s\n  kind: aggregator\n", t.right.addr);
+    want_ok_err(&err, fleet_table_parse("t", table.data, table.len, &ft, &err));
+    want_ok_err(&err, fleet_reload(t.left.fleet, ft, &err));
+    gp_buf_free(&table);
+    rig_wait_connected(&t.left, 4);
+    int64_t start = gp_mono_ms();
+    result r = ask(&t, "any", 100000, 0);
+    assert_true(gp_mono_ms() - start < 10000);
+    size_t ok = 0;
+    for (size_t i = 0; i < r.n_host_statuses; i++)
+        ok += r.host_statuses[i].code == RESULT_OK;
+    assert_true(r.n_rows <= HOSTS * ROWS);
+    assert_int_equal(r.n_rows, ok * ROWS);
+    check_totals(&t, &r, "loop");
+    result_clear(&r);
+    fell(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_faults_keep_their_path),
+        cmocka_unit_test(test_levels_are_exact),
+        cmocka_unit_test(test_loop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
