@@ -22,14 +22,22 @@ static int known_in_group(void *ctx, size_t i, const char *group)
     return 0;
 }
 
+static const char *known_address(void *ctx, size_t i)
+{
+    return fleet_table_at(ctx, i)->addr;
+}
+
 resolver_known fanout_known(const fleet_table *t)
 {
     union {
         const fleet_table *c;
         void *m;
     } u = {.c = t};
-    return (resolver_known){
-        .ctx = u.m, .n = fleet_table_count(t), .id = known_id, .in_group = known_in_group};
+    return (resolver_known){.ctx = u.m,
+                            .n = fleet_table_count(t),
+                            .id = known_id,
+                            .in_group = known_in_group,
+                            .address = known_address};
 }
 
 struct router {

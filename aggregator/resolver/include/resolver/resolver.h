@@ -14,6 +14,7 @@ typedef struct resolver_known {
     size_t n;                               /* hosts in the table */
     const char *(*id)(void *ctx, size_t i); /* i-th host ID */
     int (*in_group)(void *ctx, size_t i, const char *group);
+    const char *(*address)(void *ctx, size_t i); /* of its endpoint; may be NULL */
 } resolver_known;
 
 /* Sorted, unique host IDs; strings owned by the list. */
