@@ -71,6 +71,14 @@ gp_status gpdb_ifaces_select(const gpdb_opts *o, const char *path, gpdb_ifaces *
     GP_TRY(godb_db_ifaces(db, &out->all, &n_all, err));
     GP_TRY(check_names(o->ifaces, out->all, n_all, path, err));
     GP_TRY(query_ifsel_parse(o->ifaces, &sel, err));
+    if (!query_ifsel_is_regex(sel) && query_ifsel_n_positive(sel) == 0) { /* only exclusions */
+        query_ifsel_free(sel);
+        sel = NULL;
+        GP_CLEANUP(gp_freep) char *text = gp_asprintf("any,%s", o->ifaces);
+        if (!text)
+            return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+        GP_TRY(query_ifsel_parse(text, &sel, err));
+    }
     const char **v = NULL;
     gp_status st = query_ifsel_select(sel, out->all, n_all, &v, &out->n, err);
     query_ifsel_free(sel);
