@@ -22,9 +22,9 @@ static const cli_opt opts[] = {
     {0},
 };
 
-static const cli_cmd *const subs[] = {&gpdb_import,        &gpdb_export, &gpdb_merge,  &gpdb_list,
-                                      &gpdb_inspect,       &gpdb_check,  &gpdb_retain, &gpdb_index,
-                                      &cli_completion_cmd, NULL};
+static const cli_cmd *const subs[] = {
+    &gpdb_import, &gpdb_export, &gpdb_merge, &gpdb_list,          &gpdb_inspect, &gpdb_check,
+    &gpdb_repair, &gpdb_retain, &gpdb_index, &cli_completion_cmd, NULL};
 
 static const char *const usage[] = {"COMMAND [flags]", NULL};
 

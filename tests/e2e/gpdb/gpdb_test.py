@@ -3,6 +3,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import tempfile
@@ -23,7 +24,7 @@ FLOWS = HEAD + """\
 1700000400,eth0,10.0.0.9,198.51.100.1,80,6,1,0,1001,0
 1700100000,eth0,10.0.0.9,198.51.100.1,80,6,2,0,2002,0
 """
-COMMANDS = ("import", "export", "merge", "list", "inspect", "check", "retain", "index")
+COMMANDS = ("import", "export", "merge", "list", "inspect", "check", "repair", "retain", "index")
 
 
 class Case(unittest.TestCase):
@@ -85,6 +86,20 @@ class General(Case):
             self.assertLessEqual(max(map(len, out.splitlines())), 100)
         self.assertIn("Exit codes", self.ok("--help"))
         self.assertIn("gpdb", self.ok("--version"))
+
+    def test_manual_page_has_every_flag(self):
+        with open(os.path.join(os.path.dirname(__file__), "../../../docs/man/gpdb.1.scd"), encoding="utf-8") as f:
+            page = f.read()
+        for cmd in COMMANDS:
+            start = page.index("\n*%s* [flags]" % cmd)
+            own = re.split(r"\n\*[a-z]+\* |\n# ", page[start + 1:].replace("*inspect* [flags] _DAY", ""))[0]
+            help_text = self.ok(cmd, "--help").split("Flags of all commands:")[0]
+            flags = re.findall(r"^ {2,6}(?:-., )?(--[a-z-]+)", help_text, re.M)
+            self.assertTrue(flags, cmd)
+            for flag in flags:
+                self.assertRegex(own, re.escape(flag) + r"\*", "%s %s" % (cmd, flag))
+            for flag in re.findall(r"(?<![a-z])(--[a-z-]+)\*", own):
+                self.assertIn(flag, flags, "%s: in the page, not in --help" % cmd)
 
     def test_usage(self):
         for text, args in ((" expected a CSV file", ["import"]), ("expected a CSV", ["import", "x"]),
@@ -323,6 +338,32 @@ class Look(Case):
         self.assertEqual(out["days_failed"], 0)
         self.assertEqual(json.loads(self.ok("index", "--json", self.db))["days_changed"], 0)
         self.ok("check", self.db)
+
+
+class Repair(Case):
+    def test_repair(self):
+        self.fill()
+        self.assertIn("nothing to do", self.ok("repair", self.db))
+        with open(os.path.join(self.day_dir(), "pkts_rcvd.gpf"), "r+b") as f:
+            f.write(b"\x09")  # first block
+        left = self.ok("export", "-q", self.db, "-f", "1700000101")
+        out, _ = self.fails(3, "", "repair", self.db)
+        self.assertIn("would rebuild eth0/2023/11/1699920000", out)
+        self.assertIn("add --apply to do it", out)
+        self.fails(3, "", "check", self.db)
+        found = json.loads(self.fails(3, "", "repair", "--json", "--yes", self.db)[0])
+        self.assertEqual((found["blocks_kept"], found["blocks_lost"], found["failed"]), (1, 1, 0))
+        self.ok("check", self.db)
+        self.assertEqual(self.ok("export", "-q", self.db, "-i", "eth0"), left)
+        self.assertTrue(os.listdir(self.db + ".quarantine"))
+
+    @unittest.skipUnless(os.path.isdir(SHARED), "no ../shared")
+    def test_displaced(self):
+        subprocess.run(["cp", "-r", os.path.join(SHARED, "corpus", "d1-displaced", "db"), self.db], check=True)
+        before = self.dump()
+        self.ok("repair", "--apply", self.db)
+        self.ok("check", self.db)
+        self.assertEqual(self.dump(), before)
 
 
 class Retain(Case):
