@@ -1,5 +1,7 @@
 #!/bin/sh
-# setup.sh [build|test]... - install the Debian packages that building (or testing) needs.
+# setup.sh [build|test|browser]... - install the Debian packages that building (or testing) needs.
+# browser (headless Chromium, 220 MB) is for the test that looks at report pages; without it that
+# test is skipped.
 # Asks apt only for what is missing; runs it as root or through sudo, else prints the exact line.
 set -eu
 
@@ -16,8 +18,9 @@ for set_name in "$@"; do
     case $set_name in
     build) want="$want $build" ;;
     test) want="$want $build $tests" ;;
+    browser) want="$want chromium-headless-shell fonts-dejavu-core" ;;
     *)
-        echo "setup.sh: unknown set '$set_name' (expected: build or test)" >&2
+        echo "setup.sh: unknown set '$set_name' (expected: build, test or browser)" >&2
         exit 2
         ;;
     esac

@@ -4,6 +4,7 @@
 #   quick  release build and its tests only
 #   full   (default) release; ASan + UBSan; TSan on the threaded rooms; fuzz smoke; style checks
 #
+# TEST_BROWSER=1 installs headless Chromium (220 MB), too, and looks at report pages with it.
 # FUZZ_SECONDS (default 30; 0 = skip) is the time per fuzzer, JOBS the number of parallel jobs.
 set -eu
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -17,7 +18,7 @@ case $mode in quick | full) ;; *)
     ;;
 esac
 
-sh deploy/setup.sh test
+sh deploy/setup.sh test ${TEST_BROWSER:+browser}
 export CTEST_OUTPUT_ON_FAILURE=1 CTEST_NO_TESTS_ACTION=error
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1

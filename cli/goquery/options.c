@@ -24,6 +24,45 @@ static const cli_cmd hosts_cmd = {
     .summary = "Show the hosts that a query server would ask, and how they are.",
     .run = goquery_hosts,
 };
+static const cli_opt report_opts[] = {
+    {"output", 'o', CLI_STRING, AT(output), "PATH", NULL,
+     "Write the page to this file, replacing it in one step, or csv and json files into this "
+     "directory. Without it the page goes to standard output.",
+     "Flags", NULL, CLI_FILE},
+    {"quiet", 0, CLI_BOOL, AT(quiet), NULL, NULL, "Say nothing when all queries succeed.", NULL,
+     NULL, 0},
+    {"query.hosts-resolution", 'q', CLI_STRING, AT(hosts), "HOSTS", NULL,
+     "Hosts that the query server shall ask; wins over the file.", NULL, NULL, 0},
+    {"max-wait", 0, CLI_DURATION, AT(max_wait_ns), "DURATION", "0s",
+     "Wait at most this long for hosts. 0 is the server's limit.", NULL, NULL, CLI_CONFIG},
+    {"strict", 0, CLI_BOOL, AT(strict), NULL, NULL,
+     "Exit with code 3 when the report is written, but a host did not answer.", NULL, NULL, 0},
+    {0},
+};
+static const char *const report_usage[] = {"FILE.yaml [flags]", NULL};
+static const cli_cmd report_cmd = {
+    .name = "report",
+    .usage = report_usage,
+    .summary = "Run the queries of a file and write one page with tables and charts.",
+    .about =
+        "Run the queries of a YAML file on a database or a query server and write one page with\n"
+        "tables and charts (-e html or md), or a directory of files (-e csv or json).\n"
+        "\n"
+        "  title: Office, last day\n"
+        "  defaults: {ifaces: any, first: -1d, num_results: 20}\n"
+        "  queries:\n"
+        "    - {title: Traffic, query: time, time_resolution: auto}\n"
+        "    - {title: Top talkers, query: talk_conv, description: Who with whom}\n"
+        "\n"
+        "Members of queries and defaults are those of stored queries, and: stored (a stored "
+        "query's\n"
+        "file), chart (auto, time, bars or none), table (true or false). -f, -l and -q win over "
+        "the\n"
+        "file. A summary line goes to standard error. Exit codes: 0 all is well, 1 a query failed\n"
+        "(the page says which) or nothing could be written, 3 with --strict a host did not answer.",
+    .opts = report_opts,
+    .run = goquery_report,
+};
 static const cli_cmd examples_cmd = {
     .name = "examples",
     .summary = "Show worked examples.",
@@ -41,13 +80,14 @@ static const cli_cmd help_cmd = {
     .summary = "Show help for goquery or one of its commands.",
     .run = goquery_help,
 };
-static const cli_cmd *const subs[] = {&list_cmd, &hosts_cmd,          &examples_cmd, &version_cmd,
-                                      &help_cmd, &cli_completion_cmd, NULL};
+static const cli_cmd *const subs[] = {&report_cmd,  &list_cmd, &hosts_cmd,          &examples_cmd,
+                                      &version_cmd, &help_cmd, &cli_completion_cmd, NULL};
 
 static const char *const root_usage[] = {
     "[flags] QUERY_TYPE",
     "[flags] --stored-query FILE|-",
     "list [IFACE ...] [flags]",
+    "report FILE.yaml [flags]",
     "examples | version | help [COMMAND] | completion SHELL",
     NULL,
 };

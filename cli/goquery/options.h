@@ -42,7 +42,10 @@ typedef struct goquery_opts {
     int trace;
     /* commands */
     int version;
-    int detailed; /* list -v */
+    int detailed;       /* list -v */
+    const char *output; /* report: file or directory; "" = standard output */
+    int quiet;          /* report: no summary line when all is well */
+    int64_t watch_ns;   /* repeat in this interval; 0 = once */
 } goquery_opts;
 
 extern const cli_opt goquery_flags[]; /* ends with a NULL name */
@@ -52,6 +55,7 @@ extern const cli_cmd goquery_root;
 int goquery_query(void *opts, const cli_line *line);
 int goquery_list(void *opts, const cli_line *line);
 int goquery_hosts(void *opts, const cli_line *line);
+int goquery_report(void *opts, const cli_line *line);
 int goquery_examples(void *opts, const cli_line *line);
 int goquery_version(void *opts, const cli_line *line);
 int goquery_help(void *opts, const cli_line *line);

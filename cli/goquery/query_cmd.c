@@ -187,21 +187,15 @@ static void hint_family(const query_stmt *s)
             (int)s->cond->family, s->cond->family == QUERY_FAMILY_V4 ? 6 : 4);
 }
 
-static int execute(query_run *q, int server)
+static int execute(query_run *q)
 {
     gp_err err = {0};
     char text[128];
     goquery_progress progress;
     gp_cancel *cancel = goquery_interrupt_start(q->o->timeout_ns);
     goquery_progress_start(&progress, q->stmt->keepalive_ns);
-    gp_status st = server ? cli_run_server(q->o, q->stmt, cancel, &progress, &q->r, &err)
-                          : cli_run_local(q->o, q->stmt, cancel, &progress, &q->r, &err);
+    gp_status st = goquery_answer(q->o, q->stmt, cancel, &progress, &q->r, &err);
     q->have_result = st == GP_OK;
-    if (st == GP_OK && server) /* the engine of the local mode has binned already */
-        st = result_bin(&q->r, q->stmt, &err);
-    result_order order = result_order_of(q->stmt);
-    if (st == GP_OK)
-        st = result_sort(&q->r, &order, q->stmt->limit, &err);
     goquery_progress_end(&progress);
     goquery_interrupt_end();
     if (st != GP_OK)
@@ -262,11 +256,8 @@ static int print(query_run *q)
 /* 0, or GOQUERY_HOSTS_FAILED with --strict when a host has no answer. */
 static int host_code(const query_run *q)
 {
-    for (size_t i = 0; q->o->strict && i < q->r.n_host_statuses; i++) {
-        result_code c = q->r.host_statuses[i].code;
-        if (c != RESULT_OK && c != RESULT_EMPTY && c != RESULT_MISSING_DATA)
-            return GOQUERY_HOSTS_FAILED;
-    }
+    if (q->o->strict && goquery_missing_hosts(&q->r))
+        return GOQUERY_HOSTS_FAILED;
     return 0;
 }
 
@@ -286,7 +277,7 @@ static int run(query_run *q)
         return out_of_memory();
     code = prepare(q);
     if (!code) {
-        code = execute(q, server);
+        code = execute(q);
         if (!code)
             code = print(q);
         goquery_querylog_end(&q->log, q->have_result ? &q->r : NULL);

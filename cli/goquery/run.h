@@ -19,4 +19,11 @@ gp_status cli_run_local(const goquery_opts *o, const query_stmt *s, gp_cancel *c
 gp_status cli_run_server(const goquery_opts *o, const query_stmt *s, gp_cancel *cancel,
                          goquery_progress *progress, result *out, gp_err *err) GP_MUST_CHECK;
 
+/* One of the two, then time bins, order and limit. Nothing to clear in *out after a failure. */
+gp_status goquery_answer(const goquery_opts *o, const query_stmt *s, gp_cancel *cancel,
+                         goquery_progress *progress, result *out, gp_err *err) GP_MUST_CHECK;
+
+/* Hosts that were asked and did not answer. */
+unsigned goquery_missing_hosts(const result *r);
+
 #endif
