@@ -9,7 +9,6 @@
 #include "run.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char style[] =
@@ -155,7 +154,7 @@ gp_status report_render(const result *r, const query_stmt *s, query_format forma
         fclose(notes);
     if (st == GP_OK)
         gp_buf_add(out, text, len);
-    free(text); /* open_memstream's own */
+    gp_free(text);
     goquery_names_free(names);
     return st;
 }
