@@ -8,6 +8,7 @@
 #include "gp/io.h"
 #include "gp/mem.h"
 #include "lock.h"
+#include "setaside.h"
 #include "writer_encoded.h"
 
 #include <errno.h>
@@ -152,9 +153,20 @@ static gp_status enter_day(godb_writer *w, int64_t time_s, gp_err *err)
     if (w->unsynced_day_s >= 0 && w->unsynced_day_s != day_s)
         sync_left_day(w);
     w->day_open = 1; /* close_day() also cleans up after a failed open */
-    gp_status st = godb_daywriter_open(&w->day, w->iface_fd, day_s, &o, &w->note, err);
-    if (st != GP_OK)
+    gp_err why = {0};
+    gp_status st = godb_daywriter_open(&w->day, w->iface_fd, day_s, &o, &w->note, &why);
+    if (st == GP_ECORRUPT) { /* losing every write until midnight would be worse (5.4) */
         close_day(w);
+        GP_TRY(
+            godb_day_set_aside(w->root, w->iface, w->iface_fd, day_s, &o, why.msg, &w->note, err));
+        w->day_open = 1;
+        st = godb_daywriter_open(&w->day, w->iface_fd, day_s, &o, &w->note, &why);
+    }
+    if (st != GP_OK) {
+        close_day(w);
+        if (err)
+            *err = why;
+    }
     return st;
 }
 

@@ -181,11 +181,64 @@ static void test_large(void **state)
     every_byte(time_with(1100, CONTENT_MAX_ROWS), 61, 600);
 }
 
+/* Writing goes on in a damaged day, and its readable blocks are still there. */
+static void test_write_on(void **state)
+{
+    (void)state;
+    static const struct {
+        int file;
+        size_t from;   /* byte of the last write-out, 0: of the file */
+        size_t blocks; /* readable afterwards, the new one included */
+    } cases[] = {
+        {GODB_N_COLS, 0, 1},              /* .blockmeta empty */
+        {GODB_N_COLS, 100, 1},            /* cut */
+        {0, 0, 1},                        /* sip gone */
+        {1, 1, BEFORE + 1},               /* dip of the last block */
+        {5, 1, BEFORE + 1},               /* a counter */
+        {GODB_N_COLS + 1, 0, BEFORE + 2}, /* index */
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (int outside = 0; outside < 2; outside++) {
+            struct snapshot before, after;
+            const char *note = NULL;
+            char *root = make(time_with(20, 60), &before, &after);
+            GP_CLEANUP(gp_freep) char *q = gp_asprintf("%s.quarantine", root);
+            size_t at = cases[i].from == 1 ? before.len[cases[i].file] + 1 : cases[i].from;
+            GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+            GP_CLEANUP(godb_reader_freep) godb_reader *r = NULL;
+            GP_CLEANUP(godb_sorter_freep) godb_sorter *s = NULL;
+            size_t right = 0;
+
+            if (outside) /* no quarantine possible: a file is in its place */
+                test_spew(q, "x", 1);
+            damage(root, &after, cases[i].file, at, 0);
+            append(root, DAY + 50000, &note);
+            want_ok(godb_db_open(root, &db, NULL));
+            want_ok(godb_reader_new(&r, NULL));
+            want_ok(godb_sorter_new(&s, NULL));
+            GP_CLEANUP(godb_day_closep) godb_day *d = st_open_only(db, "eth0");
+            for (size_t k = 0; k < godb_day_n_blocks(d); k++)
+                right += (size_t)block_right(r, d, k, s, "written on");
+            size_t want = outside && cases[i].file <= GODB_N_COLS ? 1 : cases[i].blocks;
+            if (right != want || godb_day_n_blocks(d) != want)
+                fail_msg("case %zu: %zu blocks are right, want %zu: %s", i, right, want, note);
+            assert_true((cases[i].file <= GODB_N_COLS) == (strstr(note, "damaged") != NULL));
+            if (outside)
+                unlink(q);
+            else
+                test_rmtree(q);
+            test_tmpdirp(&root);
+            drop(&before);
+            drop(&after);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small),
         cmocka_unit_test(test_large),
+        cmocka_unit_test(test_write_on),
     };
     st_utc();
     if (access("/dev/shm", W_OK) == 0)

@@ -38,6 +38,8 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
 /* Append one block with timestamp time_s (end of the interval). Rows must be sorted by (sip, dip,
  * dport, proto) within each family without equal keys (3.2): GP_EINVAL otherwise. GP_EEXIST when
  * time_s is not later than the last block of that day. On any failure the database is as before.
+ * A day that is damaged so that nothing can be appended is rewritten from its readable blocks, or
+ * set aside without any; the original goes to "<root>.quarantine" and godb_writer_note() tells.
  * Committed when it returns, unless inside a bulk. */
 gp_status godb_writer_append(godb_writer *w, int64_t time_s, const godb_rows *rows, uint64_t drops,
                              gp_err *err) GP_MUST_CHECK;
