@@ -3,14 +3,18 @@
 
 #include "events.h"
 #include "gp/clock.h"
+#include "gp/io.h"
 #include "gp/mem.h"
 #include "rt/daemon.h"
+#include "rt/sandbox.h"
 #include "service.h"
 #include "watch.h"
 
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #ifndef FLEETPROBE_VERSION
 #define FLEETPROBE_VERSION "unknown"
@@ -227,6 +231,28 @@ static gp_status start_service(agent *a, gp_err *err)
                                err);
 }
 
+/* Before any thread: become an own user that may open packet sockets and nothing else. The database
+ * directory is made first, so that it can be anywhere. */
+static gp_status drop_privileges(const agent_config *c, gp_err *err)
+{
+    static const int caps[] = {CAP_NET_RAW};
+
+    if (*c->user) {
+        struct stat st;
+        int fresh = stat(c->db_path, &st) != 0;
+        GP_TRY(gp_mkdir_all(c->db_path, 0755, err));
+        GP_TRY(fresh ? rt_chown_to(c->db_path, c->user, err) : GP_OK);
+        GP_TRY(rt_drop_user(c->user, caps, GP_COUNT(caps), err));
+        rt_info("running as", RT_S("user", c->user));
+    }
+    if (!c->seccomp)
+        return GP_OK;
+    gp_err why = {0};
+    if (rt_deny_syscalls(&why) != GP_OK) /* an old kernel or a container that forbids it: go on */
+        rt_warn("no system call filter", RT_ERR(&why));
+    return GP_OK;
+}
+
 /* ---- run ---- */
 
 static void on_hup(agent *a)
@@ -312,6 +338,8 @@ int agent_run(const agent_options *o)
                                (void *)(uintptr_t)o->config, &a.config, &err);
     if (st == GP_OK)
         st = init_log(a.config, &err);
+    if (st == GP_OK)
+        st = drop_privileges(a.config, &err);
     if (st == GP_OK)
         st = start_capture(&a, &err);
     if (st == GP_OK)

@@ -1,0 +1,24 @@
+/* sandbox.h - giving up privileges: own user with chosen capabilities, denied system calls. */
+#ifndef RT_SANDBOX_H
+#define RT_SANDBOX_H
+
+#include "gp/err.h"
+
+#include <stddef.h>
+
+/* Become this user (its group, no supplementary groups) and keep only these capabilities
+ * (CAP_NET_RAW, ...); all others are gone for good, also from the bounding set. Before any thread
+ * exists: the change is per thread. GP_ENOTFOUND for an unknown user, GP_EDENIED when not allowed.
+ */
+gp_status rt_drop_user(const char *user, const int *caps, size_t n_caps, gp_err *err) GP_MUST_CHECK;
+
+/* Give a file or directory to this user and its group. */
+gp_status rt_chown_to(const char *path, const char *user, gp_err *err) GP_MUST_CHECK;
+
+/* From now on, in this thread and those it starts, deny (EPERM) system calls that no daemon of ours
+ * makes: running programs, tracing, mounting, kernel modules, keys, setting the clock, namespaces,
+ * io_uring, bpf(2). Sets no_new_privs. A list of what is denied, not of what is allowed, so that
+ * libraries keep working. GP_EUNSUPPORTED on kernels without seccomp. */
+gp_status rt_deny_syscalls(gp_err *err) GP_MUST_CHECK;
+
+#endif
