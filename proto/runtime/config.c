@@ -242,8 +242,9 @@ gp_status rt_config_choice(rt_config *c, const char *key, const char *const *nam
             *out = i;
             return GP_OK;
         }
-        gp_buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
     }
+    for (size_t i = 0; i < n; i++)
+        gp_buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
     const char *list = gp_buf_str(&all);
     gp_status st = rt_config_fail(c, key, err, "expected one of %s, got \"%s\"",
                                   list ? list : "the documented names", v);
