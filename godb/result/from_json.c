@@ -16,6 +16,13 @@ enum {
     BIG_MARK = '#',
 };
 
+/* The digits at i are a number of their own: no sign, fraction or exponent around them. */
+static int is_whole(const char *s, size_t len, size_t i, size_t n)
+{
+    return (i == 0 || !memchr("-+.eE", s[i - 1], 5)) &&
+           (i + n == len || !memchr(".eE", s[i + n], 3));
+}
+
 /* Counters have 64 bits, jansson's integers 63: numbers of 19 digits and more become strings with a
  * mark in front. Writes a copy to out only when there is one; false if out of memory. */
 static int quote_big_numbers(const char *s, size_t len, gp_buf *out)
@@ -31,7 +38,7 @@ static int quote_big_numbers(const char *s, size_t len, gp_buf *out)
         size_t n = 0;
         while (i + n < len && s[i + n] >= '0' && s[i + n] <= '9')
             n++;
-        if (n >= BIG_DIGITS) {
+        if (n >= BIG_DIGITS && is_whole(s, len, i, n)) {
             gp_buf_add(out, s + copied, i - copied);
             gp_buf_printf(out, "\"%c%.*s\"", BIG_MARK, (int)(n < 64 ? n : 64), s + i);
             copied = i + n;
@@ -329,6 +336,119 @@ static gp_status get_row(const json_t *v, result *r, result_row *row, gp_err *er
     return counters ? get_counters(counters, &row->c, err) : GP_OK;
 }
 
+/* ---- rows are parsed one by one: a tree of all of them takes ten times the memory of the text
+ * ---- */
+
+/* End of the JSON value (or rubbish) that starts at i: the position of the ',' or closing bracket
+ * behind it, or len. */
+static size_t skip_value(const char *s, size_t len, size_t i)
+{
+    size_t depth = 0;
+    int in_string = 0;
+    for (; i < len; i++) {
+        char c = s[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else
+                in_string = c != '"';
+        } else if (c == '"') {
+            in_string = 1;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']') {
+            if (depth-- == 0)
+                return i;
+        } else if (c == ',' && depth == 0) {
+            return i;
+        }
+    }
+    return len;
+}
+
+static size_t skip_space(const char *s, size_t len, size_t i)
+{
+    while (i < len && memchr(" \t\n\r", s[i], 4))
+        i++;
+    return i;
+}
+
+/* Where the elements of the array `rows` of the object lie: [*from, *to) without the brackets. 0
+ * when it is not there or not written so plainly; then they are part of the whole text. */
+static int find_rows(const char *s, size_t len, size_t *from, size_t *to)
+{
+    static const char key[] = "\"rows\"";
+    size_t i = skip_space(s, len, 0);
+    if (i == len || s[i] != '{')
+        return 0;
+    do {
+        i = skip_space(s, len, i + 1);
+        size_t end = skip_value(s, len, i), value = i + sizeof key - 1;
+        if (value < end && memcmp(s + i, key, sizeof key - 1) == 0) {
+            value = skip_space(s, end, value);
+            if (value < end && s[value] == ':')
+                value = skip_space(s, end, value + 1);
+            if (value >= end || s[value] != '[')
+                return 0;
+            *from = value + 1;
+            *to = skip_value(s, end, *from);
+            while (*to < end && s[*to] == ',')
+                *to = skip_value(s, end, *to + 1);
+            return *to < end && s[*to] == ']';
+        }
+        i = end;
+    } while (i < len && s[i] == ',');
+    return 0;
+}
+
+/* Parse text that may hold numbers of 64 bits. NULL, with *why or (out of memory) why->text empty.
+ */
+static json_t *parse(const char *s, size_t len, json_error_t *why)
+{
+    gp_buf quoted = {0};
+    json_t *v = NULL;
+    why->text[0] = '\0';
+    if (quote_big_numbers(s, len, &quoted)) {
+        const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+        v = quoted.len ? json_loadb((const char *)quoted.data, quoted.len, flags, why)
+                       : json_loadb(s, len, flags, why);
+    }
+    gp_buf_free(&quoted);
+    return v;
+}
+
+static gp_status add_row(const json_t *v, result *r, gp_err *err)
+{
+    GP_TRY(result_reserve_rows(r, 1, err));
+    gp_status st = get_row(v, r, &r->rows[r->n_rows], err);
+    if (st != GP_OK)
+        return gp_fail_context(err, st, "row %zu", r->n_rows);
+    r->n_rows++;
+    return GP_OK;
+}
+
+/* The elements of an array, from its text. */
+static gp_status add_rows(const char *s, size_t len, result *r, gp_err *err)
+{
+    size_t i = skip_space(s, len, 0);
+    while (i < len) {
+        json_error_t why;
+        size_t end = skip_value(s, len, i);
+        json_t *v = parse(s + i, end - i, &why);
+        if (!v)
+            return gp_fail(err, GP_ECORRUPT, 0, "row %zu: result is not valid JSON: %.*s",
+                           r->n_rows, MAX_MESSAGE, why.text);
+        gp_status st = add_row(v, r, err);
+        json_decref(v);
+        if (st != GP_OK)
+            return st;
+        if (end < len && skip_space(s, len, end + 1) == len)
+            return gp_fail(err, GP_ECORRUPT, 0, "result is not valid JSON: nothing after a comma");
+        i = end < len ? skip_space(s, len, end + 1) : len;
+    }
+    return GP_OK;
+}
+
 static gp_status get_all(const json_t *root, result *r, gp_err *err)
 {
     const json_t *rows;
@@ -337,44 +457,50 @@ static gp_status get_all(const json_t *root, result *r, gp_err *err)
     GP_TRY(get_summary(root, r, err));
     GP_TRY(get_query(root, r, err));
     GP_TRY(get_arr(root, "rows", &rows, err));
-    size_t n = rows ? json_array_size(rows) : 0;
-    GP_TRY(result_reserve_rows(r, n, err));
-    for (size_t i = 0; i < n; i++) {
-        gp_status st = get_row(json_array_get(rows, i), r, &r->rows[r->n_rows], err);
-        if (st != GP_OK)
-            return gp_fail_context(err, st, "row %zu", i);
-        r->n_rows++;
-    }
-    if (r->hits_total < r->n_rows)
-        r->hits_total = r->n_rows;
+    for (size_t i = 0; rows && i < json_array_size(rows); i++)
+        GP_TRY(add_row(json_array_get(rows, i), r, err));
     return GP_OK;
+}
+
+/* Everything but the rows, whose array is empty in this text. */
+static gp_status get_head(const char *s, size_t len, result *r, gp_err *err)
+{
+    json_error_t why;
+    json_t *root = parse(s, len, &why);
+    if (!root)
+        return gp_fail(err, GP_ECORRUPT, 0, "result is not valid JSON: %.*s (line %d, column %d)",
+                       MAX_MESSAGE, why.text, why.line, why.column);
+    gp_status st = json_is_object(root) ? get_all(root, r, err)
+                                        : gp_fail(err, GP_ECORRUPT, 0, "result is not an object");
+    json_decref(root);
+    return st;
+}
+
+static gp_status decode(const char *s, size_t len, result *r, gp_err *err)
+{
+    size_t from = 0, to = 0;
+    if (!find_rows(s, len, &from, &to))
+        return get_head(s, len, r, err);
+    gp_buf head = {0};
+    gp_buf_add(&head, s, from);
+    gp_buf_add(&head, s + to, len - to);
+    gp_status st = head.failed ? gp_fail(err, GP_ENOMEM, 0, "result: out of memory")
+                               : get_head((const char *)head.data, head.len, r, err);
+    gp_buf_free(&head);
+    return st == GP_OK ? add_rows(s + from, to - from, r, err) : st;
 }
 
 gp_status result_from_json(const void *bytes, size_t len, result *out, gp_err *err)
 {
-    json_error_t why;
     result r;
-    gp_buf quoted = {0};
-    if (!quote_big_numbers(bytes, len, &quoted)) {
-        gp_buf_free(&quoted);
-        return gp_fail(err, GP_ENOMEM, 0, "result: out of memory for %zu bytes of JSON", len);
+    GP_TRY(result_init(&r, SIZE_MAX, err));
+    gp_status st = decode(bytes, len, &r, err);
+    if (st != GP_OK) {
+        result_clear(&r);
+        return st;
     }
-    json_t *root =
-        quoted.len ? json_loadb((const char *)quoted.data, quoted.len, JSON_REJECT_DUPLICATES, &why)
-                   : json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why);
-    gp_buf_free(&quoted);
-    if (!root)
-        return gp_fail(err, GP_ECORRUPT, 0, "result is not valid JSON: %.*s (line %d, column %d)",
-                       MAX_MESSAGE, why.text, why.line, why.column);
-    gp_status st = json_is_object(root) ? result_init(&r, SIZE_MAX, err)
-                                        : gp_fail(err, GP_ECORRUPT, 0, "result is not an object");
-    if (st == GP_OK) {
-        st = get_all(root, &r, err);
-        if (st == GP_OK)
-            *out = r;
-        else
-            result_clear(&r);
-    }
-    json_decref(root);
-    return st;
+    if (r.hits_total < r.n_rows)
+        r.hits_total = r.n_rows;
+    *out = r;
+    return GP_OK;
 }

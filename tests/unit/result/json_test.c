@@ -60,6 +60,12 @@ static void test_lenient(void **state)
         {"unknown members", "{\"$schema\":\"x\",\"summary\":{\"foo\":[1]},\"rows\":[{\"x\":1}]}"},
         {"null everywhere", "{\"status\":null,\"hosts_statuses\":null,\"summary\":{\"interfaces\":"
                             "null,\"stats\":null,\"hits\":null},\"query\":null,\"rows\":null}"},
+        {"rows first, with spaces",
+         " { \"rows\" : [ { } , { \"labels\" : { \"iface\" : \"],}\\\"\" } } ] , "
+         "\"hostname\" : \"h\" } "},
+        {"escaped name of rows", "{\"ro\\u0077s\":[{}]}"},
+        {"a string that looks like rows", "{\"hostname\":\"\\\"rows\\\":[\",\"rows\":[]}"},
+        {"long fraction", "{\"x\":[0.12345678901234567890,-1e5,1234567890123456789012.5]}"},
         {"rejected for load", "{\"status\":{\"code\":\"too many requests\",\"message\":\"too many "
                               "concurrent requests\"},\"hosts_statuses\":null,\"rows\":null}"},
     };
@@ -82,6 +88,13 @@ static void test_bad(void **state)
         {"not an object", "[]", "not an object"},
         {"cut", "{\"rows\":[{\"labels\":", "not valid JSON"},
         {"member twice", "{\"rows\":[],\"rows\":[]}", "not valid JSON"},
+        {"comma at the end", "{\"rows\":[{},]}", "nothing after a comma"},
+        {"comma at the start", "{\"rows\":[,{}]}", "not valid JSON"},
+        {"no comma", "{\"rows\":[{} {}]}", "not valid JSON"},
+        {"brackets do not match", "{\"rows\":[{]}", "not valid JSON"},
+        {"row is a number", "{\"rows\":[{},5]}", "row 1: result: member"},
+        {"rows not closed", "{\"rows\":[{}", "not valid JSON"},
+        {"member of a row twice", "{\"rows\":[{\"labels\":{},\"labels\":{}}]}", "row 0:"},
         {"text behind", "{} x", "not valid JSON"},
         {"status unknown", "{\"status\":{\"code\":\"fine\"}}", "unknown status \"fine\""},
         {"status is text", "{\"status\":\"ok\"}", "\"status\" is not an object"},
