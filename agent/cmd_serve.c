@@ -19,6 +19,7 @@
 enum {
     OPT_DB = 256,
     OPT_LISTEN,
+    OPT_DIAL,
     OPT_KEY,
     OPT_TRUST,
     OPT_HOST,
@@ -36,8 +37,9 @@ enum {
 
 struct options {
     const char *db, *key, *trust, *host, *host_id, *fleet, *metrics;
-    const char *listen[SERVE_MAX_LISTEN], *names[MAX_LIST], *groups[MAX_LIST];
-    size_t n_listen, n_names, n_groups;
+    const char *listen[SERVE_MAX_LISTEN], *dial[SERVE_MAX_LISTEN], *names[MAX_LIST],
+        *groups[MAX_LIST];
+    size_t n_listen, n_dial, n_names, n_groups;
     serve_limits limits;
     rt_level level;
 };
@@ -46,6 +48,10 @@ static const struct argp_option table[] = {
     {"db", OPT_DB, "DIR", 0, "Database directory to answer from", 1},
     {"listen", OPT_LISTEN, "ADDR", 0,
      "tcp://ADDRESS:PORT (port 0: any) or ipc:///path; may be repeated", 1},
+    {"dial-out", OPT_DIAL, "ADDR", 0,
+     "Connect to this aggregator and serve it over that connection (for hosts behind NAT); may be "
+     "repeated",
+     1},
     {"key", OPT_KEY, "FILE", 0, "Key file of this agent (gpkey new agent)", 1},
     {"trusted-keys", OPT_TRUST, "FILE", 0, "Who may ask and relay; read again on SIGHUP", 1},
     {"host-name", OPT_HOST, "NAME", 0, "Label of the rows; default: the name in the key", 1},
@@ -92,6 +98,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_LISTEN:
         add(o->listen, &o->n_listen, SERVE_MAX_LISTEN, arg, state, "listen");
         return 0;
+    case OPT_DIAL:
+        add(o->dial, &o->n_dial, SERVE_MAX_LISTEN, arg, state, "dial-out");
+        return 0;
     case OPT_KEY:
         o->key = arg;
         return 0;
@@ -130,8 +139,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "unexpected argument \"%s\"", arg);
         return 0;
     case ARGP_KEY_END:
-        if (!o->db || !o->n_listen || !o->key || !o->trust)
-            argp_error(state, "--db, --listen, --key and --trusted-keys are required");
+        if (!o->db || !(o->n_listen || o->n_dial) || !o->key || !o->trust)
+            argp_error(state,
+                       "--db, --key, --trusted-keys and --listen or --dial-out are required");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -174,6 +184,8 @@ static gp_status start(struct agent *a, gp_err *err)
                      .n_groups = o->n_groups,
                      .listen = o->listen,
                      .n_listen = o->n_listen,
+                     .dial_out = o->dial,
+                     .n_dial_out = o->n_dial,
                      .software = "fleetprobe/" FLEETPROBE_VERSION,
                      .limits = o->limits,
                      .metrics = a->metrics};
@@ -226,6 +238,8 @@ int agent_serve(int argc, char **argv)
         table, parse, NULL, "goprobe serve - answer queries about a database", NULL, NULL, NULL};
     struct agent a = {.o = {.level = RT_INFO, .limits = {.nice = -1}}};
     gp_err err = {0};
+    static char name[] = "goprobe serve";
+    argv[0] = name; /* in messages */
     argp_err_exit_status = 64;
     (void)argp_parse(&argp, argc, argv, 0, NULL, &a.o);
     int code = 0;

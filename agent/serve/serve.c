@@ -204,15 +204,27 @@ static gp_status set_methods(serve *s, gp_err *err)
 
 static gp_status listen_all(serve *s, gp_err *err)
 {
-    if (s->o.n_listen == 0 || s->o.n_listen > SERVE_MAX_LISTEN)
-        return gp_fail(err, GP_EINVAL, 0, "expected 1 to %d addresses to listen on",
+    if (s->o.n_listen > SERVE_MAX_LISTEN || s->o.n_listen + s->o.n_dial_out == 0)
+        return gp_fail(err, GP_EINVAL, 0,
+                       "expected 1 to %d addresses to listen on, or an aggregator to dial",
                        SERVE_MAX_LISTEN);
+    s->service = (rpc_service){.methods = s->methods, .n_methods = s->n_methods, .ctx = s};
     for (size_t i = 0; i < s->o.n_listen; i++) {
         GP_TRY(rpc_listen(s->rt, s->o.listen[i], s->methods, s->n_methods, s, s->bound[i],
                           sizeof s->bound[i], err));
         rt_info("query service listens", RT_S("addr", s->bound[i]), RT_S("host", s->o.host));
     }
     return GP_OK;
+}
+
+static void init_stop(serve *s)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->stop_cond, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&s->stop_lock, NULL);
 }
 
 gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
@@ -222,6 +234,7 @@ gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
         return gp_fail(err, GP_ENOMEM, 0, "query service: out of memory");
     s->o = *o;
     pthread_mutex_init(&s->bucket_lock, NULL);
+    init_stop(s);
     set_defaults(s);
     set_names(s);
     set_metrics(s);
@@ -238,6 +251,8 @@ gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
         st = rpc_runtime_new(&s->o.rpc, &s->rt, err);
     if (st == GP_OK)
         st = listen_all(s, err);
+    if (st == GP_OK)
+        st = serve_dial_start(s, err);
     if (st != GP_OK) {
         serve_stop(s, 0);
         return st;
@@ -250,10 +265,13 @@ void serve_stop(serve *s, int64_t drain_ms)
 {
     if (!s)
         return;
+    serve_dial_stop(s);
     if (s->rt)
         rpc_runtime_free(s->rt, drain_ms);
     auth_replay_free(s->replay);
     pthread_mutex_destroy(&s->bucket_lock);
+    pthread_mutex_destroy(&s->stop_lock);
+    pthread_cond_destroy(&s->stop_cond);
     gp_free(s);
 }
 

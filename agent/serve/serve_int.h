@@ -11,6 +11,13 @@
 
 enum { SERVE_MAX_REPLAY = 1 << 16, SERVE_MAX_EXTRA = 16 };
 
+/* A connection that this agent keeps to an aggregator. */
+typedef struct serve_dialer {
+    serve *s;
+    const char *addr;
+    pthread_t thread;
+} serve_dialer;
+
 struct serve {
     serve_opts o;
     rpc_runtime *rt;
@@ -21,6 +28,12 @@ struct serve {
     size_t n_names;
     rpc_method methods[8 + SERVE_MAX_EXTRA];
     size_t n_methods;
+    rpc_service service;
+    serve_dialer dialers[SERVE_MAX_LISTEN];
+    size_t n_dialers;
+    pthread_mutex_t stop_lock; /* protects stopping */
+    pthread_cond_t stop_cond;
+    int stopping;
     atomic_uint running;
     pthread_mutex_t bucket_lock; /* protects the token bucket */
     double tokens;
@@ -44,6 +57,10 @@ rpc_code serve_authorise(serve *s, const auth_peer *peer, const uint8_t *req, si
 /* Take a place among the running queries, and a token; 0 when there is none. */
 int serve_admit(serve *s);
 void serve_leave(serve *s);
+
+/* Connections to the aggregators of o.dial_out; stop is fine without start. */
+gp_status serve_dial_start(serve *s, gp_err *err) GP_MUST_CHECK;
+void serve_dial_stop(serve *s);
 
 /* Run and answer. */
 rpc_code serve_run(serve *s, const serve_job *j, rpc_stream *stream, gp_buf *text);

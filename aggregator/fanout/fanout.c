@@ -85,6 +85,22 @@ static rpc_code on_info(void *ctx, rpc_stream *stream, const uint8_t *req, size_
     return reply(stream, &msg, text);
 }
 
+/* An agent behind NAT has connected to us: we call it back on this connection. */
+static rpc_code on_attach(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                          gp_buf *text)
+{
+    fanout *f = ctx;
+    gp_err err = {0};
+    (void)req;
+    (void)len;
+    gp_status st = fleet_attach(f->o.fleet, rpc_stream_conn(stream), &err);
+    if (st != GP_OK)
+        gp_buf_adds(text, err.msg);
+    else
+        rt_info("host dialled in", RT_S("host", rpc_stream_peer(stream)->name));
+    return rpc_code_from_status(st);
+}
+
 static int may_list(const auth_peer *p)
 {
     return p->local_uid >= 0 ||
@@ -214,6 +230,10 @@ static void set_methods(fanout *f)
     f->methods[1] = (rpc_method){
         .name = "hosts", .handler = on_hosts, .max_request = 2 * WIRE_MAX_TEXT, .kinds = askers};
     f->methods[2] = (rpc_method){.name = "info", .handler = on_info, .max_request = 4096};
+    f->methods[3] = (rpc_method){.name = "attach",
+                                 .handler = on_attach,
+                                 .max_request = 64,
+                                 .kinds = 1u << AUTH_KIND_AGENT | 1u << AUTH_KIND_AGGREGATOR};
 }
 
 const rpc_method *fanout_methods(fanout *f, size_t *n)

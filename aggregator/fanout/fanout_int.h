@@ -36,7 +36,7 @@ struct fanout {
     atomic_uint_fast64_t memory; /* bytes held by all queries */
     uint8_t instance[16];        /* names this process in `via` */
     int64_t started_s;
-    rpc_method methods[3];
+    rpc_method methods[4];
     rt_metric *m_outcome[4], *m_host[RESULT_N_CODES], *m_seconds, *m_rows, *m_bytes;
 };
 

@@ -249,7 +249,12 @@ static void check_link(fleet *f, struct peer *p)
     fleet_link_put(l);
 }
 
-/* GP_OK: answered (link or failure are set). GP_EUNAVAILABLE with *wait: needs a dial. */
+static int dials_in(const struct peer *p)
+{
+    return strcmp(p->ep->addr, FLEET_DIAL_IN) == 0;
+}
+
+/* 1: answered (link or failure are set). 0: needs a dial. */
 static int answer_now(fleet *f, struct peer *p, fleet_link **l, gp_status *st, char *why,
                       size_t cap)
 {
@@ -263,6 +268,11 @@ static int answer_now(fleet *f, struct peer *p, fleet_link **l, gp_status *st, c
         *l = p->link;
         atomic_fetch_add(&p->link->refs, 1);
         *st = GP_OK;
+        return 1;
+    }
+    if (dials_in(p)) {
+        *st = GP_EUNAVAILABLE;
+        snprintf(why, cap, "has not dialled in");
         return 1;
     }
     if (p->state == FLEET_DISABLED) {
@@ -308,7 +318,7 @@ void fleet_connect(fleet *f, const char *id, fleet_ready ready, void *ctx)
 static void tend(fleet *f, struct peer *p, int64_t now_ms)
 {
     check_link(f, p);
-    int wants = p->state == FLEET_IDLE || p->state == FLEET_BACKOFF;
+    int wants = (p->state == FLEET_IDLE || p->state == FLEET_BACKOFF) && !dials_in(p);
     if (wants && now_ms >= p->next_try_ms && f->dialling < f->o.max_dials && !p->removed)
         dial(f, p);
     else if (p->state == FLEET_CONNECTED && now_ms >= p->health_ms)
@@ -446,6 +456,43 @@ gp_status fleet_reload(fleet *f, fleet_table *take_table, gp_err *err)
     gp_free(old);
     fleet_view_put(old_view);
     return GP_OK;
+}
+
+/* ---- hosts that dial in ---- */
+
+gp_status fleet_attach(fleet *f, rpc_conn *take_conn, gp_err *err)
+{
+    const auth_peer *who = rpc_conn_peer(take_conn);
+    fleet_link *l = gp_calloc(1, sizeof *l);
+    unsigned found = 0;
+    if (!l) {
+        rpc_conn_close(take_conn);
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    }
+    l->conn = take_conn;
+    l->fleet = f;
+    atomic_store(&l->refs, 1);
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->n_peers; i++) {
+        struct peer *p = f->peers[i];
+        if (!dials_in(p) || p->state == FLEET_DISABLED || p->ep->kind != who->kind ||
+            strcmp(p->ep->name, who->name) != 0)
+            continue;
+        fleet_link_put(p->link); /* the newer connection is the one that works */
+        atomic_fetch_add(&l->refs, 1);
+        p->link = l;
+        p->failures = 0;
+        p->health_ms = gp_mono_ms() + jitter(f, 1000);
+        set_state(p, FLEET_CONNECTED);
+        found++;
+    }
+    pthread_mutex_unlock(&f->lock);
+    gp_status st = GP_OK;
+    if (!found)
+        st = gp_fail(err, GP_ENOTFOUND, 0, "the endpoint table has no host \"%s\" with addr: %s",
+                     who->name, FLEET_DIAL_IN);
+    fleet_link_put(l);
+    return st;
 }
 
 /* ---- facts ---- */

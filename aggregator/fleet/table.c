@@ -39,6 +39,10 @@ static gp_status normal_addr(fleet_table *t, const rt_node *n, const char *addr,
                              gp_err *err)
 {
     const char *prefix = "tcp://";
+    if (strcmp(addr, FLEET_DIAL_IN) == 0) {
+        *out = FLEET_DIAL_IN;
+        return GP_OK;
+    }
     if (starts(addr, "tcp://") || starts(addr, "ipc://")) {
         prefix = "";
     } else if (starts(addr, "unix:")) {

@@ -34,8 +34,10 @@ static const rpc_method *find_method(const rpc_conn *c, const rpc_call_head *ch)
     return NULL;
 }
 
-static void *handler_ctx(const rpc_conn *c)
+static void *handler_ctx(const rpc_conn *c, const rpc_method *m)
 {
+    if (m->ctx)
+        return m->ctx;
     return c->listener ? c->listener->ctx : c->offers->ctx;
 }
 
@@ -185,7 +187,7 @@ static void run(void *arg)
     gp_status st = gp_cancel_check(&s->cancel);
     rpc_code code;
     if (st == GP_OK)
-        code = s->method->handler(handler_ctx(s->conn), s, s->req, s->req_len, &text);
+        code = s->method->handler(handler_ctx(s->conn, s->method), s, s->req, s->req_len, &text);
     else
         code = rpc_code_from_status(st); /* over before its turn came */
     const char *t = gp_buf_str(&text);

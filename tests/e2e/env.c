@@ -132,7 +132,7 @@ void e2e_make(e2e_env *e, size_t n_agents)
 void e2e_start_agent(e2e_env *e, size_t i, const char *const *extra)
 {
     char db[320], key[320], log[320];
-    static char prog[] = TEST_BIN_DIR "/goprobe";
+    static char prog[] = TEST_BIN_DIR "/goprobe", dial_out[] = "--dial-out";
     char *argv[MAX_ARGS] = {prog,
                             (char[]){"serve"},
                             (char[]){"--db"},
@@ -144,6 +144,10 @@ void e2e_start_agent(e2e_env *e, size_t i, const char *const *extra)
                             (char[]){"--listen"},
                             (char[]){"tcp://127.0.0.1:0"}};
     size_t n = 10;
+    if (e->dials_out[i]) {
+        argv[8] = dial_out;
+        argv[9] = e->aggr.addr;
+    }
     snprintf(db, sizeof db, "%s/db-%s", e->dir, e->host[i]);
     snprintf(key, sizeof key, "%s/%s.key", e->dir, e->host[i]);
     snprintf(log, sizeof log, "%s/%s.log", e->dir, e->host[i]);
@@ -155,7 +159,8 @@ void e2e_start_agent(e2e_env *e, size_t i, const char *const *extra)
         argv[n++] = u.m;
     }
     spawn(&e->agent[i], log, argv);
-    wait_listening(&e->agent[i], log);
+    if (!e->dials_out[i])
+        wait_listening(&e->agent[i], log);
 }
 
 void e2e_start_aggregator(e2e_env *e, const char *more)
@@ -165,7 +170,9 @@ void e2e_start_aggregator(e2e_env *e, const char *more)
     static char prog[] = TEST_BIN_DIR "/global-query";
     for (size_t i = 0; i < e->n_agents; i++)
         gp_buf_printf(&b, "%s:\n  addr: %s\n  groups: [%s]\n", e->host[i],
-                      *e->agent[i].addr ? e->agent[i].addr : "tcp://127.0.0.1:1",
+                      e->dials_out[i]     ? "dial-in"
+                      : *e->agent[i].addr ? e->agent[i].addr
+                                          : "tcp://127.0.0.1:1",
                       i % 2 ? "odd" : "even");
     gp_buf_adds(&b, more ? more : "");
     e->endpoints = e2e_path(e, "endpoints.yaml");
@@ -186,6 +193,17 @@ void e2e_start_aggregator(e2e_env *e, const char *more)
                     NULL};
     spawn(&e->aggr, log, argv);
     wait_listening(&e->aggr, log);
+}
+
+void e2e_show_log(const e2e_env *e, const char *name)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s.log", e->dir, name);
+    if (access(path, R_OK) != 0)
+        return;
+    char *text = test_slurp(path, NULL);
+    print_message("---- %s\n%s", name, text);
+    gp_free(text);
 }
 
 void e2e_end(e2e_env *e)

@@ -23,6 +23,8 @@ typedef struct e2e_env {
     auth_identity *agent_id[E2E_MAX_AGENTS];
     auth_identity *aggr_id, *user, *stranger; /* stranger: trusted by nobody */
     auth_trust *trust;                        /* what a client trusts */
+    int dials_out[E2E_MAX_AGENTS]; /* 1: listens nowhere, connects to the aggregator, which is up
+                                      first */
     e2e_proc agent[E2E_MAX_AGENTS], aggr;
     char *trusted_keys, *endpoints; /* files */
 } e2e_env;
@@ -37,6 +39,8 @@ void e2e_start_aggregator(e2e_env *e, const char *more);
 char *e2e_path(const e2e_env *e, const char *name);
 /* Wait for its end (killed after 10 s); returns the wait status. */
 int e2e_wait(e2e_proc *p);
+/* Print the log of a process ("agg", "host03"), for failing tests. */
+void e2e_show_log(const e2e_env *e, const char *name);
 /* Stop everything, remove the directory. */
 void e2e_end(e2e_env *e);
 

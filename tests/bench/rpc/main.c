@@ -50,7 +50,8 @@ static rpc_code flood(void *ctx, rpc_stream *s, const uint8_t *req, size_t len, 
     return rpc_code_from_status(st);
 }
 
-static const rpc_method METHODS[] = {{"echo", echo, 4096, 0, 0}, {"flood", flood, 64, 0, 0}};
+static const rpc_method METHODS[] = {{"echo", echo, 4096, 0, 0, NULL},
+                                     {"flood", flood, 64, 0, 0, NULL}};
 
 static int serve(const auth_identity *id, auth_trust *trust, int ready_fd, int stop_fd)
 {

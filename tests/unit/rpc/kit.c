@@ -79,13 +79,13 @@ static rpc_code who(void *ctx, rpc_stream *s, const uint8_t *req, size_t len, gp
 }
 
 const rpc_method KIT_METHODS[] = {
-    {"echo", echo, RPC_MAX_PAYLOAD, 0, AUTH_ROLE_QUERY},
-    {"count", count, 64, 0, 0},
-    {"block", block, 64, 0, 0},
-    {"fail", not_found, 64, 0, 0},
-    {"who", who, 64, 0, 0},
-    {"write", echo, 64, 0, AUTH_ROLE_CONFIG_WRITE},
-    {"agents", echo, 64, 1u << AUTH_KIND_AGENT, 0},
+    {"echo", echo, RPC_MAX_PAYLOAD, 0, AUTH_ROLE_QUERY, NULL},
+    {"count", count, 64, 0, 0, NULL},
+    {"block", block, 64, 0, 0, NULL},
+    {"fail", not_found, 64, 0, 0, NULL},
+    {"who", who, 64, 0, 0, NULL},
+    {"write", echo, 64, 0, AUTH_ROLE_CONFIG_WRITE, NULL},
+    {"agents", echo, 64, 1u << AUTH_KIND_AGENT, 0, NULL},
 };
 const size_t KIT_N_METHODS = GP_COUNT(KIT_METHODS);
 

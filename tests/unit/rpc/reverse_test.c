@@ -29,7 +29,7 @@ static rpc_code attach(void *ctx, rpc_stream *s, const uint8_t *req, size_t len,
     return RPC_OK;
 }
 
-static const rpc_method methods[] = {{"attach", attach, 64, 0, 0}};
+static const rpc_method methods[] = {{"attach", attach, 64, 0, 0, NULL}};
 
 static auth_identity *make(auth_kind kind, const char *name, gp_buf *trusted)
 {

@@ -57,6 +57,10 @@ void fleet_link_put(fleet_link *l); /* any thread */
 typedef void (*fleet_ready)(void *ctx, fleet_link *link, gp_status st, const char *why);
 void fleet_connect(fleet *f, const char *id, fleet_ready ready, void *ctx);
 
+/* A host that dialled in: keep its connection (taken in any case) for the hosts of the table that
+ * are at FLEET_DIAL_IN and want the identity it has shown. GP_ENOTFOUND if there are none. */
+gp_status fleet_attach(fleet *f, rpc_conn *take_conn, gp_err *err) GP_MUST_CHECK;
+
 /* What is known about a host; strings are copied into the struct. GP_ENOTFOUND if not in the table.
  */
 typedef struct fleet_health {

@@ -8,11 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define FLEET_DIAL_IN "dial-in" /* address of hosts that connect to us (behind NAT) */
+
 enum { FLEET_MAX_HOSTS = 65536, FLEET_MAX_GROUPS = 64 };
 
 /* One entry of the file:
  *   fw1.zrh:
- *     addr: 10.0.0.7:8145          host:port, tcp://host:port, unix:/path, ipc:///path
+ *     addr: 10.0.0.7:8145          host:port, tcp://host:port, unix:/path, ipc:///path, or
+ *                                  dial-in: the host connects to us
  *     timeout: 15s                 whole answer of this host (default 30m)
  *     name: fw1.zrh                identity it must show (default: the host ID)
  *     kind: agent                  or aggregator
@@ -23,7 +26,7 @@ enum { FLEET_MAX_HOSTS = 65536, FLEET_MAX_GROUPS = 64 };
  * identity). */
 typedef struct fleet_endpoint {
     const char *id;    /* host ID: the key of the map */
-    const char *addr;  /* normalised: tcp://... or ipc://... */
+    const char *addr;  /* normalised: tcp://..., ipc://... or FLEET_DIAL_IN */
     const char *name;  /* expected identity */
     const char *hosts; /* NULL for agents */
     const char *const *groups;

@@ -82,6 +82,7 @@ typedef struct rpc_method {
     size_t max_request; /* bytes; requests above are refused before they are buffered */
     uint32_t kinds;     /* bit (1 << auth_kind) of peers that may call; 0 = any authenticated */
     uint32_t roles;     /* roles of which all are required of the peer */
+    void *ctx;          /* of the handler; NULL: that of the listener */
 } rpc_method;
 
 /* Listen on "tcp://ADDR:PORT" (port 0 = any) or "ipc:///path". methods: array of n, borrowed for
