@@ -26,7 +26,7 @@ static uint64_t hash(const char *s, size_t len)
 
 static int is_name(const char *have, const char *s, size_t len)
 {
-    return strncmp(have, s, len) == 0 && have[len] == '\0';
+    return strlen(have) == len && memcmp(have, s, len) == 0; /* s may have a NUL in it */
 }
 
 /* Slot of the name, or the free one where it belongs. */

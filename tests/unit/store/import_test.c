@@ -228,6 +228,20 @@ static void test_endless_record(void **state)
     assert_int_equal(st.rows_imported, 2);
 }
 
+/* A NUL in a name is no name; it once made the comparison with "e" read behind its end. */
+static void test_nul_in_name(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *root = test_tmpdir();
+    static const char text[] = "time,iface\n300,e\n300,e\0\0\0\0\0\0\0\0\n300,\0\n";
+    const struct input in = {.text = text, .len = sizeof text - 1};
+    godb_import_stats st;
+
+    want_ok(import_text(root, &in, &st, NULL));
+    assert_int_equal(st.rows_imported, 1);
+    assert_int_equal(st.rows_skipped, 2);
+}
+
 static void test_row_limit(void **state)
 {
     (void)state;
@@ -416,10 +430,15 @@ static void test_upstream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),           cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_endless_record), cmocka_unit_test(test_row_limit),
-        cmocka_unit_test(test_append),         cmocka_unit_test(test_locked),
-        cmocka_unit_test(test_many_ifaces),    cmocka_unit_test(test_cancel_on_silent_pipe),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_endless_record),
+        cmocka_unit_test(test_row_limit),
+        cmocka_unit_test(test_nul_in_name),
+        cmocka_unit_test(test_append),
+        cmocka_unit_test(test_locked),
+        cmocka_unit_test(test_many_ifaces),
+        cmocka_unit_test(test_cancel_on_silent_pipe),
         cmocka_unit_test(test_upstream),
     };
     st_utc();
