@@ -20,8 +20,6 @@ const agent_key agent_keys[] = {
     {"db.encoder_type", "NAME", "lz4 (default), zstd or null", 0},
     {"db.permissions", "MODE", "Mode of database files, octal (default 0644)", 0},
     {"db.sync", "WHEN", "When data reaches the disk for sure: block (default), day or none", 0},
-    {"db.checkpoint", "DURATION",
-     "Save the running interval this often, so that a crash costs no more; 0 = off (default)", 0},
     {"db.interval", "DURATION", "Length of an interval (default 5m; other values are for tests)",
      0},
     {"autodetection.enabled", "BOOL", "Capture on all interfaces of the host", 1},
@@ -94,8 +92,6 @@ static gp_status read_db(agent_config *c, void (*warn)(void *ctx, const char *te
     GP_TRY(read_mode(c, err));
     GP_TRY(rt_config_choice(c->source, "db.sync", syncs, GP_COUNT(syncs), 0, &sync, err));
     c->writer.sync = (godb_sync)sync;
-    GP_TRY(rt_config_duration(c->source, "db.checkpoint", 0, 0, 3600 * NS, &ns, err));
-    c->checkpoint_s = (ns + NS - 1) / NS;
     GP_TRY(rt_config_duration(c->source, "db.interval", INTERVAL_S * NS, NS, MAX_INTERVAL_S * NS,
                               &ns, err));
     c->interval_s = ns / NS;
@@ -246,7 +242,6 @@ int agent_config_needs_restart(const agent_config *a, const agent_config *b, con
         {"db.encoder_type", a->writer.codec != b->writer.codec},
         {"db.permissions", a->writer.mode != b->writer.mode},
         {"db.sync", a->writer.sync != b->writer.sync},
-        {"db.checkpoint", a->checkpoint_s != b->checkpoint_s},
         {"db.interval", a->interval_s != b->interval_s},
         {"capture.compat", a->compat != b->compat},
         {"capture.max_flows", a->max_flows != b->max_flows},

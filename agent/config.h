@@ -32,8 +32,7 @@ typedef struct agent_config {
 
     const char *db_path;
     godb_writer_opts writer;
-    int64_t interval_s;   /* db.interval: 300; other values are for tests */
-    int64_t checkpoint_s; /* db.checkpoint: 0 = off */
+    int64_t interval_s; /* db.interval: 300; other values are for tests */
 
     int compat;          /* capture.compat */
     size_t max_flows;    /* capture.max_flows, per interface */

@@ -8,6 +8,7 @@
 #include "rt/daemon.h"
 #include "rt/sandbox.h"
 #include "service.h"
+#include "syslog.h"
 #include "watch.h"
 
 #include <linux/capability.h>
@@ -31,6 +32,7 @@ struct agent {
     rt_http *http;
     agent_watch *watch;
     agent_service *service;
+    agent_syslog *syslog; /* NULL = off; used by the writing thread */
 };
 
 flow_manager *agent_manager(agent *a)
@@ -194,6 +196,18 @@ static gp_status start_http(agent *a, gp_err *err)
     return GP_OK;
 }
 
+static void on_event(void *ctx, const flow_event *e)
+{
+    agent_events_on(((agent *)ctx)->events, e);
+}
+
+static void on_rows(void *ctx, const char *iface, int64_t time_s, const godb_rows *rows)
+{
+    agent *a = ctx;
+    if (a->syslog)
+        agent_syslog_rows(a->syslog, iface, time_s, rows);
+}
+
 static gp_status start_capture(agent *a, gp_err *err)
 {
     agent_config *c = a->config;
@@ -203,14 +217,16 @@ static gp_status start_capture(agent *a, gp_err *err)
                             .max_entries = c->max_flows,
                             .interval_s = c->interval_s,
                             .keep_bytes = c->keep_bytes,
-                            .event = agent_events_on,
-                            .ctx = a->events};
+                            .event = on_event,
+                            .rows = on_rows,
+                            .ctx = a};
     flow_change *ch = NULL;
     size_t n = 0;
     flow_manager_info info;
 
     GP_TRY(agent_events_new(c->disable_iface_metrics, &a->events, err));
-    mo.ctx = a->events;
+    if (c->syslog_flows)
+        GP_TRY(agent_syslog_new(AGENT_SYSLOG_SOCKET, &a->syslog, err));
     GP_TRY(flow_manager_new(&mo, &a->manager, err));
     agent_events_manager(a->events, a->manager);
     GP_TRY(start_http(a, err)); /* bound before captures start (D-28) */
@@ -303,6 +319,7 @@ static void stop(agent *a)
         agent_events_manager(a->events, NULL);
     (void)flow_manager_close(a->manager, NULL);
     agent_events_free(a->events);
+    agent_syslog_free(a->syslog);
     agent_watch_close(a->watch);
     agent_config_free(a->config);
     pthread_mutex_destroy(&a->mu);

@@ -45,7 +45,6 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(c->writer.mode, 0644);
     assert_int_equal(c->writer.sync, GODB_SYNC_BLOCK);
     assert_int_equal(c->interval_s, 300);
-    assert_int_equal(c->checkpoint_s, 0);
     assert_int_equal(c->max_flows, 2000000);
     assert_int_equal(c->compat, 0);
     assert_int_equal(c->n_listen, 0);
@@ -61,7 +60,7 @@ static void test_defaults_and_values(void **state)
         &err,
         load(
             "{\"db\": {\"path\": \"/y\", \"encoder_type\": \"ZSTD\", \"permissions\": 416,"
-            " \"sync\": \"none\", \"checkpoint\": \"10s\"},"
+            " \"sync\": \"none\"},"
             " \"capture\": {\"compat\": true, \"max_flows\": 5000},"
             " \"interfaces\": {\"/^E/\": {\"promisc\": true, \"ignore_vlans\": true, \"sample\": 8,"
             " \"ring_buffer\": {\"block_size\": 65536, \"num_blocks\": 3},"
@@ -72,7 +71,6 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(c->writer.codec, 2);
     assert_int_equal(c->writer.mode, 0640);
     assert_int_equal(c->writer.sync, GODB_SYNC_NONE);
-    assert_int_equal(c->checkpoint_s, 10);
     assert_int_equal(c->compat, 1);
     assert_int_equal(c->max_flows, 5000);
     e = flow_ruleset_conf(c->rules, "Eth7"); /* D-20: case is kept */
