@@ -80,7 +80,6 @@ gp_status flow_manager_new(const flow_manager_opts *o, flow_manager **out, gp_er
     if (!m)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     m->wake_fd = m->timer_fd = -1;
-    tzset(); /* once, before threads: the store names directories by local time */
     init_sync(m);
     take_opts(m, o);
     gp_status st = start(m, o, err);
