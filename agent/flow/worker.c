@@ -62,7 +62,7 @@ struct flow_worker {
     char error[256];
 
     /* worker thread only */
-    int failed, full_told;
+    int failed, full_told, unpublished;
     int64_t next_stats_ms, drain_until_ms;
 };
 
@@ -223,9 +223,12 @@ static int read_rings(flow_worker *w)
         if (w->on_full)
             w->on_full(w->ctx);
     }
+    /* fresh numbers once a second, and when there is nothing else to do */
     int64_t now = gp_mono_ms();
-    if (now >= w->next_stats_ms) {
+    w->unpublished |= n > 0;
+    if (now >= w->next_stats_ms || (n == 0 && w->unpublished)) {
         w->next_stats_ms = now + STATS_MS;
+        w->unpublished = 0;
         capture_live_stats(w->live);
         publish(w);
     }
