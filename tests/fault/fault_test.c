@@ -227,12 +227,13 @@ static struct shared *make_shared(void)
     return p;
 }
 
-static void every_call(fault_mode mode)
+/* all: every run; otherwise only the first one, unless TEST_ROUNDS asks for more. */
+static void every_call(fault_mode mode, int all)
 {
     struct shared *sh = make_shared();
     long total = 0;
 
-    for (size_t k = 0; k < COUNT(runs); k++) {
+    for (size_t k = 0; k < (all || test_rounds(1) > 1 ? COUNT(runs) : 1); k++) {
         long nth = 1;
         while (nth < MAX_CALLS && one(&runs[k], mode, nth, sh))
             nth++;
@@ -246,37 +247,37 @@ static void every_call(fault_mode mode)
 static void test_eio(void **state)
 {
     (void)state;
-    every_call(FAULT_EIO);
+    every_call(FAULT_EIO, 1);
 }
 static void test_enospc(void **state)
 {
     (void)state;
-    every_call(FAULT_ENOSPC);
+    every_call(FAULT_ENOSPC, 0);
 }
 static void test_short(void **state)
 {
     (void)state;
-    every_call(FAULT_SHORT);
+    every_call(FAULT_SHORT, 0);
 }
 static void test_half(void **state)
 {
     (void)state;
-    every_call(FAULT_HALF_EIO);
+    every_call(FAULT_HALF_EIO, 0);
 }
 static void test_kill(void **state)
 {
     (void)state;
-    every_call(FAULT_KILL);
+    every_call(FAULT_KILL, 1);
 }
 static void test_kill_half(void **state)
 {
     (void)state;
-    every_call(FAULT_KILL_HALF);
+    every_call(FAULT_KILL_HALF, 0);
 }
 static void test_kill_after(void **state)
 {
     (void)state;
-    every_call(FAULT_KILL_AFTER);
+    every_call(FAULT_KILL_AFTER, 0);
 }
 
 int main(void)
