@@ -101,6 +101,7 @@ static gp_status make_day(int fd, godb_blockmeta *m, const char *path, godb_day 
     d->id = atomic_fetch_add(&next_id, 1);
     d->meta = *m;
     d->fd = fd;
+    d->root_fd = -1;
     pthread_mutex_init(&d->scan_lock, NULL);
     for (int c = 0; c < GODB_N_COLS; c++) {
         atomic_init(&d->col_fd[c], -1);
@@ -118,7 +119,9 @@ gp_status godb_day_open(const godb_db *db, const godb_dayref *ref, godb_day **ou
     GP_TRY(open_any(db, ref, &fd, &m, err));
     int mine = fd;
     fd = -1;
-    return make_day(mine, &m, ref->path, out, err);
+    GP_TRY(make_day(mine, &m, ref->path, out, err));
+    (*out)->root_fd = fcntl(db->fd, F_DUPFD_CLOEXEC, 0); /* without it a lost file stays lost */
+    return GP_OK;
 }
 
 gp_status godb_day_open_fd(int dir_fd, int64_t day_s, const char *path, godb_day **out, gp_err *err)
@@ -146,6 +149,7 @@ void godb_day_close(godb_day *d)
         godb_places_free(d->places[c]);
     }
     pthread_mutex_destroy(&d->scan_lock);
+    gp_closep(&d->root_fd);
     gp_closep(&d->fd);
     godb_blockmeta_free(&d->meta);
     gp_free(d->path);
@@ -182,6 +186,41 @@ int godb_day_sorted(const godb_day *d)
     return d->meta.sorted;
 }
 
+/* Are the blocks of the day still the same, as far as the column is concerned? */
+static int same_column(const godb_blockmeta *a, const godb_blockmeta *b, godb_col col)
+{
+    if (b->n < a->n)
+        return 0;
+    for (size_t i = 0; i < a->n; i++) {
+        const godb_block *x = &a->blocks[i], *y = &b->blocks[i];
+        if (x->time_s != y->time_s || x->n_v4 != y->n_v4 || x->n_v6 != y->n_v6 ||
+            x->stored[col] != y->stored[col] || x->raw[col] != y->raw[col] ||
+            x->codec[col] != y->codec[col] || x->offset[col] != y->offset[col])
+            return 0;
+    }
+    return 1;
+}
+
+/* The column file is gone: a merge or repair has replaced the directory since it was opened. Look
+ * the day up again; its column will do if it has the same blocks (6.5). -1 with errno. */
+static int reopen_column(const godb_day *d, godb_col col)
+{
+    const godb_db db = {.fd = d->root_fd, .path = d->path};
+    const godb_dayref ref = {.day_s = d->meta.day_s, .path = d->path};
+    godb_blockmeta m = {0};
+    GP_CLEANUP(gp_closep) int fd = -1;
+    int file = -1;
+
+    if (d->root_fd >= 0 && open_any(&db, &ref, &fd, &m, NULL) == GP_OK) {
+        if (same_column(&d->meta, &m, col))
+            file = openat(fd, godb_col_file(col), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        godb_blockmeta_free(&m);
+    }
+    if (file < 0)
+        errno = ENOENT;
+    return file;
+}
+
 gp_status godb_day_col_fd(const godb_day *day, godb_col col, int *fd, gp_err *err)
 {
     godb_day *d = (godb_day *)(uintptr_t)day; /* a cache: fields are atomic, sharing stays legal */
@@ -189,6 +228,8 @@ gp_status godb_day_col_fd(const godb_day *day, godb_col col, int *fd, gp_err *er
 
     if (have < 0) {
         have = openat(d->fd, godb_col_file(col), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (have < 0 && errno == ENOENT)
+            have = reopen_column(d, col);
         if (have < 0)
             return gp_fail(err, errno == ENOENT ? GP_ECORRUPT : GP_EIO, errno, "%s/%s", d->path,
                            godb_col_file(col));

@@ -13,6 +13,7 @@ struct godb_day {
     uint64_t id; /* never used twice in a process */
     char *path;  /* for messages; the directory may have another name by now */
     int fd;      /* the directory */
+    int root_fd; /* of the database, to look the day up again (6.5); -1 = not possible */
     godb_blockmeta meta;
     atomic_int col_fd[GODB_N_COLS]; /* opened on first use, -1 before */
     /* Defect D1: scanned on first use of a column that it can have hit. */

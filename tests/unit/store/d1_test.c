@@ -241,7 +241,7 @@ static void test_random(void **state)
     test_rng rng = test_rng_new(2024);
     size_t hits = 0, refused = 0, total = 0;
 
-    for (size_t round = 0; round < test_rounds(300); round++) {
+    for (size_t round = 0; round < test_rounds(120); round++) {
         struct sim s;
         size_t blocks = 1 + (size_t)test_rng_below(&rng, MAX_BLOCKS - 1);
         uint64_t pass_in = 1 + test_rng_below(&rng, 8), big_in = 1 + test_rng_below(&rng, 8);
@@ -269,7 +269,7 @@ static void test_no_false_alarm(void **state)
     (void)state;
     test_rng rng = test_rng_new(99);
 
-    for (size_t round = 0; round < test_rounds(60); round++) {
+    for (size_t round = 0; round < test_rounds(30); round++) {
         struct sim s;
         sim_open(&s, GODB_CODEC_NULL);
         sim_pass(&s);

@@ -235,13 +235,43 @@ static void test_time_zone(void **state)
     godb_days_free(&days);
 }
 
+/* A day that was replaced while it is open (merge, repair): its files are found in the new place,
+ * if they hold the same blocks; otherwise the blocks are refused. */
+static void test_replaced(void **state)
+{
+    (void)state;
+    for (int same = 0; same < 2; same++) {
+        GP_CLEANUP(test_tmpdirp) char *root = three_days();
+        GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+        GP_CLEANUP(godb_reader_freep) godb_reader *r = NULL;
+        GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
+        godb_days days = {0};
+        const uint8_t *bytes;
+        char from[512], to[512], cmd[1200];
+        want_ok(godb_db_open(root, &db, NULL));
+        want_ok(godb_reader_new(&r, NULL));
+        want_ok(godb_db_days(db, "eth0", 0, INT64_MAX, &days, NULL));
+        want_ok(godb_day_open(db, &days.v[0], &d, NULL));
+        want_ok(godb_reader_col(r, d, 0, GODB_COL_SIP, &bytes, NULL, NULL)); /* stays open */
+        snprintf(from, sizeof from, "%s/%s", root, days.v[same ? 0 : 1].path);
+        snprintf(to, sizeof to, "%s/eth0/2023/11/%d_1-1-1-1-1-1-1", root, DAY);
+        snprintf(cmd, sizeof cmd, "cp -r %s %s && rm -r %s/%s", from, to, root, days.v[0].path);
+        FILE *sh = popen(cmd, "r"); /* layout: allow popen - a copy of a directory */
+        assert_non_null(sh);
+        assert_int_equal(pclose(sh), 0);
+        want_ok(godb_reader_col(r, d, 1, GODB_COL_SIP, &bytes, NULL, NULL));
+        want_status(same ? GP_OK : GP_ECORRUPT,
+                    godb_reader_col(r, d, 1, GODB_COL_DIP, &bytes, NULL, NULL));
+        godb_days_free(&days);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_day_names),
-        cmocka_unit_test(test_meta_damage),
-        cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_time_zone),
+        cmocka_unit_test(test_day_names), cmocka_unit_test(test_meta_damage),
+        cmocka_unit_test(test_ranges),    cmocka_unit_test(test_time_zone),
+        cmocka_unit_test(test_replaced),
     };
     st_utc();
     return cmocka_run_group_tests(tests, NULL, NULL);
