@@ -9,7 +9,15 @@
 /* Layout, big endian: "FPH1", u8 min version, u8 max version, u16 zero, u32 features, then fields
  * of u8 type, u16 length, bytes. Types with the high bit set must be understood, others may be
  * skipped. */
-enum { HEAD = 12, F_SIGN_PK = 1, F_DH_SIG = 2, F_CERT = 3, F_CRITICAL = 0x80 };
+enum {
+    HEAD = 12,
+    F_SIGN_PK = 1,
+    F_DH_SIG = 2,
+    F_CERT = 3,
+    F_LISTS = 4,
+    LIST = AUTH_SIGN_PK + 8,
+    F_CRITICAL = 0x80
+};
 
 static const char MAGIC[] = "FPH1";
 
@@ -21,18 +29,38 @@ static void add_field(gp_buf *out, uint8_t type, const void *bytes, size_t len)
     gp_buf_add(out, bytes, len);
 }
 
-void auth_hello_encode(const auth_identity *id, uint32_t features, gp_buf *out)
+/* Fleets and the numbers of their revocation lists: whoever has the newer one sends it. */
+static void add_lists(auth_trust *trust, gp_buf *out)
 {
+    auth_fleet_state f[AUTH_MAX_FLEETS];
+    uint8_t raw[AUTH_MAX_FLEETS * LIST];
+    size_t n = auth_trust_fleets(trust, f);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(raw + i * LIST, f[i].fleet, AUTH_SIGN_PK);
+        gp_put_be64(raw + i * LIST + AUTH_SIGN_PK, f[i].number);
+    }
+    if (n)
+        add_field(out, F_LISTS, raw, n * LIST);
+}
+
+void auth_hello_encode(const auth_identity *id, auth_trust *trust, uint32_t features, gp_buf *out)
+{
+    auth_chain chain;
     uint8_t head[HEAD] = {0};
     memcpy(head, MAGIC, 4);
     head[4] = AUTH_PROTO_MIN;
     head[5] = AUTH_PROTO_MAX;
     gp_put_be32(head + 8, features);
     gp_buf_add(out, head, sizeof head);
-    if (!id)
-        return;
-    add_field(out, F_SIGN_PK, id->sign_pk, AUTH_SIGN_PK);
-    add_field(out, F_DH_SIG, id->dh_sig, AUTH_SIG);
+    if (id) {
+        add_field(out, F_SIGN_PK, id->sign_pk, AUTH_SIGN_PK);
+        add_field(out, F_DH_SIG, id->dh_sig, AUTH_SIG);
+        auth_identity_chain(id, &chain);
+        for (size_t i = 0; i < chain.n; i++)
+            add_field(out, F_CERT, chain.der[i], chain.len[i]);
+    }
+    if (trust)
+        add_lists(trust, out);
 }
 
 static gp_status decode_field(uint8_t type, const uint8_t *v, size_t n, unsigned *seen,
@@ -50,10 +78,19 @@ static gp_status decode_field(uint8_t type, const uint8_t *v, size_t n, unsigned
         memcpy(h->dh_sig, v, n);
         break;
     case F_CERT:
-        if (n > AUTH_CERT_MAX || h->n_certs == AUTH_HELLO_MAX_CERTS)
+        if (n > AUTH_CERT_MAX || h->chain.n == AUTH_CHAIN_MAX)
             return gp_fail(err, GP_ECORRUPT, 0, "hello: too many or too long certificates");
-        h->cert[h->n_certs] = v;
-        h->cert_len[h->n_certs++] = n;
+        memcpy(h->chain.der[h->chain.n], v, n);
+        h->chain.len[h->chain.n++] = n;
+        break;
+    case F_LISTS:
+        if (n % LIST || n / LIST > AUTH_MAX_FLEETS || (*seen & 1u << F_LISTS))
+            return gp_fail(err, GP_ECORRUPT, 0, "hello: list field of %zu bytes", n);
+        h->n_fleets = n / LIST;
+        for (size_t i = 0; i < h->n_fleets; i++) {
+            memcpy(h->fleets[i].fleet, v + i * LIST, AUTH_SIGN_PK);
+            h->fleets[i].number = gp_be64(v + i * LIST + AUTH_SIGN_PK);
+        }
         break;
     default:
         if (type & F_CRITICAL)
@@ -109,11 +146,20 @@ gp_status auth_hello_verify(const auth_hello *h, auth_trust *t, const uint8_t dh
 {
     char hex[2 * AUTH_SIGN_PK + 1];
     auth_peer p;
+    gp_err why = {0};
     if (!h->has_identity)
         return gp_fail(err, GP_EDENIED, 0, "the peer has no identity; it needs a key (gpkey new)");
     gp_hex(h->sign_pk, AUTH_SIGN_PK, hex);
-    /* Look first: strangers then cost no signature check. */
-    if (!t || !auth_trust_find(t, h->sign_pk, now_s, &p))
+    /* Look first: known peers cost no certificate check, strangers without one no signature check.
+     */
+    int known = t && auth_trust_find(t, h->sign_pk, now_s, &p);
+    if (!known && t && h->chain.n) {
+        gp_status st = auth_trust_learn(t, &h->chain, now_s, &p, &why);
+        if (st != GP_OK && st != GP_ENOTFOUND)
+            return gp_fail(err, GP_EDENIED, 0, "%s", why.msg);
+        known = st == GP_OK && memcmp(p.sign_pk, h->sign_pk, AUTH_SIGN_PK) == 0;
+    }
+    if (!known)
         return gp_fail(err, GP_EDENIED, 0, "the key %s is not trusted here (or not at this time)",
                        hex);
     if (!auth_verify(h->sign_pk, "dh-key", dh_pk, AUTH_DH, h->dh_sig))

@@ -2,12 +2,23 @@
 #ifndef AUTH_IDENTITY_H
 #define AUTH_IDENTITY_H
 
+#include "auth/cert.h"
 #include "auth/keys.h"
+
+#include <pthread.h>
 
 enum { AUTH_SEED = 32, AUTH_NAME_MAX = 64, AUTH_KEY_FILE_MAX = 4096 };
 
+/* Beside the secret, in ordinary memory: changes while the rest is read-only. */
+typedef struct auth_certs {
+    pthread_mutex_t lock; /* protects chain */
+    auth_chain chain;
+    char *path; /* of the .crt file; constant after loading */
+} auth_certs;
+
 /* Lives in sodium_malloc() memory: locked, between guard pages. */
 struct auth_identity {
+    auth_certs *certs;
     auth_kind kind;
     char name[AUTH_NAME_MAX + 1];
     uint8_t seed[AUTH_SEED];

@@ -79,7 +79,8 @@ static gp_status parse_line(char *text, const char *path, auth_identity **out, g
     int k = auth_kind_by_name(kind);
     if (k < 0)
         return gp_fail(err, GP_ECORRUPT, 0,
-                       "%s: kind '%s'; expected agent, aggregator, gateway or user", path, kind);
+                       "%s: kind '%s'; expected agent, aggregator, gateway, user, issuer or fleet",
+                       path, kind);
     if (!gp_unhex(hex, strlen(hex), seed, sizeof seed))
         return gp_fail(err, GP_ECORRUPT, 0, "%s: the seed is not 64 hexadecimal digits", path);
     gp_status st = auth_identity_from_seed((auth_kind)k, name, seed, out, err);
@@ -87,8 +88,33 @@ static gp_status parse_line(char *text, const char *path, auth_identity **out, g
     return st;
 }
 
+/* "x.key" -> "x.crt"; appended when there is no ".key". */
+static char *cert_path(const char *path)
+{
+    size_t n = strlen(path);
+    if (n > 4 && strcmp(path + n - 4, ".key") == 0)
+        n -= 4;
+    return gp_asprintf("%.*s.crt", (int)n, path);
+}
+
+/* Take the certificate beside the key file, if there is one. */
+static gp_status load_cert(auth_identity *id, const char *path, gp_err *err)
+{
+    auth_chain chain;
+    id->certs->path = cert_path(path);
+    if (!id->certs->path)
+        return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", path);
+    if (id->kind > AUTH_KIND_USER || access(id->certs->path, F_OK) != 0)
+        return GP_OK; /* none; issuing keys show theirs only in what they sign */
+    gp_status st = auth_chain_load(id->certs->path, &chain, err);
+    if (st == GP_OK && (st = auth_identity_set_chain(id, &chain, err)) != GP_OK)
+        st = gp_fail_context(err, st, "%s", id->certs->path);
+    return st;
+}
+
 gp_status auth_identity_load(const char *path, auth_identity **out, gp_err *err)
 {
+    auth_identity *id = NULL;
     GP_CLEANUP(gp_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT
@@ -112,7 +138,13 @@ gp_status auth_identity_load(const char *path, auth_identity **out, gp_err *err)
     }
     text[n] = 0;
     if (st == GP_OK)
-        st = parse_line(text, path, out, err);
+        st = parse_line(text, path, &id, err);
     sodium_memzero(text, sizeof text);
+    if (st == GP_OK && (st = load_cert(id, path, err)) != GP_OK) {
+        auth_identity_free(id);
+        return st;
+    }
+    if (st == GP_OK)
+        *out = id;
     return st;
 }

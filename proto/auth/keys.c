@@ -1,4 +1,5 @@
 /* keys.c - identities: fresh key pairs, their names and kinds. */
+#include "gp/mem.h"
 #include "identity.h"
 
 #include <pthread.h>
@@ -21,7 +22,8 @@ gp_status auth_init(gp_err *err)
     return GP_OK;
 }
 
-static const char *const KINDS[] = {"none", "agent", "aggregator", "gateway", "user"};
+static const char *const KINDS[] = {"none", "agent",  "aggregator", "gateway",
+                                    "user", "issuer", "fleet"};
 
 const char *auth_kind_name(auth_kind k)
 {
@@ -30,7 +32,7 @@ const char *auth_kind_name(auth_kind k)
 
 int auth_kind_by_name(const char *name)
 {
-    for (int i = 1; i < (int)GP_COUNT(KINDS); i++)
+    for (int i = 1; i < (int)GP_COUNT(KINDS); i++) /* "none" is no kind to name */
         if (strcmp(KINDS[i], name) == 0)
             return i;
     return -1;
@@ -58,12 +60,19 @@ gp_status auth_identity_from_seed(auth_kind kind, const char *name, const uint8_
     if (!auth_name_ok(name, n))
         return gp_fail(err, GP_EINVAL, 0,
                        "key name '%s': expected 1 to 64 characters of A-Z a-z 0-9 . _ @ -", name);
-    if (kind < AUTH_KIND_AGENT || kind > AUTH_KIND_USER)
-        return gp_fail(err, GP_EINVAL, 0, "key kind: expected agent, aggregator, gateway or user");
+    if (kind < AUTH_KIND_AGENT || kind > AUTH_KIND_FLEET)
+        return gp_fail(err, GP_EINVAL, 0,
+                       "key kind: expected agent, aggregator, gateway, user, issuer or fleet");
     auth_identity *id = sodium_malloc(sizeof *id);
     if (!id)
         return gp_fail(err, GP_ENOMEM, 0, "identity: out of locked memory");
     memset(id, 0, sizeof *id);
+    id->certs = gp_calloc(1, sizeof *id->certs);
+    if (!id->certs) {
+        sodium_free(id);
+        return gp_fail(err, GP_ENOMEM, 0, "identity: out of memory");
+    }
+    pthread_mutex_init(&id->certs->lock, NULL);
     id->kind = kind;
     memcpy(id->name, name, n + 1);
     memcpy(id->seed, seed, AUTH_SEED);
@@ -93,8 +102,41 @@ void auth_identity_free(auth_identity *id)
 {
     if (!id)
         return;
+    pthread_mutex_destroy(&id->certs->lock);
+    gp_free(id->certs->path);
+    gp_free(id->certs);
     sodium_mprotect_readwrite(id);
     sodium_free(id); /* wipes */
+}
+
+void auth_identity_chain(const auth_identity *id, auth_chain *out)
+{
+    pthread_mutex_lock(&id->certs->lock);
+    *out = id->certs->chain;
+    pthread_mutex_unlock(&id->certs->lock);
+}
+
+gp_status auth_identity_set_chain(const auth_identity *id, const auth_chain *chain, gp_err *err)
+{
+    auth_cert c;
+    if (chain->n < 1 || chain->n > AUTH_CHAIN_MAX)
+        return gp_fail(err, GP_EINVAL, 0, "no certificate");
+    GP_TRY(auth_cert_parse(chain->der[0], chain->len[0], &c, err));
+    if (memcmp(c.sign_pk, id->sign_pk, AUTH_SIGN_PK) != 0)
+        return gp_fail(err, GP_EINVAL, 0, "the certificate is for another key ('%s', not '%s')",
+                       c.name, id->name);
+    if (c.kind != id->kind || strcmp(c.name, id->name) != 0)
+        return gp_fail(err, GP_EINVAL, 0, "the certificate names %s '%s'; the key is of %s '%s'",
+                       auth_kind_name(c.kind), c.name, auth_kind_name(id->kind), id->name);
+    pthread_mutex_lock(&id->certs->lock);
+    id->certs->chain = *chain;
+    pthread_mutex_unlock(&id->certs->lock);
+    return GP_OK;
+}
+
+const char *auth_identity_cert_path(const auth_identity *id)
+{
+    return id->certs->path;
 }
 
 const char *auth_identity_name(const auth_identity *id)

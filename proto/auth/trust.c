@@ -3,6 +3,7 @@
 #include "gp/mem.h"
 #include "gp/num.h"
 #include "identity.h"
+#include "trust_int.h"
 #include "trustline.h"
 
 #include <fcntl.h>
@@ -10,33 +11,15 @@
 #include <sodium.h>
 #include <string.h>
 
-/* Entries sorted by sign_pk; by_dh holds the same entries sorted by dh_pk. */
-typedef struct keyset {
-    auth_peer *peers;
-    auth_peer **by_dh;
-    size_t n;
-} keyset;
-
-struct auth_trust {
-    pthread_rwlock_t lock; /* protects set */
-    keyset set;
-};
-
-static void keyset_free(keyset *s)
+static void keyset_free(auth_keyset *s)
 {
     gp_free(s->peers);
-    gp_free(s->by_dh);
-    *s = (keyset){0};
+    *s = (auth_keyset){0};
 }
 
 static int cmp_sign(const void *a, const void *b)
 {
     return memcmp(((const auth_peer *)a)->sign_pk, ((const auth_peer *)b)->sign_pk, AUTH_SIGN_PK);
-}
-
-static int cmp_dh(const void *a, const void *b)
-{
-    return memcmp((*(auth_peer *const *)a)->dh_pk, (*(auth_peer *const *)b)->dh_pk, AUTH_DH);
 }
 
 gp_status auth_trust_new(auth_trust **out, gp_err *err)
@@ -50,54 +33,81 @@ gp_status auth_trust_new(auth_trust **out, gp_err *err)
     return GP_OK;
 }
 
+static void fleet_free(auth_fleet *f)
+{
+    auth_revlist_free(&f->list);
+    gp_buf_free(&f->bytes);
+}
+
 void auth_trust_free(auth_trust *t)
 {
     if (!t)
         return;
     keyset_free(&t->set);
+    auth_learned_clear(t);
+    gp_free(t->buckets);
+    for (size_t i = 0; i < t->n_fleets; i++)
+        fleet_free(&t->fleets[i]);
     pthread_rwlock_destroy(&t->lock);
+    gp_free(t->path);
     gp_free(t);
 }
 
-static gp_status append(keyset *s, size_t *cap, const auth_peer *p, gp_err *err)
+/* What a file says, before it replaces what was said before. */
+typedef struct parsed {
+    auth_keyset set;
+    auth_fleet fleets[AUTH_MAX_FLEETS];
+    size_t n_fleets;
+} parsed;
+
+static gp_status append_fleet(parsed *s, const auth_peer *p, gp_err *err)
 {
+    if (s->n_fleets == AUTH_MAX_FLEETS)
+        return gp_fail(err, GP_ELIMIT, 0, "more than %d fleet keys", AUTH_MAX_FLEETS);
+    for (size_t i = 0; i < s->n_fleets; i++)
+        if (memcmp(s->fleets[i].pk, p->sign_pk, AUTH_SIGN_PK) == 0)
+            return gp_fail(err, GP_EINVAL, 0, "the fleet key of '%s' appears twice", p->name);
+    auth_fleet *f = &s->fleets[s->n_fleets++];
+    *f = (auth_fleet){0};
+    memcpy(f->pk, p->sign_pk, AUTH_SIGN_PK);
+    memcpy(f->name, p->name, sizeof f->name);
+    return GP_OK;
+}
+
+static gp_status append(parsed *all, const auth_peer *p, gp_err *err)
+{
+    auth_keyset *s = &all->set;
+    if (p->kind == AUTH_KIND_FLEET)
+        return append_fleet(all, p, err);
     if (s->n == AUTH_TRUST_MAX_ENTRIES)
         return gp_fail(err, GP_ELIMIT, 0, "more than %d trusted keys", AUTH_TRUST_MAX_ENTRIES);
-    if (s->n == *cap) {
-        size_t want = *cap ? *cap * 2 : 16;
+    if (s->n == s->cap) {
+        size_t want = s->cap ? s->cap * 2 : 16;
         auth_peer *grown = gp_realloc(s->peers, want, sizeof *grown);
         if (!grown)
             return gp_fail(err, GP_ENOMEM, 0, "trusted keys: out of memory");
         s->peers = grown;
-        *cap = want;
+        s->cap = want;
     }
     s->peers[s->n++] = *p;
     return GP_OK;
 }
 
-/* Sort, index and refuse a key that appears twice. */
-static gp_status index_set(keyset *s, gp_err *err)
+/* Sort, and refuse a key that appears twice. */
+static gp_status sort_set(auth_keyset *s, gp_err *err)
 {
-    if (!s->n)
-        return GP_OK;
-    qsort(s->peers, s->n, sizeof *s->peers, cmp_sign);
+    if (s->n)
+        qsort(s->peers, s->n, sizeof *s->peers, cmp_sign);
     for (size_t i = 1; i < s->n; i++)
         if (cmp_sign(&s->peers[i - 1], &s->peers[i]) == 0)
             return gp_fail(err, GP_EINVAL, 0,
                            "the key of '%s' and '%s' is the same; one entry a key",
                            s->peers[i - 1].name, s->peers[i].name);
-    s->by_dh = gp_calloc(s->n, sizeof *s->by_dh);
-    if (!s->by_dh)
-        return gp_fail(err, GP_ENOMEM, 0, "trusted keys: out of memory");
-    for (size_t i = 0; i < s->n; i++)
-        s->by_dh[i] = &s->peers[i];
-    qsort(s->by_dh, s->n, sizeof *s->by_dh, cmp_dh);
     return GP_OK;
 }
 
-static gp_status parse_all(const char *text, size_t len, keyset *s, gp_err *err)
+static gp_status parse_all(const char *text, size_t len, parsed *s, gp_err *err)
 {
-    size_t cap = 0;
     unsigned line_no = 0;
     for (size_t at = 0; at < len;) {
         const char *nl = memchr(text + at, '\n', len - at);
@@ -118,35 +128,92 @@ static gp_status parse_all(const char *text, size_t len, keyset *s, gp_err *err)
                            ? gp_fail(err, GP_EINVAL, 0, "longer than %d bytes", AUTH_LINE_MAX)
                            : auth_entry_parse(line, n, &p, err);
         if (st == GP_OK)
-            st = append(s, &cap, &p, err);
+            st = append(s, &p, err);
         if (st != GP_OK)
             return gp_fail_context(err, st, "line %u", line_no);
     }
-    return index_set(s, err);
+    return sort_set(&s->set, err);
+}
+
+/* Put what was parsed in force; *s gets what was there. Lists of fleets that stay are kept, what
+ * was learned is checked again when it is shown again. Lock held for writing. */
+static void swap_in(auth_trust *t, parsed *s)
+{
+    parsed old = {.set = t->set, .n_fleets = t->n_fleets};
+    memcpy(old.fleets, t->fleets, sizeof old.fleets);
+    for (size_t i = 0; i < s->n_fleets; i++)
+        for (size_t k = 0; k < old.n_fleets; k++)
+            if (memcmp(s->fleets[i].pk, old.fleets[k].pk, AUTH_SIGN_PK) == 0) {
+                s->fleets[i].list = old.fleets[k].list;
+                s->fleets[i].bytes = old.fleets[k].bytes;
+                old.fleets[k].list = (auth_revlist){0};
+                old.fleets[k].bytes = (gp_buf){0};
+            }
+    t->set = s->set;
+    t->n_fleets = s->n_fleets;
+    memcpy(t->fleets, s->fleets, sizeof t->fleets);
+    auth_learned_clear(t);
+    atomic_fetch_add(&t->generation, 1);
+    *s = old;
 }
 
 gp_status auth_trust_parse(auth_trust *t, const char *text, size_t len, gp_err *err)
 {
-    keyset fresh = {0};
+    parsed fresh = {0};
     gp_status st = parse_all(text, len, &fresh, err);
     if (st == GP_OK) {
         pthread_rwlock_wrlock(&t->lock);
-        keyset old = t->set;
-        t->set = fresh;
+        swap_in(t, &fresh);
         pthread_rwlock_unlock(&t->lock);
-        fresh = old;
     }
-    keyset_free(&fresh);
+    keyset_free(&fresh.set);
+    for (size_t i = 0; i < fresh.n_fleets; i++)
+        fleet_free(&fresh.fleets[i]);
+    return st;
+}
+
+/* The list beside the file. A file that is there but damaged is an error: silence would trust keys
+ * that are revoked. */
+static gp_status load_list(auth_trust *t, const char *path, gp_err *err)
+{
+    gp_buf bytes = {0};
+    int taken = 0;
+    char *file = gp_asprintf("%s.revoked", path);
+    if (!file)
+        return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", path);
+    gp_err why = {0};
+    gp_status st = auth_revlist_load(file, &bytes, &why);
+    if (st == GP_OK && (st = auth_trust_revoke(t, bytes.data, bytes.len, &taken, &why)) != GP_OK)
+        gp_fail_context(&why, st, "%s", file);
+    if (st == GP_ENOTFOUND)
+        st = GP_OK;
+    if (st != GP_OK && err)
+        *err = why;
+    gp_buf_free(&bytes);
+    gp_free(file);
     return st;
 }
 
 gp_status auth_trust_load(auth_trust *t, const char *path, gp_err *err)
 {
     gp_buf text = {0};
+    char *copy = gp_strdup(path);
+    if (!copy)
+        return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", path);
     gp_status st = gp_read_file(AT_FDCWD, path, AUTH_TRUST_MAX_FILE, &text, err);
     if (st == GP_OK && (st = auth_trust_parse(t, (const char *)text.data, text.len, err)) != GP_OK)
         st = gp_fail_context(err, st, "%s", path);
     gp_buf_free(&text);
+    if (st == GP_OK)
+        st = load_list(t, path, err);
+    if (st == GP_OK) { /* only now: loading must not write the list back */
+        pthread_rwlock_wrlock(&t->lock);
+        char *old = t->path;
+        t->path = copy;
+        copy = old;
+        pthread_rwlock_unlock(&t->lock);
+    }
+    gp_free(copy);
     return st;
 }
 
@@ -163,25 +230,21 @@ int auth_trust_find(auth_trust *t, const uint8_t sign_pk[AUTH_SIGN_PK], int64_t 
     pthread_rwlock_rdlock(&t->lock);
     const auth_peer *p =
         t->set.n ? bsearch(&key, t->set.peers, t->set.n, sizeof key, cmp_sign) : NULL;
-    int ok = p && valid_at(p, now_s);
-    if (ok)
+    int ok = p && valid_at(p, now_s) && !auth_key_revoked(t, sign_pk);
+    if (ok) {
         *out = *p;
+    } else if (!p) {
+        const auth_learned *l = auth_learned_find(t, sign_pk, now_s);
+        if ((ok = l != NULL))
+            *out = l->peer;
+    }
     pthread_rwlock_unlock(&t->lock);
     return ok;
 }
 
-int auth_trust_find_dh(auth_trust *t, const uint8_t dh_pk[AUTH_DH], int64_t now_s, auth_peer *out)
+uint64_t auth_trust_generation(auth_trust *t)
 {
-    auth_peer key, *kp = &key;
-    memcpy(key.dh_pk, dh_pk, AUTH_DH);
-    pthread_rwlock_rdlock(&t->lock);
-    auth_peer *const *p =
-        t->set.n ? bsearch(&kp, t->set.by_dh, t->set.n, sizeof(auth_peer *), cmp_dh) : NULL;
-    int ok = p && valid_at(*p, now_s);
-    if (ok)
-        *out = **p;
-    pthread_rwlock_unlock(&t->lock);
-    return ok;
+    return atomic_load(&t->generation);
 }
 
 void auth_trust_entry(const auth_identity *id, const char *options, gp_buf *out)

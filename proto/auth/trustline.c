@@ -65,6 +65,8 @@ uint32_t auth_roles_default(auth_kind k)
     case AUTH_KIND_GATEWAY:
         return AUTH_ROLE_QUERY | AUTH_ROLE_STATUS;
     case AUTH_KIND_AGENT:
+    case AUTH_KIND_ISSUER:
+    case AUTH_KIND_FLEET:
     case AUTH_KIND_NONE:
         break;
     }
@@ -182,9 +184,9 @@ gp_status auth_entry_parse(const char *line, size_t len, auth_peer *out, gp_err 
         return gp_fail(err, GP_EINVAL, 0, "NUL byte in the line");
     snprintf(kind, sizeof kind, "%.*s", (int)(n < sizeof kind ? n : sizeof kind - 1), w);
     int k = auth_kind_by_name(kind);
-    if (k < 0)
-        return gp_fail(err, GP_EINVAL, 0, "kind '%s'; expected agent, aggregator, gateway or user",
-                       kind);
+    if (k < 0 || k == AUTH_KIND_ISSUER)
+        return gp_fail(err, GP_EINVAL, 0,
+                       "kind '%s'; expected agent, aggregator, gateway, user or fleet", kind);
     p.kind = (auth_kind)k;
     p.roles = auth_roles_default(p.kind);
     n = next_word(line, len, &at, &w);

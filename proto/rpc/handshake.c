@@ -20,7 +20,7 @@ size_t rpc_hs_max_message(const rpc_conn *c)
 static gp_status send_hello(rpc_conn *c, const auth_identity *id, gp_err *err)
 {
     gp_buf hello = {0}, msg = {0};
-    auth_hello_encode(id, 0, &hello);
+    auth_hello_encode(id, id ? c->rt->o.trust : NULL, 0, &hello);
     gp_status st = hello.failed ? gp_fail(err, GP_ENOMEM, 0, "handshake: out of memory")
                                 : auth_noise_write(c->noise, hello.data, hello.len, &msg, err);
     if (st == GP_OK) {

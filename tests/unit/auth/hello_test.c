@@ -68,7 +68,7 @@ static void test_identity(void **state)
     auth_hello h, x;
     auth_peer p;
     gp_err err = {0};
-    auth_hello_encode(alice, 5, &b);
+    auth_hello_encode(alice, NULL, 5, &b);
     want_ok(auth_hello_decode(b.data, b.len, &h, NULL));
     assert_true(h.has_identity);
     assert_int_equal(h.features, 5);
@@ -89,12 +89,12 @@ static void test_identity(void **state)
     want_err(GP_EDENIED, &err, "not bound",
              auth_hello_verify(&x, trust, auth_identity_dh_pk(bob), 100, &p, &err));
     gp_buf_clear(&b);
-    auth_hello_encode(bob, 0, &b);
+    auth_hello_encode(bob, NULL, 0, &b);
     want_ok(auth_hello_decode(b.data, b.len, &x, NULL));
     want_err(GP_EDENIED, &err, "not trusted",
              auth_hello_verify(&x, trust, auth_identity_dh_pk(bob), 100, &p, &err));
     gp_buf_clear(&b);
-    auth_hello_encode(NULL, 0, &b);
+    auth_hello_encode(NULL, NULL, 0, &b);
     want_ok(auth_hello_decode(b.data, b.len, &x, NULL));
     want_err(GP_EDENIED, &err, "no identity",
              auth_hello_verify(&x, trust, auth_identity_dh_pk(bob), 100, &p, &err));
@@ -102,7 +102,7 @@ static void test_identity(void **state)
              auth_hello_verify(&h, NULL, auth_identity_dh_pk(alice), 100, &p, &err));
     /* Cut anywhere, it is refused or has no identity. */
     gp_buf_clear(&b);
-    auth_hello_encode(alice, 0, &b);
+    auth_hello_encode(alice, NULL, 0, &b);
     for (size_t n = 0; n < b.len; n++)
         if (auth_hello_decode(b.data, n, &x, NULL) == GP_OK && x.has_identity)
             fail_msg("cut at %zu passes", n);

@@ -81,7 +81,7 @@ ssize_t rogue_recv_block(int fd, uint8_t *out, size_t cap)
 static void hello_message(rogue *r, const auth_identity *id, int min, int max)
 {
     gp_buf hello = {0}, msg = {0};
-    auth_hello_encode(id, 0, &hello);
+    auth_hello_encode(id, NULL, 0, &hello);
     hello.data[4] = (uint8_t)min;
     hello.data[5] = (uint8_t)max;
     assert_int_equal(auth_noise_write(r->noise, hello.data, hello.len, &msg, NULL), GP_OK);

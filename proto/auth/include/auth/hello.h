@@ -3,31 +3,30 @@
 #ifndef AUTH_HELLO_H
 #define AUTH_HELLO_H
 
+#include "auth/cert.h"
 #include "auth/keys.h"
 
 enum {
     AUTH_PROTO_MIN = 1, /* protocol versions this build speaks */
     AUTH_PROTO_MAX = 1,
-    AUTH_HELLO_MAX = 6144, /* bytes of an encoded hello */
-    AUTH_HELLO_MAX_CERTS = 2,
-    AUTH_CERT_MAX = 2048, /* bytes of one certificate */
+    AUTH_HELLO_MAX = 4096, /* bytes of an encoded hello */
 };
 
-/* A decoded hello; certificates are borrowed from the decoded bytes. */
+/* A decoded hello. */
 typedef struct auth_hello {
     uint8_t min_version, max_version;
     uint32_t features; /* bits both sides must have set to use; none defined in version 1 */
     int has_identity;
     uint8_t sign_pk[AUTH_SIGN_PK];
     uint8_t dh_sig[AUTH_SIG]; /* auth_sign("dh-key") over the channel key */
-    size_t n_certs;           /* leaf first, then the issuer's */
-    const uint8_t *cert[AUTH_HELLO_MAX_CERTS];
-    size_t cert_len[AUTH_HELLO_MAX_CERTS];
+    auth_chain chain;         /* certificates, leaf first; none in a fleet without */
+    size_t n_fleets;          /* revocation lists that the peer has */
+    auth_fleet_state fleets[AUTH_MAX_FLEETS];
 } auth_hello;
 
 /* Append a hello. id NULL: without identity (first handshake message, or an anonymous client on a
- * local socket). Check out->failed. */
-void auth_hello_encode(const auth_identity *id, uint32_t features, gp_buf *out);
+ * local socket). trust (may be NULL): whose list numbers to tell. Check out->failed. */
+void auth_hello_encode(const auth_identity *id, auth_trust *trust, uint32_t features, gp_buf *out);
 
 /* Untrusted bytes. GP_ECORRUPT when malformed, GP_EUNSUPPORTED when a field is critical and
  * unknown. */

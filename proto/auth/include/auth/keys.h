@@ -15,6 +15,8 @@ typedef enum auth_kind {
     AUTH_KIND_AGGREGATOR = 2,
     AUTH_KIND_GATEWAY = 3,
     AUTH_KIND_USER = 4,
+    AUTH_KIND_ISSUER = 5, /* keys and certificates that sign certificates; never a peer */
+    AUTH_KIND_FLEET = 6,  /* the root of a fleet; never a peer */
 } auth_kind;
 const char *auth_kind_name(auth_kind k);
 int auth_kind_by_name(const char *name); /* -1 if unknown */
@@ -49,6 +51,17 @@ auth_kind auth_identity_kind(const auth_identity *id);
 const uint8_t *auth_identity_sign_pk(const auth_identity *id); /* AUTH_SIGN_PK bytes */
 const uint8_t *auth_identity_dh_pk(const auth_identity *id);   /* AUTH_DH bytes */
 
+/* Certificates of an identity: loading "x.key" also takes "x.crt" when it is there. Locked inside:
+ * a renewed certificate may come while channels are made. */
+struct auth_chain;
+/* Copy; 0 certificates when there are none. */
+void auth_identity_chain(const auth_identity *id, struct auth_chain *out);
+/* GP_EINVAL unless the leaf is for this key and kind and name fit. */
+gp_status auth_identity_set_chain(const auth_identity *id, const struct auth_chain *chain,
+                                  gp_err *err) GP_MUST_CHECK;
+/* Where the certificate belongs, "x.crt"; NULL when the identity came from no file. */
+const char *auth_identity_cert_path(const auth_identity *id);
+
 /* Ed25519(sk, "fleetprobe-v1 " || type || 0x00 || BLAKE2b-512(bytes)). type: short ASCII text. */
 void auth_sign(const auth_identity *id, const char *type, const void *bytes, size_t len,
                uint8_t sig[AUTH_SIG]);
@@ -68,19 +81,46 @@ typedef struct auth_peer {
     int local_uid;                     /* peer uid on ipc:// when that decided; else -1 */
 } auth_peer;
 
-/* Who is trusted: a trusted_keys file (one entry a line: kind name public-key options...), later
- * also certificates of a fleet key. Locked inside: reload while others look up. */
+/* Who is trusted: the entries of a trusted_keys file (one a line: kind name public-key options...),
+ * and who shows a certificate of a fleet key in it ("fleet name public-key") that is valid and not
+ * revoked. Locked inside: reload while others look up. */
 typedef struct auth_trust auth_trust;
 gp_status auth_trust_new(auth_trust **out, gp_err *err) GP_MUST_CHECK;
-/* Parse and replace all entries of this file; errors name the line and change nothing. */
+/* Parse and replace all entries of this file; errors name the line and change nothing. Reads the
+ * revocation list PATH.revoked too, when there is one. */
 gp_status auth_trust_load(auth_trust *t, const char *path, gp_err *err) GP_MUST_CHECK;
 /* Parse from memory (tests, fuzzer). */
 gp_status auth_trust_parse(auth_trust *t, const char *text, size_t len, gp_err *err) GP_MUST_CHECK;
 void auth_trust_free(auth_trust *t);
-/* By Ed25519 key / by channel key; copies. 1 if found and valid at now_s. */
+/* By Ed25519 key: entries, and peers whose certificate was learned. Copies. 1 if found, valid at
+ * now_s and not revoked. */
 int auth_trust_find(auth_trust *t, const uint8_t sign_pk[AUTH_SIGN_PK], int64_t now_s,
                     auth_peer *out);
-int auth_trust_find_dh(auth_trust *t, const uint8_t dh_pk[AUTH_DH], int64_t now_s, auth_peer *out);
+/* Rises with every change that may end somebody's trust. */
+uint64_t auth_trust_generation(auth_trust *t);
+
+struct auth_chain; /* auth/cert.h */
+/* Check a certificate under the fleet keys of the file and remember who it names, so that
+ * auth_trust_find() knows him. GP_EDENIED with the reason; GP_ENOTFOUND when no fleet key is
+ * trusted. */
+gp_status auth_trust_learn(auth_trust *t, const struct auth_chain *chain, int64_t now_s,
+                           auth_peer *out, gp_err *err) GP_MUST_CHECK;
+
+enum { AUTH_MAX_FLEETS = 4 };
+typedef struct auth_fleet_state {
+    uint8_t fleet[AUTH_SIGN_PK];
+    uint64_t number; /* of the revocation list in force; 0 = none */
+} auth_fleet_state;
+/* Fleet keys of the file and their lists' numbers; how many. */
+size_t auth_trust_fleets(auth_trust *t, auth_fleet_state out[AUTH_MAX_FLEETS]);
+/* Take a revocation list if its fleet is trusted and its number is higher than that in force; also
+ * written to PATH.revoked if possible. *taken: 1 when it was. */
+gp_status auth_trust_revoke(auth_trust *t, const void *bytes, size_t len, int *taken,
+                            gp_err *err) GP_MUST_CHECK;
+/* Append the encoded list in force. GP_ENOTFOUND if there is none. */
+gp_status auth_trust_revocations(auth_trust *t, const uint8_t fleet[AUTH_SIGN_PK],
+                                 gp_buf *out) GP_MUST_CHECK;
+
 /* One line of a trusted_keys file: "kind name public-key [option=value]..." (docs/security.md).
  * GP_EINVAL with a text that names the field. */
 gp_status auth_entry_parse(const char *line, size_t len, auth_peer *out, gp_err *err) GP_MUST_CHECK;
