@@ -31,7 +31,17 @@ static int run(void *values, const cli_line *line)
     for (size_t i = 0; i < line->n_words; i++) {
         gp_err err = {0};
         auth_peer p;
+        auth_chain ch;
+        auth_cert c;
         int secret;
+        if (auth_chain_load(line->words[i], &ch, NULL) == GP_OK) {
+            for (size_t k = 0; k < ch.n; k++) {
+                printf("%s\n", line->words[i]);
+                if (auth_cert_parse(ch.der[k], ch.len[k], &c, &err) == GP_OK)
+                    gpkey_print_cert(&c);
+            }
+            continue;
+        }
         if (gpkey_read_public(line->words[i], &p, &secret, &err) == GP_OK)
             print_peer(line->words[i], &p, secret);
         else
@@ -44,9 +54,9 @@ const cli_cmd gpkey_show = {
     .name = "show",
     .usage = USAGE,
     .summary = "Show what a key file holds, without its secret",
-    .about =
-        "Show kind, name and public keys of key files and .pub files. Secrets are not shown.\n\n"
-        "Example:\n"
-        "  gpkey show /etc/fleetprobe/agent.key",
+    .about = "Show kind, name and public keys of key files and .pub files, and what\n"
+             "certificates say. Secrets are not shown.\n\n"
+             "Example:\n"
+             "  gpkey show /etc/fleetprobe/agent.key",
     .run = run,
 };

@@ -31,27 +31,6 @@ static const cli_opt OPTS[] = {
 
 enum { FILE_MAX = 32 << 20 };
 
-/* The peer's line with the options of the command line on top. */
-static gp_status make_entry(const gpkey_values *v, auth_peer *p, gp_err *err)
-{
-    const struct {
-        const char *name, *value;
-    } opts[] = {{"roles", v->roles},           {"hosts", v->hosts},
-                {"ifaces", v->ifaces},         {"max-span", v->max_span},
-                {"not-before", v->not_before}, {"not-after", v->not_after}};
-    gp_buf line = {0};
-    auth_entry_format(p, &line);
-    if (line.len)
-        line.len--; /* the newline */
-    for (size_t i = 0; i < GP_COUNT(opts); i++)
-        if (opts[i].value && *opts[i].value)
-            gp_buf_printf(&line, " %s=%s", opts[i].name, opts[i].value);
-    gp_status st = line.failed ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
-                               : auth_entry_parse((const char *)line.data, line.len, p, err);
-    gp_buf_free(&line);
-    return st;
-}
-
 /* Copy text without the line of this key. */
 static void copy_others(const char *text, size_t len, const auth_peer *p, gp_buf *out)
 {
@@ -111,7 +90,7 @@ static int run(void *values, const cli_line *line)
         int secret;
         gp_status st = gpkey_read_public(line->words[i], &p, &secret, &err);
         if (st == GP_OK)
-            st = make_entry(v, &p, &err);
+            st = gpkey_with_options(v, &p, &err);
         if (st == GP_OK && v->into && *v->into) {
             st = put_into(v->into, &p, &err);
             if (st == GP_OK && !v->quiet)

@@ -2,6 +2,7 @@
 #ifndef GPKEY_H
 #define GPKEY_H
 
+#include "auth/cert.h"
 #include "auth/keys.h"
 #include "cli/args.h"
 #include "gp/bytes.h"
@@ -10,9 +11,12 @@
 typedef struct gpkey_values {
     int version, quiet, force;
     const char *out, *into, *roles, *hosts, *ifaces, *max_span, *not_before, *not_after;
+    const char *by, *list, *trust, *kinds;
+    uint64_t days, max_days;
 } gpkey_values;
 
-extern const cli_cmd gpkey_new, gpkey_show, gpkey_trust;
+extern const cli_cmd gpkey_new, gpkey_show, gpkey_trust, gpkey_init, gpkey_issue, gpkey_sign_csr,
+    gpkey_request, gpkey_renew, gpkey_revoke, gpkey_verify;
 
 /* "gpkey: text" on stderr; returns 1, the exit code. */
 int gpkey_fail(const gp_err *err);
@@ -26,5 +30,18 @@ gp_status gpkey_read_public(const char *path, auth_peer *out, int *secret,
 
 /* "/a/b.key" -> "/a/b.pub" into out; the suffix is appended when there is no ".key". */
 void gpkey_pub_path(const char *key_path, gp_buf *out);
+
+/* "x.key", "x.pub", "x.csr" -> "x.crt" appended to out. */
+void gpkey_cert_path(const char *path, gp_buf *out);
+/* Put the options of the command line on top of what p says. */
+gp_status gpkey_with_options(const gpkey_values *v, auth_peer *p, gp_err *err) GP_MUST_CHECK;
+/* A certificate of what p says, valid for so many days from now unless p names times. */
+void gpkey_cert_from_peer(const auth_peer *p, uint64_t days, auth_cert *c);
+/* Sign with the key file of a fleet or issuer; the issuer's certificate goes along. Sets c->serial.
+ */
+gp_status gpkey_sign(const char *signer_path, auth_cert *c, auth_chain *out,
+                     gp_err *err) GP_MUST_CHECK;
+gp_status gpkey_write_chain(const char *path, const auth_chain *ch, gp_err *err) GP_MUST_CHECK;
+void gpkey_print_cert(const auth_cert *c);
 
 #endif

@@ -11,8 +11,10 @@ static const cli_opt OPTS[] = {
     {0},
 };
 
-static const cli_cmd *const SUBS[] = {&gpkey_new, &gpkey_show, &gpkey_trust, &cli_completion_cmd,
-                                      NULL};
+static const cli_cmd *const SUBS[] = {&gpkey_new,      &gpkey_show,         &gpkey_trust,
+                                      &gpkey_init,     &gpkey_issue,        &gpkey_request,
+                                      &gpkey_sign_csr, &gpkey_verify,       &gpkey_renew,
+                                      &gpkey_revoke,   &cli_completion_cmd, NULL};
 
 static const char *const USAGE[] = {"COMMAND [options]", NULL};
 
@@ -40,7 +42,12 @@ static const cli_cmd ROOT = {
              "  gpkey new user alice            for each user\n"
              "  gpkey trust agg.pub alice.pub --into trusted_keys      on each sensor\n"
              "  gpkey trust fw-1.pub alice.pub --into trusted_keys     on the aggregator\n"
-             "  gpkey trust agg.pub fw-1.pub --into trusted_keys       for each user",
+             "  gpkey trust agg.pub fw-1.pub --into trusted_keys       for each user\n\n"
+             "Larger fleets use certificates; nobody's list changes when a host is added:\n"
+             "  gpkey init acme                                once, kept offline\n"
+             "  gpkey trust acme.pub --into trusted_keys       the same file everywhere\n"
+             "  gpkey issue agent fw-1 --by acme.key           gives fw-1.key and fw-1.crt\n"
+             "  gpkey issue user alice --by acme.key --roles query,live",
     .opts = OPTS,
     .subs = SUBS,
     .run = run,

@@ -12,7 +12,4 @@ enum {
 
 /* Comma list of role names ("query,live"; "none") to bits; -1 when one is unknown. */
 int auth_roles_parse(const char *s, size_t len, uint32_t *out);
-/* Roles of a kind when nothing else is said. */
-uint32_t auth_roles_default(auth_kind k);
-
 #endif

@@ -128,6 +128,8 @@ gp_status auth_entry_parse(const char *line, size_t len, auth_peer *out, gp_err 
 void auth_entry_format(const auth_peer *p, gp_buf *out);
 /* Append a role list ("query,live", "none"). */
 void auth_roles_format(uint32_t roles, gp_buf *out);
+/* Roles of a kind when nothing else is said. */
+uint32_t auth_roles_default(auth_kind k);
 /* Append the trusted_keys line of an identity (what `gpkey` prints). */
 void auth_trust_entry(const auth_identity *id, const char *options, gp_buf *out);
 

@@ -1,0 +1,63 @@
+/* cmd_init.c - gpkey init: make a fleet key, or an issuing key with its certificate. */
+#include "auth/digest.h"
+#include "gp/clock.h"
+#include "gp/io.h"
+#include "gpkey.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const USAGE[] = {"NAME [-o FILE]", NULL};
+
+static const cli_opt OPTS[] = {
+    {"out", 'o', CLI_STRING, offsetof(gpkey_values, out), "FILE", NULL,
+     "key file to write (default NAME.key here)", "Options", NULL, CLI_FILE},
+    {0},
+};
+
+static int run(void *values, const cli_line *line)
+{
+    const gpkey_values *v = values;
+    gp_err err = {0};
+    auth_identity *id = NULL;
+    gp_buf path = {0}, pub = {0}, entry = {0};
+    if (line->n_words != 1)
+        return gpkey_usage(line, "init: expected the NAME of the fleet");
+    gp_status st = auth_identity_new(AUTH_KIND_FLEET, line->words[0], &id, &err);
+    if (st == GP_OK) {
+        if (v->out && *v->out)
+            gp_buf_adds(&path, v->out);
+        else
+            gp_buf_printf(&path, "%s.key", line->words[0]);
+        gpkey_pub_path(gp_buf_str(&path), &pub);
+        auth_trust_entry(id, NULL, &entry);
+        st = auth_identity_save(id, gp_buf_str(&path), &err);
+    }
+    if (st == GP_OK)
+        st = gp_write_file_atomic(AT_FDCWD, gp_buf_str(&pub), entry.data, entry.len, 0644, &err);
+    if (st == GP_OK && !v->quiet)
+        printf("%s  secret, the root of all trust: keep it offline\n"
+               "%s  public, into every trusted_keys: gpkey trust %s --into trusted_keys\n",
+               gp_buf_str(&path), gp_buf_str(&pub), gp_buf_str(&pub));
+    auth_identity_free(id);
+    gp_buf_free(&path);
+    gp_buf_free(&pub);
+    gp_buf_free(&entry);
+    return st == GP_OK ? 0 : gpkey_fail(&err);
+}
+
+const cli_cmd gpkey_init = {
+    .name = "init",
+    .usage = USAGE,
+    .summary = "Make the key of a fleet, which signs certificates",
+    .about =
+        "Make the key of a fleet. With it, new agents and users need no changes elsewhere: every\n"
+        "program trusts the fleet's public key, and a certificate says who somebody is and what\n"
+        "he may do.\n\n"
+        "Example:\n"
+        "  gpkey init acme -o acme.key\n"
+        "  gpkey trust acme.pub --into /etc/fleetprobe/trusted_keys     on every host",
+    .opts = OPTS,
+    .run = run,
+};

@@ -1,0 +1,170 @@
+/* cmd_revoke.c - gpkey revoke and verify: what is not trusted any more, and what is. */
+#include "gpkey.h"
+
+#include "gp/clock.h"
+#include "gp/io.h"
+#include "gp/num.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const REVOKE_USAGE[] = {"FILE|SERIAL... --by FILE --list FILE", NULL};
+static const char *const VERIFY_USAGE[] = {"FILE.crt... --trust FILE", NULL};
+
+static const cli_opt REVOKE_OPTS[] = {
+    {"by", 0, CLI_STRING, offsetof(gpkey_values, by), "FILE", NULL, "key file of the fleet",
+     "Options", NULL, CLI_FILE},
+    {"list", 0, CLI_STRING, offsetof(gpkey_values, list), "FILE", NULL,
+     "revocation list to make or add to; programs read trusted_keys.revoked beside trusted_keys",
+     NULL, NULL, CLI_FILE},
+    {0},
+};
+static const cli_opt VERIFY_OPTS[] = {
+    {"trust", 0, CLI_STRING, offsetof(gpkey_values, trust), "FILE", NULL,
+     "trusted_keys file with the fleet's key (its .revoked list is read too)", "Options", NULL,
+     CLI_FILE},
+    {0},
+};
+
+/* A certificate (by serial), a key or .pub file (by key), or a serial number in hex. */
+static gp_status what_to_revoke(const char *arg, auth_revoked *r, gp_err *err)
+{
+    auth_chain ch;
+    auth_cert c;
+    auth_peer p;
+    int secret;
+    *r = (auth_revoked){.type = AUTH_REVOKED_SERIAL};
+    if (gp_unhex(arg, strlen(arg), r->id, AUTH_SERIAL))
+        return GP_OK;
+    if (auth_chain_load(arg, &ch, NULL) == GP_OK) {
+        GP_TRY(auth_cert_parse(ch.der[0], ch.len[0], &c, err));
+        memcpy(r->id, c.serial, AUTH_SERIAL);
+        return GP_OK;
+    }
+    GP_TRY(gpkey_read_public(arg, &p, &secret, err));
+    r->type = AUTH_REVOKED_KEY;
+    memcpy(r->id, p.sign_pk, AUTH_SIGN_PK);
+    return GP_OK;
+}
+
+static gp_status load_list(const char *path, auth_revlist *l, gp_err *err)
+{
+    gp_buf old = {0};
+    gp_err why = {0};
+    gp_status st = auth_revlist_load(path, &old, &why);
+    if (st == GP_OK)
+        st = auth_revlist_parse(old.data, old.len, l, &why);
+    if (st == GP_ENOTFOUND)
+        st = GP_OK; /* the first */
+    else if (st != GP_OK)
+        *err = why;
+    gp_buf_free(&old);
+    return st;
+}
+
+static gp_status write_list(const char *path, auth_revlist *l, const auth_identity *fleet,
+                            gp_err *err)
+{
+    gp_buf bytes = {0}, text = {0};
+    gp_status st = auth_revlist_sign(l, fleet, &bytes, err);
+    if (st == GP_OK) {
+        auth_revlist_text(bytes.data, bytes.len, &text);
+        st = text.failed ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
+                         : gp_write_file_atomic(AT_FDCWD, path, text.data, text.len, 0644, err);
+    }
+    gp_buf_free(&bytes);
+    gp_buf_free(&text);
+    return st;
+}
+
+static int revoke(void *values, const cli_line *line)
+{
+    const gpkey_values *v = values;
+    gp_err err = {0};
+    auth_identity *fleet = NULL;
+    auth_revlist l = {0};
+    if (!line->n_words || !v->by || !*v->by || !v->list || !*v->list)
+        return gpkey_usage(line, "revoke: expected what to revoke, --by FLEET.key and --list FILE");
+    gp_status st = auth_identity_load(v->by, &fleet, &err);
+    if (st == GP_OK)
+        st = load_list(v->list, &l, &err);
+    if (st == GP_OK && l.number && memcmp(l.fleet, auth_identity_sign_pk(fleet), AUTH_SIGN_PK) != 0)
+        st = gp_fail(&err, GP_EINVAL, 0, "%s is the list of another fleet", v->list);
+    for (size_t i = 0; st == GP_OK && i < line->n_words; i++) {
+        auth_revoked r;
+        st = what_to_revoke(line->words[i], &r, &err);
+        if (st == GP_OK && (st = auth_revlist_add(&l, &r, &err)) == GP_EEXIST)
+            st = GP_OK; /* asking twice is fine */
+    }
+    if (st == GP_OK) {
+        l.number++;
+        l.issued_s = gp_wall_s();
+        st = write_list(v->list, &l, fleet, &err);
+    }
+    if (st == GP_OK && !v->quiet)
+        printf("%s: number %llu, %zu entries\n"
+               "Put it beside the trusted_keys file of one program (as trusted_keys.revoked) and "
+               "let it "
+               "reload.\n",
+               v->list, (unsigned long long)l.number, l.n);
+    auth_revlist_free(&l);
+    auth_identity_free(fleet);
+    return st == GP_OK ? 0 : gpkey_fail(&err);
+}
+
+static int verify(void *values, const cli_line *line)
+{
+    const gpkey_values *v = values;
+    auth_trust *t = NULL;
+    gp_err err = {0};
+    int rc = 0;
+    if (!line->n_words || !v->trust || !*v->trust)
+        return gpkey_usage(line, "verify: expected certificates and --trust FILE");
+    gp_status st = auth_trust_new(&t, &err);
+    if (st == GP_OK)
+        st = auth_trust_load(t, v->trust, &err);
+    if (st != GP_OK)
+        rc = gpkey_fail(&err);
+    for (size_t i = 0; st == GP_OK && i < line->n_words; i++) {
+        auth_chain ch;
+        auth_peer p;
+        gp_err why = {0};
+        gp_status ok = auth_chain_load(line->words[i], &ch, &why);
+        if (ok == GP_OK)
+            ok = auth_trust_learn(t, &ch, gp_wall_s(), &p, &why);
+        if (ok == GP_OK && !v->quiet)
+            printf("%s: good: %s %s\n", line->words[i], auth_kind_name(p.kind), p.name);
+        else if (ok != GP_OK)
+            rc = gpkey_fail(&why);
+    }
+    auth_trust_free(t);
+    return rc;
+}
+
+const cli_cmd gpkey_revoke = {
+    .name = "revoke",
+    .usage = REVOKE_USAGE,
+    .summary = "End the trust in certificates or keys",
+    .about =
+        "Add to the fleet's revocation list: a certificate (its serial number; a renewed one "
+        "stays\n"
+        "good), or a .pub or key file (the key itself, with all its certificates). The list's\n"
+        "number grows; programs that meet exchange the newer list by themselves.\n\n"
+        "Example:\n"
+        "  gpkey revoke alice.pub --by acme.key --list /etc/fleetprobe/trusted_keys.revoked",
+    .opts = REVOKE_OPTS,
+    .run = revoke,
+};
+const cli_cmd gpkey_verify = {
+    .name = "verify",
+    .usage = VERIFY_USAGE,
+    .summary = "Check certificates as the programs would",
+    .about = "Check signatures, validity, issuer and revocation of certificates now. The exit code "
+             "is 1\n"
+             "when one is not good.\n\n"
+             "Example:\n"
+             "  gpkey verify fw-1.crt --trust /etc/fleetprobe/trusted_keys",
+    .opts = VERIFY_OPTS,
+    .run = verify,
+};

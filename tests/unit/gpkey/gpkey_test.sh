@@ -1,0 +1,67 @@
+#!/bin/sh
+# gpkey_test.sh GPKEY - the life of keys and certificates on the command line.
+set -eu
+g=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+
+fail() {
+    echo "FAILED: $*"
+    cat out 2>/dev/null || true
+    exit 1
+}
+ok() { "$g" "$@" >out 2>&1 || fail "exit code $? of: gpkey $*"; }
+no() { # part of the message, then the command
+    want=$1
+    shift
+    if "$g" "$@" >out 2>&1; then fail "succeeded: gpkey $*"; fi
+    grep -q -- "$want" out || fail "no '$want' in the output of: gpkey $*"
+}
+
+# Small fleets: keys and trusted_keys lines.
+ok new agent fw-1
+ok new user alice
+no 'never overwritten' new user alice
+[ "$(stat -c %a alice.key)" = 600 ] || fail "mode of alice.key"
+ok trust fw-1.pub alice.pub --into tk
+ok trust alice.pub --roles query --hosts 'fw*' --max-span 31d --into tk
+[ "$(grep -c '^[^#]' tk)" = 2 ] || fail "a line was added instead of replaced"
+grep -q '^user alice .* roles=query hosts=fw\* max-span=31d$' tk || fail "options in tk"
+no 'roles=admin' trust alice.pub --roles admin
+no 'expected KIND' new agent
+no 'robot' new robot r2
+ok show alice.key
+if grep -qF "$(cut -d' ' -f4 alice.key)" out; then fail "show prints the secret"; fi
+chmod 640 alice.key
+no 'chmod 600' show alice.key
+chmod 600 alice.key
+
+# Fleets with certificates.
+ok init acme
+no 'kind' issue robot r2 --by acme.key
+ok trust acme.pub --into ft
+ok issue agent fw-2 --by acme.key --days 10
+ok issue issuer eu --by acme.key --hosts 'eu-*' --max-days 90
+ok issue user bob --by eu.key --hosts eu-1 --days 90
+no '(hosts)' issue user eve --by eu.key --hosts '*'
+[ ! -e eve.key ] || fail "a key without certificate stayed"
+no '(kind)' issue gateway gw --by eu.key --hosts eu-1 --days 9
+no 'ordinary user' issue user eve --by alice.key
+ok request alice.key --roles query,live
+ok sign-csr alice.csr --by acme.key --days 3
+grep -q 'roles       query,live$' out || fail "roles asked for"
+ok verify fw-2.crt bob.crt alice.crt --trust ft
+ok show fw-2.crt bob.crt
+ok revoke alice.crt --by acme.key --list ft.revoked
+ok revoke eu.crt --by acme.key --list ft.revoked
+grep -q 'number 2, 2 entries' out || fail "number of the list"
+no 'revoked' verify alice.crt --trust ft
+no 'revoked' verify bob.crt --trust ft
+ok verify fw-2.crt --trust ft
+ok renew alice.crt --by acme.key --days 5
+ok verify alice.crt --trust ft
+ok revoke alice.pub --by acme.key --list ft.revoked
+no 'revoked' verify alice.crt --trust ft
+no 'no fleet key' revoke fw-2.crt --by eu.key --list other.revoked
+no 'unknown command' frobnicate
