@@ -114,120 +114,128 @@ static void test_tampered(void **state)
     }
 }
 
+enum {
+    GOOD,
+    BY_FLEET,
+    EXPIRED,
+    EARLY,
+    ISSUER_EXPIRED,
+    NO_ISSUER,
+    FORGED,
+    FORGED_ISSUER,
+    LEAF_AS_ISSUER,
+    OTHER_FLEET,
+    WIDER_ROLES,
+    WIDER_HOSTS,
+    LITERAL_HOST,
+    WIDER_SPAN,
+    NO_SPAN,
+    WRONG_KIND,
+    TOO_LONG,
+    ISSUER_AS_LEAF,
+    N_CASES
+};
+
+static const struct {
+    const char *what;
+    gp_status want;
+    const char *part;
+} chains[N_CASES] = {
+    [GOOD] = {"good", GP_OK, ""},
+    [BY_FLEET] = {"signed by the fleet key itself", GP_OK, ""},
+    [EXPIRED] = {"expired", GP_EDENIED, "expired"},
+    [EARLY] = {"not yet valid", GP_EDENIED, "not valid before"},
+    [ISSUER_EXPIRED] = {"issuer expired", GP_EDENIED, "expired"},
+    [NO_ISSUER] = {"issuer's certificate missing", GP_EDENIED, "missing"},
+    [FORGED] = {"signed by somebody else", GP_EDENIED, "did not appoint"},
+    [FORGED_ISSUER] = {"issuer appointed by itself", GP_EDENIED, "did not appoint"},
+    [LEAF_AS_ISSUER] = {"a user's certificate as issuer", GP_EDENIED, "did not appoint"},
+    [OTHER_FLEET] = {"other fleet", GP_EDENIED, "another fleet"},
+    [WIDER_ROLES] = {"more roles than the issuer", GP_EDENIED, "(roles)"},
+    [WIDER_HOSTS] = {"more hosts than the issuer", GP_EDENIED, "(hosts)"},
+    [LITERAL_HOST] = {"one host of the issuer's", GP_OK, ""},
+    [WIDER_SPAN] = {"longer span than the issuer", GP_EDENIED, "(time span)"},
+    [NO_SPAN] = {"no limit of span", GP_EDENIED, "(time span)"},
+    [WRONG_KIND] = {"kind that the issuer may not sign", GP_EDENIED, "(kind)"},
+    [TOO_LONG] = {"longer validity than the issuer may give", GP_EDENIED, "(validity)"},
+    [ISSUER_AS_LEAF] = {"an issuing key as a peer", GP_EDENIED, "issuing key"},
+};
+
+/* What is wrong in this case with the leaf or its issuer. */
+static void spoil(int k, auth_cert *l, auth_cert *i, int64_t *now)
+{
+    switch (k) {
+    case EXPIRED:
+        *now = NOW + 1001;
+        i->not_after_s = NOW + 9000;
+        break;
+    case EARLY:
+        l->not_before_s = NOW + 1;
+        break;
+    case ISSUER_EXPIRED:
+        i->not_after_s = NOW - 1;
+        break;
+    case WIDER_ROLES:
+        l->roles |= AUTH_ROLE_CONFIG_WRITE;
+        break;
+    case WIDER_HOSTS:
+        memcpy(l->host_globs, "fw-1,edge*", 11);
+        break;
+    case LITERAL_HOST:
+        memcpy(l->host_globs, "fw-x,fw-us-?", 13);
+        break;
+    case WIDER_SPAN:
+        l->max_span_s = 8 * 86400;
+        break;
+    case NO_SPAN:
+        l->max_span_s = 0;
+        break;
+    case WRONG_KIND:
+        l->kind = AUTH_KIND_AGGREGATOR;
+        break;
+    case TOO_LONG:
+        l->not_after_s = NOW + 5000;
+        break;
+    default:
+        break;
+    }
+}
+
+static auth_chain build(int k, int64_t *now)
+{
+    auth_chain ch = {0};
+    auth_cert l = leaf_for(user), i = issuing();
+    spoil(k, &l, &i, now);
+    if (k == FORGED) { /* by a key that calls itself an issuer */
+        auth_identity *fake = NULL;
+        want_ok(auth_identity_new(AUTH_KIND_ISSUER, "fake", &fake, NULL));
+        add(&ch, &l, fake);
+        auth_identity_free(fake);
+    } else if (k == ISSUER_AS_LEAF) {
+        add(&ch, &i, fleet);
+    } else {
+        add(&ch, &l, k == BY_FLEET ? fleet : k == OTHER_FLEET ? other_fleet : issuer);
+    }
+    if (k == FORGED_ISSUER)
+        add(&ch, &i, issuer);
+    else if (k == LEAF_AS_ISSUER)
+        add(&ch, &l, fleet);
+    else if (k != BY_FLEET && k != NO_ISSUER && k != OTHER_FLEET && k != ISSUER_AS_LEAF)
+        add(&ch, &i, fleet);
+    return ch;
+}
+
 static void test_chains(void **state)
 {
     (void)state;
-    enum {
-        GOOD,
-        BY_FLEET,
-        EXPIRED,
-        EARLY,
-        ISSUER_EXPIRED,
-        NO_ISSUER,
-        FORGED,
-        FORGED_ISSUER,
-        LEAF_AS_ISSUER,
-        OTHER_FLEET,
-        WIDER_ROLES,
-        WIDER_HOSTS,
-        LITERAL_HOST,
-        WIDER_SPAN,
-        NO_SPAN,
-        WRONG_KIND,
-        TOO_LONG,
-        ISSUER_AS_LEAF,
-        N
-    };
-    static const struct {
-        const char *what;
-        gp_status want;
-        const char *part;
-    } cases[N] = {
-        [GOOD] = {"good", GP_OK, ""},
-        [BY_FLEET] = {"signed by the fleet key itself", GP_OK, ""},
-        [EXPIRED] = {"expired", GP_EDENIED, "expired"},
-        [EARLY] = {"not yet valid", GP_EDENIED, "not valid before"},
-        [ISSUER_EXPIRED] = {"issuer expired", GP_EDENIED, "expired"},
-        [NO_ISSUER] = {"issuer's certificate missing", GP_EDENIED, "missing"},
-        [FORGED] = {"signed by somebody else", GP_EDENIED, "did not appoint"},
-        [FORGED_ISSUER] = {"issuer appointed by itself", GP_EDENIED, "did not appoint"},
-        [LEAF_AS_ISSUER] = {"a user's certificate as issuer", GP_EDENIED, "did not appoint"},
-        [OTHER_FLEET] = {"other fleet", GP_EDENIED, "another fleet"},
-        [WIDER_ROLES] = {"more roles than the issuer", GP_EDENIED, "(roles)"},
-        [WIDER_HOSTS] = {"more hosts than the issuer", GP_EDENIED, "(hosts)"},
-        [LITERAL_HOST] = {"one host of the issuer's", GP_OK, ""},
-        [WIDER_SPAN] = {"longer span than the issuer", GP_EDENIED, "(time span)"},
-        [NO_SPAN] = {"no limit of span", GP_EDENIED, "(time span)"},
-        [WRONG_KIND] = {"kind that the issuer may not sign", GP_EDENIED, "(kind)"},
-        [TOO_LONG] = {"longer validity than the issuer may give", GP_EDENIED, "(validity)"},
-        [ISSUER_AS_LEAF] = {"an issuing key as a peer", GP_EDENIED, "issuing key"},
-    };
-    for (int k = 0; k < N; k++) {
-        auth_chain ch = {0};
-        auth_cert l = leaf_for(user), i = issuing(), got;
-        gp_err err = {0};
+    for (int k = 0; k < N_CASES; k++) {
         int64_t now = NOW;
-        const auth_identity *by = issuer;
-        switch (k) {
-        case BY_FLEET:
-            by = fleet;
-            break;
-        case EXPIRED:
-            now = NOW + 1001;
-            i.not_after_s = NOW + 9000;
-            break;
-        case EARLY:
-            l.not_before_s = NOW + 1;
-            break;
-        case ISSUER_EXPIRED:
-            i.not_after_s = NOW - 1;
-            break;
-        case OTHER_FLEET:
-            by = other_fleet;
-            break;
-        case WIDER_ROLES:
-            l.roles |= AUTH_ROLE_CONFIG_WRITE;
-            break;
-        case WIDER_HOSTS:
-            memcpy(l.host_globs, "fw-1,edge*", 11);
-            break;
-        case LITERAL_HOST:
-            memcpy(l.host_globs, "fw-x,fw-us-?", 13);
-            break;
-        case WIDER_SPAN:
-            l.max_span_s = 8 * 86400;
-            break;
-        case NO_SPAN:
-            l.max_span_s = 0;
-            break;
-        case WRONG_KIND:
-            l.kind = AUTH_KIND_AGGREGATOR;
-            break;
-        case TOO_LONG:
-            l.not_after_s = NOW + 5000;
-            break;
-        default:
-            break;
-        }
-        if (k == FORGED) { /* by a key that calls itself an issuer */
-            auth_identity *fake = NULL;
-            want_ok(auth_identity_new(AUTH_KIND_ISSUER, "fake", &fake, NULL));
-            add(&ch, &l, fake);
-            auth_identity_free(fake);
-        } else if (k == ISSUER_AS_LEAF) {
-            add(&ch, &i, fleet);
-        } else {
-            add(&ch, &l, by);
-        }
-        if (k == FORGED_ISSUER)
-            add(&ch, &i, issuer);
-        else if (k == LEAF_AS_ISSUER)
-            add(&ch, &l, fleet);
-        else if (k != BY_FLEET && k != NO_ISSUER && k != OTHER_FLEET && k != ISSUER_AS_LEAF)
-            add(&ch, &i, fleet);
+        auth_chain ch = build(k, &now);
+        auth_cert got;
+        gp_err err = {0};
         gp_status st = auth_chain_check(&ch, auth_identity_sign_pk(fleet), now, &got, NULL, &err);
-        if (st != cases[k].want || (st && !strstr(err.msg, cases[k].part)))
-            fail_msg("%s: %s \"%s\"", cases[k].what, gp_status_name(st), err.msg);
+        if (st != chains[k].want || (st && !strstr(err.msg, chains[k].part)))
+            fail_msg("%s: %s \"%s\"", chains[k].what, gp_status_name(st), err.msg);
     }
     /* An ordinary key signs no certificates at all. */
     auth_cert l = leaf_for(user);
