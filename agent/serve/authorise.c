@@ -35,7 +35,7 @@ static rpc_code identify(serve *s, const auth_peer *peer, const wire_request *r,
         *who = *peer;
         return RPC_OK;
     }
-    if (!auth_trust_find(s->o.trust, r->signer, gp_wall_s(), who))
+    if (!auth_trust_know(s->o.trust, r->signer, r->cert.data, r->cert.len, gp_wall_s(), who))
         return refuse(text, RPC_PERMISSION_DENIED,
                       "the key that signed the query is not trusted here");
     if (who->kind != AUTH_KIND_USER && who->kind != AUTH_KIND_GATEWAY)

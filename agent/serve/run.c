@@ -84,7 +84,8 @@ static gp_status send_trailer(struct answer *a, gp_err *err)
 {
     wire_trailer t = {.host = a->s->o.host, .host_id = a->s->o.host_id};
     uint8_t sig[AUTH_SIG];
-    gp_buf body = {0}, msg = {0};
+    gp_buf body = {0}, msg = {0}, cert = {0};
+    auth_chain chain;
     memcpy(t.query_id, a->j->q.id, sizeof t.query_id);
     auth_digest_final(&a->digest, t.digest);
     wire_summary_of(&a->out, &t.sum);
@@ -92,12 +93,15 @@ static gp_status send_trailer(struct answer *a, gp_err *err)
     wire_trailer_encode(&body, &t);
     if (!body.failed) {
         auth_sign(a->s->o.identity, WIRE_SIGN_TRAILER, body.data, body.len, sig);
+        auth_identity_chain(a->s->o.identity, &chain);
+        auth_chain_pack(&chain, &cert);
         wire_put_trailer(&msg, body.data, body.len, sig, auth_identity_sign_pk(a->s->o.identity),
-                         NULL, 0);
+                         cert.data, cert.len, NULL, 0);
     } else {
         msg.failed = 1;
     }
     gp_buf_free(&body);
+    gp_buf_free(&cert);
     return send_msg(a->stream, &msg, err);
 }
 

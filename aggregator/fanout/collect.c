@@ -90,7 +90,7 @@ static gp_status relay_trailer(job *j, const wire_answer *a, const char *const *
 {
     gp_buf msg = {0};
     wire_put_trailer(&msg, a->u.trailer.body, a->u.trailer.body_len, a->u.trailer.signature,
-                     a->u.trailer.signer, path, n_path);
+                     a->u.trailer.signer, a->u.trailer.cert, a->u.trailer.cert_len, path, n_path);
     return fanout_send(j, &msg, err);
 }
 
@@ -178,7 +178,8 @@ static gp_status read_notes(job *j, leg *l, const char *name, result *part, unsi
             if (memcmp(t->query_id, j->q.id, sizeof t->query_id) != 0)
                 st = gp_fail(err, GP_ECORRUPT, 0, "a trailer is of another query");
             else if (!a.u.trailer.signer ||
-                     !auth_trust_find(j->f->o.trust, a.u.trailer.signer, gp_wall_s(), &who))
+                     !auth_trust_know(j->f->o.trust, a.u.trailer.signer, a.u.trailer.cert,
+                                      a.u.trailer.cert_len, gp_wall_s(), &who))
                 st = gp_fail(err, GP_EDENIED, 0, "the key of host %s is not trusted here", t->host);
             else if (!auth_verify(a.u.trailer.signer, WIRE_SIGN_TRAILER, a.u.trailer.body,
                                   a.u.trailer.body_len, a.u.trailer.signature))

@@ -68,7 +68,7 @@ static rpc_code check_signer(job *j, gp_buf *text)
     if (!r->has_signature)
         return say(text, RPC_UNAUTHENTICATED,
                    "queries through an aggregator must be signed (goquery --key FILE)");
-    if (!auth_trust_find(j->f->o.trust, r->signer, gp_wall_s(), &j->who))
+    if (!auth_trust_know(j->f->o.trust, r->signer, r->cert.data, r->cert.len, gp_wall_s(), &j->who))
         return say(text, RPC_PERMISSION_DENIED,
                    "the key that signed the query is not trusted here");
     if (!auth_verify(r->signer, WIRE_SIGN_QUERY, r->body.data, r->body.len, r->signature))

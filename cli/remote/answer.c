@@ -53,7 +53,8 @@ static gp_status identify(answer *a, const wire_answer *m, auth_peer *who, gp_er
     }
     if (!m->u.trailer.signer || !m->u.trailer.signature)
         return gp_fail(err, GP_EDENIED, 0, "host %s did not sign its answer", says);
-    if (!auth_trust_find(a->o->trust, m->u.trailer.signer, gp_wall_s(), who) ||
+    if (!auth_trust_know(a->o->trust, m->u.trailer.signer, m->u.trailer.cert, m->u.trailer.cert_len,
+                         gp_wall_s(), who) ||
         who->kind != AUTH_KIND_AGENT)
         return gp_fail(err, GP_EDENIED, 0,
                        "the key that signed the answer of host %s is not among the trusted keys",

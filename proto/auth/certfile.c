@@ -84,3 +84,46 @@ gp_status auth_csr_read(const char *text, size_t len, auth_peer *out, gp_err *er
     *out = p;
     return GP_OK;
 }
+
+/* ---- chains in messages ---- */
+
+void auth_chain_pack(const auth_chain *ch, gp_buf *out)
+{
+    for (size_t i = 0; i < ch->n; i++) {
+        uint8_t len[2];
+        gp_put_be16(len, (uint16_t)ch->len[i]);
+        gp_buf_add(out, len, sizeof len);
+        gp_buf_add(out, ch->der[i], ch->len[i]);
+    }
+}
+
+gp_status auth_chain_unpack(const void *bytes, size_t len, auth_chain *out, gp_err *err)
+{
+    const uint8_t *p = bytes;
+    auth_chain ch = {0};
+    for (size_t at = 0; at < len;) {
+        size_t n = len - at >= 2 ? gp_be16(p + at) : 0;
+        if (n == 0 || n > AUTH_CERT_MAX || len - at - 2 < n || ch.n == AUTH_CHAIN_MAX)
+            return gp_fail(err, GP_ECORRUPT, 0, "malformed certificates");
+        memcpy(ch.der[ch.n], p + at + 2, n);
+        ch.len[ch.n++] = n;
+        at += 2 + n;
+    }
+    *out = ch;
+    return GP_OK;
+}
+
+int auth_trust_know(auth_trust *t, const uint8_t sign_pk[AUTH_SIGN_PK], const void *packed,
+                    size_t len, int64_t now_s, auth_peer *out)
+{
+    auth_chain ch;
+    auth_peer p;
+    if (auth_trust_find(t, sign_pk, now_s, out))
+        return 1;
+    if (!len || auth_chain_unpack(packed, len, &ch, NULL) != GP_OK || !ch.n ||
+        auth_trust_learn(t, &ch, now_s, &p, NULL) != GP_OK ||
+        memcmp(p.sign_pk, sign_pk, AUTH_SIGN_PK) != 0)
+        return 0;
+    *out = p;
+    return 1;
+}

@@ -241,7 +241,8 @@ void wire_trailer_encode(gp_buf *body, const wire_trailer *t)
 }
 
 void wire_put_trailer(gp_buf *out, const void *body, size_t len, const uint8_t *signature,
-                      const uint8_t *signer, const char *const *path, size_t n_path)
+                      const uint8_t *signer, const void *cert, size_t cert_len,
+                      const char *const *path, size_t n_path)
 {
     Fp__SignedTrailer m = FP__SIGNED_TRAILER__INIT;
     m.body = (ProtobufCBinaryData){.len = len, .data = unconst_bytes(body)};
@@ -250,6 +251,8 @@ void wire_put_trailer(gp_buf *out, const void *body, size_t len, const uint8_t *
         (ProtobufCBinaryData){.len = signature ? AUTH_SIG : 0, .data = unconst_bytes(signature)};
     m.signer =
         (ProtobufCBinaryData){.len = signature ? AUTH_SIGN_PK : 0, .data = unconst_bytes(signer)};
+    m.has_certificate = signature != NULL && cert_len > 0;
+    m.certificate = (ProtobufCBinaryData){.len = cert_len, .data = unconst_bytes(cert)};
     m.path = unconst_list(path);
     m.n_path = n_path;
     put_answer(out, FP__ANSWER__KIND_TRAILER, &m);

@@ -137,6 +137,8 @@ static gp_status get_trailer(wire_answer *a, const Fp__SignedTrailer *m, gp_err 
     if (m->has_signature != m->has_signer ||
         (m->has_signature && (m->signature.len != AUTH_SIG || m->signer.len != AUTH_SIGN_PK)))
         return corrupt(err, "signature of a trailer");
+    if (m->has_certificate && (!m->has_signature || m->certificate.len > AUTH_PACKED_MAX))
+        return corrupt(err, "certificate of a trailer");
     GP_TRY(check_path(m->path, m->n_path, err));
     Fp__TrailerBody *body = wire_unpack(&fp__trailer_body__descriptor, m->body.data, m->body.len);
     if (!body)
@@ -146,6 +148,8 @@ static gp_status get_trailer(wire_answer *a, const Fp__SignedTrailer *m, gp_err 
     a->u.trailer.body_len = m->body.len;
     a->u.trailer.signature = m->has_signature ? m->signature.data : NULL;
     a->u.trailer.signer = m->has_signer ? m->signer.data : NULL;
+    a->u.trailer.cert = m->has_certificate ? m->certificate.data : NULL;
+    a->u.trailer.cert_len = m->has_certificate ? m->certificate.len : 0;
     a->u.trailer.path = m->path;
     a->u.trailer.n_path = m->n_path;
     return get_trailer_body(a, body, err);

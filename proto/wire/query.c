@@ -299,6 +299,7 @@ gp_status wire_query_decode(const void *bytes, size_t len, wire_query *out, gp_e
 void wire_request_clear(wire_request *r)
 {
     gp_buf_free(&r->body);
+    gp_buf_free(&r->cert);
     gp_free(r->targets);
     *r = (wire_request){0};
 }
@@ -307,6 +308,10 @@ void wire_request_sign(wire_request *r, const auth_identity *id)
 {
     auth_sign(id, WIRE_SIGN_QUERY, r->body.data, r->body.len, r->signature);
     memcpy(r->signer, auth_identity_sign_pk(id), AUTH_SIGN_PK);
+    auth_chain chain;
+    auth_identity_chain(id, &chain);
+    gp_buf_clear(&r->cert);
+    auth_chain_pack(&chain, &r->cert);
     r->has_signature = 1;
 }
 
@@ -319,6 +324,8 @@ gp_status wire_request_encode(const wire_request *r, gp_buf *out, gp_err *err)
     m.has_signature = m.has_signer = r->has_signature;
     m.signature = (ProtobufCBinaryData){.len = AUTH_SIG, .data = w.signature};
     m.signer = (ProtobufCBinaryData){.len = AUTH_SIGN_PK, .data = w.signer};
+    m.has_certificate = r->has_signature && r->cert.len > 0;
+    m.certificate = (ProtobufCBinaryData){.len = r->cert.len, .data = w.cert.data};
     for (size_t i = 0; i < r->n_via && i < WIRE_MAX_HOPS; i++)
         via[i] = (ProtobufCBinaryData){.len = 16, .data = w.via[i]};
     m.n_via = r->n_via;
@@ -327,7 +334,7 @@ gp_status wire_request_encode(const wire_request *r, gp_buf *out, gp_err *err)
     m.partials = r->partials != 0;
     m.targets = r->targets;
     wire_pack(&m.base, out);
-    return out->failed ? no_memory(err) : GP_OK;
+    return out->failed || r->cert.failed ? no_memory(err) : GP_OK;
 }
 
 static const char *request_problem(const Fp__SignedRequest *m)
@@ -337,6 +344,8 @@ static const char *request_problem(const Fp__SignedRequest *m)
     if (m->has_signature != m->has_signer ||
         (m->has_signature && (m->signature.len != AUTH_SIG || m->signer.len != AUTH_SIGN_PK)))
         return "size of signature or key";
+    if (m->has_certificate && (!m->has_signature || m->certificate.len > AUTH_PACKED_MAX))
+        return "size of the certificate";
     if (m->n_via > WIRE_MAX_HOPS)
         return "too many aggregators in a row";
     if (!wire_text_ok(m->targets, WIRE_MAX_TEXT))
@@ -363,13 +372,15 @@ gp_status wire_request_decode(const void *bytes, size_t len, wire_request *out, 
     if (m->has_signature) {
         memcpy(out->signature, m->signature.data, AUTH_SIG);
         memcpy(out->signer, m->signer.data, AUTH_SIGN_PK);
+        if (m->has_certificate && m->certificate.len)
+            gp_buf_add(&out->cert, m->certificate.data, m->certificate.len);
     }
     out->n_via = m->n_via;
     for (size_t i = 0; i < m->n_via; i++)
         memcpy(out->via[i], m->via[i].data, 16);
     out->partials = m->partials;
     out->targets = m->targets ? gp_strdup(m->targets) : NULL;
-    int failed = out->body.failed || (m->targets && !out->targets);
+    int failed = out->body.failed || out->cert.failed || (m->targets && !out->targets);
     wire_unpacked_free(m);
     if (failed) {
         wire_request_clear(out);

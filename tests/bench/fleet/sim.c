@@ -189,7 +189,8 @@ static gp_status send_trailer(agent *a, rpc_stream *s, sim_how how, const wire_q
     auth_sign(id, WIRE_SIGN_TRAILER, body.data, body.len, sig);
     gp_status st = GP_OK;
     for (int i = 0; i < 1 + (how == SIM_TWO_TRAILERS) && st == GP_OK; i++) {
-        wire_put_trailer(&msg, body.data, body.len, sig, auth_identity_sign_pk(id), NULL, 0);
+        wire_put_trailer(&msg, body.data, body.len, sig, auth_identity_sign_pk(id), NULL, 0, NULL,
+                         0);
         st = send_buf(s, &msg);
     }
     gp_buf_free(&body);

@@ -102,9 +102,11 @@ static void test_trailer(void **state)
     want_ok(auth_identity_new(AUTH_KIND_AGENT, "fw1", &id, NULL));
     wire_trailer_encode(&body, &t);
     auth_sign(id, "trailer", body.data, body.len, sig);
-    wire_put_trailer(&b, body.data, body.len, sig, auth_identity_sign_pk(id), NULL, 0);
+    wire_put_trailer(&b, body.data, body.len, sig, auth_identity_sign_pk(id), "cert", 4, NULL, 0);
     want_ok(wire_answer_decode(b.data, b.len, &a, NULL));
     assert_int_equal(a.kind, WIRE_TRAILER);
+    assert_int_equal(a.u.trailer.cert_len, 4);
+    assert_memory_equal(a.u.trailer.cert, "cert", 4);
     assert_string_equal(a.u.trailer.t.host, "fw1");
     assert_string_equal(a.u.trailer.t.host_id, "abc");
     assert_memory_equal(a.u.trailer.t.digest, t.digest, sizeof t.digest);

@@ -54,6 +54,17 @@ gp_status auth_chain_check(const auth_chain *chain, const uint8_t fleet[AUTH_SIG
 /* The peer that a checked leaf describes. */
 void auth_cert_peer(const auth_cert *leaf, auth_peer *out);
 
+/* A chain as one string, for messages: u16 length (big endian) and bytes of each. Appends; nothing
+ * for an empty chain. */
+void auth_chain_pack(const auth_chain *chain, gp_buf *out);
+gp_status auth_chain_unpack(const void *bytes, size_t len, auth_chain *out,
+                            gp_err *err) GP_MUST_CHECK;
+enum { AUTH_PACKED_MAX = AUTH_CHAIN_MAX * (2 + AUTH_CERT_MAX) };
+/* auth_trust_find() for a signer who sent his packed chain along (len 0: none): learns it if he is
+ * not known yet. 1 if known and valid. */
+int auth_trust_know(auth_trust *t, const uint8_t sign_pk[AUTH_SIGN_PK], const void *packed,
+                    size_t len, int64_t now_s, auth_peer *out);
+
 /* Text files: a line "fleetprobe-cert-v1 BASE64" for each certificate, leaf first. */
 gp_status auth_chain_load(const char *path, auth_chain *out, gp_err *err) GP_MUST_CHECK;
 gp_status auth_chain_parse_text(const char *text, size_t len, auth_chain *out,

@@ -3,6 +3,7 @@
 #ifndef WIRE_ANSWER_H
 #define WIRE_ANSWER_H
 
+#include "auth/cert.h"
 #include "auth/digest.h"
 #include "auth/keys.h"
 #include "auth/request.h"
@@ -84,6 +85,8 @@ typedef struct wire_answer {
             const uint8_t *body; /* exact signed bytes */
             size_t body_len;
             const uint8_t *signature, *signer; /* NULL when unsigned */
+            const uint8_t *cert;               /* packed chain of the signer */
+            size_t cert_len;                   /* 0 = none */
             char *const *path;
             size_t n_path;
         } trailer;
@@ -111,11 +114,13 @@ void wire_put_host(gp_buf *out, const char *host, result_code code, const char *
 void wire_put_summary(gp_buf *out, const wire_summary *s);
 void wire_put_partial(gp_buf *out, const wire_summary *s, uint32_t hosts_done, uint32_t hosts_total,
                       const uint8_t *const *batches, const size_t *lens, size_t n);
-/* The bytes that get signed; then the message around them. signature and signer: NULL = unsigned.
+/* The bytes that get signed; then the message around them. signature and signer: NULL = unsigned;
+ * cert: packed chain of the signer, cert_len 0 = none.
  * path: names of aggregators to put in front. */
 void wire_trailer_encode(gp_buf *body, const wire_trailer *t);
 void wire_put_trailer(gp_buf *out, const void *body, size_t len, const uint8_t *signature,
-                      const uint8_t *signer, const char *const *path, size_t n_path);
+                      const uint8_t *signer, const void *cert, size_t cert_len,
+                      const char *const *path, size_t n_path);
 
 /* Feed one batch into the digest of a trailer. */
 void wire_digest_batch(auth_digest *d, const void *batch, size_t len);

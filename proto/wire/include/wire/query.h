@@ -3,6 +3,7 @@
 #ifndef WIRE_QUERY_H
 #define WIRE_QUERY_H
 
+#include "auth/cert.h"
 #include "auth/keys.h"
 #include "auth/request.h"
 #include "gp/bytes.h"
@@ -52,6 +53,7 @@ typedef struct wire_request {
     gp_buf body;
     int has_signature;
     uint8_t signature[AUTH_SIG], signer[AUTH_SIGN_PK];
+    gp_buf cert;                    /* packed chain of the signer (auth_chain_pack); empty = none */
     uint8_t via[WIRE_MAX_HOPS][16]; /* aggregators passed */
     size_t n_via;
     int partials;  /* the caller wants snapshots */
