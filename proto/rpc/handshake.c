@@ -118,6 +118,8 @@ static gp_status dialer_message(rpc_conn *c, const auth_hello *h, gp_err *err)
 {
     GP_TRY(identify(c, h, err));
     GP_TRY(check_wanted(c, err));
+    memcpy(c->r.fleets, h->fleets, sizeof c->r.fleets);
+    c->r.n_fleets = h->n_fleets;
     if (c->offers)
         GP_TRY(join_peer(c, err));
     GP_TRY(send_hello(c, c->rt->anonymous ? NULL : c->rt->id, err));
@@ -136,6 +138,7 @@ gp_status rpc_hs_welcome(rpc_conn *c, const rpc_head *h, const uint8_t *text, gp
     }
     c->r.stage = RS_FRAMES;
     rpc_conn_opened(c, GP_OK, NULL);
+    rpc_lists_exchange(c, c->r.fleets, c->r.n_fleets);
     return GP_OK;
 }
 

@@ -105,7 +105,9 @@ typedef struct rpc_reader {
     uint8_t *bulk;
     uint8_t small[SMALL_READ];
     read_stage stage;
-    int hs_step; /* handshake messages seen and sent */
+    int hs_step;                              /* handshake messages seen and sent */
+    auth_fleet_state fleets[AUTH_MAX_FLEETS]; /* the listener's lists, from its hello */
+    size_t n_fleets;
     read_phase phase;
     uint8_t head[RPC_CALL_FIXED + RPC_MAX_METHOD]; /* partial header or partial CALL head */
     size_t head_len, head_need;
@@ -247,6 +249,11 @@ void rpc_stream_drop(struct rpc_stream *s); /* connection ended in the middle of
 gp_status rpc_stream_credit(rpc_conn *c, uint32_t id, uint32_t bytes, gp_err *err) GP_MUST_CHECK;
 gp_status rpc_stream_cancelled(rpc_conn *c, uint32_t id, gp_err *err) GP_MUST_CHECK;
 void rpc_streams_cancel_all(rpc_conn *c); /* lock held */
+
+/* ---- lists.c ---- */
+extern const rpc_method rpc_lists_method; /* served on every connection with trust */
+/* Dialer, after the welcome: bring the older side up to date. */
+void rpc_lists_exchange(rpc_conn *c, const auth_fleet_state *theirs, size_t n);
 
 /* ---- server.c, dial.c ---- */
 void rpc_accept_link(rpc_listener *lis, rpc_link *l);

@@ -31,6 +31,9 @@ static const rpc_method *find_method(const rpc_conn *c, const rpc_call_head *ch)
         if (strlen(m[i].name) == ch->method_len &&
             memcmp(m[i].name, ch->method, ch->method_len) == 0)
             return &m[i];
+    if (c->listener && c->rt->o.trust && strlen(rpc_lists_method.name) == ch->method_len &&
+        memcmp(rpc_lists_method.name, ch->method, ch->method_len) == 0)
+        return &rpc_lists_method;
     return NULL;
 }
 
