@@ -32,7 +32,7 @@ static rpc_code serve_list(void *ctx, rpc_stream *s, const uint8_t *req, size_t 
     return rpc_code_from_status(st);
 }
 
-const rpc_method rpc_lists_method = {"fleet.revocations", serve_list, AUTH_LIST_MAX, 0, 0};
+const rpc_method rpc_lists_method = {"fleet.revocations", serve_list, AUTH_LIST_MAX, 0, 0, NULL};
 
 /* An answer to our question is taken if it is good; failures leave things as they were. */
 static void on_event(void *ctx, rpc_call *call, const rpc_event *ev)

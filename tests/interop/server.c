@@ -31,9 +31,9 @@ static rpc_code count(void *ctx, rpc_stream *s, const uint8_t *req, size_t len, 
 }
 
 static const rpc_method METHODS[] = {
-    {"echo", echo, RPC_MAX_PAYLOAD, 0, 0},
-    {"count", count, 64, 0, 0},
-    {"write", echo, 64, 0, AUTH_ROLE_CONFIG_WRITE},
+    {"echo", echo, RPC_MAX_PAYLOAD, 0, 0, NULL},
+    {"count", count, 64, 0, 0, NULL},
+    {"write", echo, 64, 0, AUTH_ROLE_CONFIG_WRITE, NULL},
 };
 
 int main(int argc, char **argv)

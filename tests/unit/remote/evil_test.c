@@ -101,7 +101,7 @@ static void put_trailer(struct out *o, int host, const wire_query *q)
     }
     int bare = host == 1 && srv.lie == UNSIGNED;
     wire_put_trailer(&msg, body.data, body.len, bare ? NULL : sig,
-                     bare ? NULL : auth_identity_sign_pk(id), NULL, 0);
+                     bare ? NULL : auth_identity_sign_pk(id), NULL, 0, NULL, 0);
     (void)!rpc_stream_send(o->s, msg.data, msg.len, NULL);
     gp_buf_free(&body);
     gp_buf_free(&msg);
