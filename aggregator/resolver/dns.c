@@ -176,9 +176,10 @@ static gp_status wait_answers(ares_channel ch, struct ask *a, gp_deadline end)
         ares_socket_t socks[ARES_GETSOCK_MAXNUM];
         struct pollfd pf[ARES_GETSOCK_MAXNUM];
         nfds_t n = 0;
-        int bits = ares_getsock(ch, socks, ARES_GETSOCK_MAXNUM);
+        /* the macros of c-ares shift a signed 1 into the sign bit */
+        unsigned bits = (unsigned)ares_getsock(ch, socks, ARES_GETSOCK_MAXNUM);
         for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-            int r = ARES_GETSOCK_READABLE(bits, i) != 0, w = ARES_GETSOCK_WRITABLE(bits, i) != 0;
+            unsigned r = bits >> i & 1, w = bits >> (i + ARES_GETSOCK_MAXNUM) & 1;
             if (r || w)
                 pf[n++] = (struct pollfd){.fd = socks[i],
                                           .events = (short)((r ? POLLIN : 0) | (w ? POLLOUT : 0))};

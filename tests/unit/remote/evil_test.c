@@ -31,7 +31,7 @@ enum lie {
 };
 
 struct server {
-    enum lie lie;
+    _Atomic enum lie lie; /* set by the test, read by handlers */
     auth_identity *aggr, *host[2], *stranger, *user;
     auth_trust *all, *trusted; /* trusted: what the client knows */
     rpc_runtime *rt;
