@@ -12,6 +12,7 @@
 #include "watch.h"
 
 #include <linux/capability.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #define FLEETPROBE_VERSION "unknown"
 #endif
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, MMAP_BYTES = 128 * 1024 };
 
 struct agent {
     const agent_options *o;
@@ -348,6 +349,9 @@ int agent_run(const agent_options *o)
 
     if (o->check_config)
         return check_only(o);
+    /* Flow tables come and go with every interval and live query. Left alone, glibc soon takes such
+     * blocks from its heaps, which fragment and grow; mapped, they go back to the system. */
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
     pthread_mutex_init(&a.mu, NULL);
     gp_status st = rt_signals_init(&err);
     if (st == GP_OK)
