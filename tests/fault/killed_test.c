@@ -145,7 +145,6 @@ static void start_writer(const char *root)
 
 static int count_blocks(const char *root)
 {
-    GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
     GP_CLEANUP(godb_reader_freep) godb_reader *r = NULL;
     GP_CLEANUP(godb_sorter_freep) godb_sorter *s = NULL;
 

@@ -18,7 +18,7 @@
 int rogue_connect(const char *addr)
 {
     const char *colon = strrchr(addr, ':');
-    uint64_t port;
+    uint64_t port = 0;
     if (!colon || !gp_num_u64(colon + 1, strlen(colon + 1), UINT16_MAX, &port))
         fail_msg("no port in %s", addr);
     struct sockaddr_in sa = {.sin_family = AF_INET,
