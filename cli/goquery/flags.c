@@ -54,6 +54,10 @@ const cli_opt goquery_flags[] = {
      "Resolve the addresses of the first N rows.", NULL, NULL, 0},
     {"dns-resolution.timeout", 0, CLI_DURATION, AT(dns_timeout_ns), "DURATION", "1s",
      "Time limit for reverse lookups, and for host names in conditions.", NULL, NULL, 0},
+    {"watch", 0, CLI_DURATION, AT(watch_ns), "DURATION", "0s",
+     "Repeat the query in this interval until Ctrl-C. On a terminal the table is redrawn in place, "
+     "with as many rows as fit; elsewhere each result follows the one before.",
+     NULL, NULL, 0},
     {"color", 0, CLI_STRING, AT(color), "WHEN", "auto",
      "Colours in tables: auto (on a terminal, unless NO_COLOR is set), always or never.", NULL,
      whens, CLI_PERSISTENT},

@@ -12,6 +12,7 @@
 #include "run.h"
 #include "term.h"
 #include "trace.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,8 @@ typedef struct query_run {
     goquery_trace trace;
     result r;
     int have_result;
+    int watching; /* --watch: signals end it without a message */
+    FILE *screen; /* --watch on a terminal: where the table is collected */
 } query_run;
 
 static int out_of_memory(void)
@@ -197,7 +200,10 @@ static int execute(query_run *q)
     gp_status st = goquery_answer(q->o, q->stmt, cancel, &progress, &q->r, &err);
     q->have_result = st == GP_OK;
     goquery_progress_end(&progress);
-    goquery_interrupt_end();
+    if (!q->watching)
+        goquery_interrupt_end();
+    else if (st == GP_ECANCELLED)
+        return GOQUERY_FAILED;
     if (st != GP_OK)
         return goquery_fail_stmt(
             q->stmt, goquery_interrupt_text(st, q->o->timeout_ns, err.msg, text, sizeof text));
@@ -208,7 +214,9 @@ static int print_to(query_run *q, const result_print_opts *p)
 {
     gp_err err = {0};
     goquery_out out = {.f = stdout};
-    if (p->format == QUERY_TXT) {
+    if (q->screen) {
+        out.f = q->screen;
+    } else if (p->format == QUERY_TXT && !q->watching) {
         gp_status st = goquery_out_open(q->o->pager, q->r.n_rows + LINES_AROUND_TABLE, &out, &err);
         if (st != GP_OK)
             return goquery_fail("%s", err.msg);
@@ -261,6 +269,58 @@ static int host_code(const query_run *q)
     return 0;
 }
 
+/* From checked arguments to output. */
+static int answer(query_run *q)
+{
+    int code = prepare(q);
+    if (!code) {
+        code = execute(q);
+        if (!code)
+            code = print(q);
+        goquery_querylog_end(&q->log, q->have_result ? &q->r : NULL);
+    }
+    return code;
+}
+
+/* One round of --watch; relative times move on, as the statement is made anew. */
+static int round_of(query_run *q, unsigned rows)
+{
+    char *text = NULL;
+    size_t len = 0;
+    if (q->have_result)
+        result_clear(&q->r);
+    q->have_result = 0;
+    query_stmt_free(q->stmt);
+    q->stmt = NULL;
+    if (rows && !(q->screen = open_memstream(&text, &len)))
+        return out_of_memory();
+    int code = answer(q);
+    if (q->screen) {
+        if (fclose(q->screen) == 0 && !code)
+            goquery_watch_draw(text, rows);
+        q->screen = NULL;
+        gp_free(text);
+    }
+    return goquery_finish(code);
+}
+
+/* Until a signal. Only the first round may fail: what works can stop working for a while. */
+static int watch(query_run *q)
+{
+    gp_cancel *cancel = goquery_interrupt_start(0);
+    unsigned rows = strcmp(q->args.format, "txt") == 0 ? goquery_term_rows() : 0;
+    int code;
+    q->watching = 1;
+    if (rows && !cli_given(q->line, "results.limit"))
+        q->args.num_results = goquery_watch_limit(rows);
+    if (rows)
+        fputs("\033[2J", stdout);
+    code = round_of(q, rows);
+    while (!code && goquery_watch_wait(cancel, q->o->watch_ns))
+        (void)round_of(q, rows);
+    return goquery_watch_stopped(cancel) ? 0 : code;
+}
+
 static int run(query_run *q)
 {
     const goquery_opts *o = q->o;
@@ -275,13 +335,9 @@ static int run(query_run *q)
         return code;
     if (server && expand_query(q) != GP_OK)
         return out_of_memory();
-    code = prepare(q);
-    if (!code) {
-        code = execute(q);
-        if (!code)
-            code = print(q);
-        goquery_querylog_end(&q->log, q->have_result ? &q->r : NULL);
-    }
+    if (o->watch_ns > 0)
+        return watch(q);
+    code = answer(q);
     return code ? code : host_code(q);
 }
 
