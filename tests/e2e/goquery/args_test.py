@@ -114,7 +114,8 @@ Error running query: failed to execute query
                   "ID": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "ADDR": ""}
         special = {"first": "1700000000", "db.path": self.db, "config": config,
                    "stored-query": stored, "query.log": self.path("q.log"),
-                   "profiling.output-dir": self.path("profile")}
+                   "profiling.output-dir": self.path("profile"),
+                   "watch": "0s"}  # off: watch_test.py lets it run
         found = re.findall(r"^  (?:-(\w), |    )--([\w.-]+)(?: ([A-Z]+))?", self.ok("-h"), re.M)
         self.assertGreater(len(found), 40)
         for letter, name, value in found:
