@@ -32,7 +32,7 @@ def commands_of(text):
     for line in text.splitlines():
         if on and not line.startswith("  "):
             break
-        if on and (m := re.match(r"^  ([a-z]+) ", line)):
+        if on and (m := re.match(r"^  ([a-z][a-z-]+) ", line)):
             names.append(m.group(1))
         on = on or line == "Commands:"
     return names
