@@ -22,21 +22,25 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 # started, then remove DIR.
 stop_fleet() { # stop_fleet DIR
     while read -r pid born; do
-        [ "$(started_at "$pid")" = "$born" ] && kill "$pid" 2>/dev/null
+        if alive "$pid" "$born"; then kill "$pid" 2>/dev/null || :; fi
     done <"$1/pids"
     n=0
     while read -r pid born; do
-        while [ "$(started_at "$pid")" = "$born" ] && [ $n -lt 100 ]; do
+        while alive "$pid" "$born" && [ $n -lt 100 ]; do
             n=$((n + 1))
             sleep 0.1
         done
-        [ "$(started_at "$pid")" = "$born" ] && kill -9 "$pid" 2>/dev/null
+        if alive "$pid" "$born"; then kill -9 "$pid" 2>/dev/null || :; fi
     done <"$1/pids"
     rm -rf "$1"
 }
 
+alive() { # alive PID START-TIME
+    [ -n "$2" ] && [ "$(started_at "$1")" = "$2" ]
+}
+
 started_at() { # start time of a process in clock ticks after boot; empty if it is gone
-    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'
+    { sed 's/.*) //' "/proc/$1/stat" | awk '$1 != "Z" { print $20 }'; } 2>/dev/null
 }
 
 keep=0
@@ -77,7 +81,11 @@ build() {
 dir=$(mktemp -d "${TMPDIR:-/tmp}/fleetprobe.XXXXXX")
 : >"$dir/pids"
 : >"$dir/fleetprobe-quickstart"
-trap 'stop_fleet "$dir"' EXIT
+stop_all() { # also a daemon that an interrupt kept from being listed
+    if [ -n "${pid:-}" ]; then echo "$pid $(started_at "$pid")" >>"$dir/pids"; fi
+    stop_fleet "$dir"
+}
+trap stop_all EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 cd "$dir"
@@ -88,7 +96,7 @@ start() { # start NAME COMMAND...: run in the background, wait until it listens;
     : >"$name.out"
     "$@" >"$name.out" 2>"$name.log" </dev/null &
     pid=$!
-    echo "$pid $(started_at "$pid")" >>pids
+    echo "$pid $(started_at "$pid")" >>"$dir/pids"
     n=0
     while addr=$(sed -n 's/^listening on //p' "$name.out") || addr=
         [ -z "$addr" ]; do
