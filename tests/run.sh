@@ -20,7 +20,7 @@ esac
 
 sh deploy/setup.sh test ${TEST_BROWSER:+browser}
 export CTEST_OUTPUT_ON_FAILURE=1 CTEST_NO_TESTS_ACTION=error
-export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 step() { printf '\n==== %s (%ss)\n' "$1" "$(($(date +%s) - started))"; }
