@@ -29,6 +29,7 @@ const agent_key agent_keys[] = {
     {"capture.keep_unwritten", "SIZE", "Memory for flows that cannot be written (default 512M)", 0},
     {"syslog_flows", "BOOL", "Send each stored flow to /var/run/goprobe.sock, too", 1},
     {"api.addr", "LIST", "Query service: tcp://ADDRESS:PORT, ipc:///path; default: none", 0},
+    {"api.dial_out", "LIST", "Aggregators to connect to, for hosts behind NAT: tcp://HOST:PORT", 0},
     {"api.key_file", "FILE", "Key file of this agent (gpkey new agent)", 0},
     {"api.trusted_keys", "FILE", "Who may ask and relay; read again on SIGHUP", 0},
     {"api.host_name", "NAME", "Label of the rows (default: the name in the key)", 0},
@@ -224,12 +225,12 @@ flow_ruleset *agent_config_take_rules(agent_config *c)
     return rs;
 }
 
-static int same_listen(const agent_config *a, const agent_config *b)
+static int same_list(const char *const *a, size_t n_a, const char *const *b, size_t n_b)
 {
-    for (size_t i = 0; i < a->n_listen && a->n_listen == b->n_listen; i++)
-        if (strcmp(a->listen[i], b->listen[i]) != 0)
+    for (size_t i = 0; i < n_a && n_a == n_b; i++)
+        if (strcmp(a[i], b[i]) != 0)
             return 0;
-    return a->n_listen == b->n_listen;
+    return n_a == n_b;
 }
 
 int agent_config_needs_restart(const agent_config *a, const agent_config *b, const char **key)
@@ -247,7 +248,9 @@ int agent_config_needs_restart(const agent_config *a, const agent_config *b, con
         {"capture.max_flows", a->max_flows != b->max_flows},
         {"capture.keep_unwritten", a->keep_bytes != b->keep_bytes},
         {"syslog_flows", a->syslog_flows != b->syslog_flows},
-        {"api.addr", !same_listen(a, b)},
+        {"api.addr", !same_list((const char *const *)a->listen, a->n_listen,
+                                (const char *const *)b->listen, b->n_listen)},
+        {"api.dial_out", !same_list(a->dial_out, a->n_dial_out, b->dial_out, b->n_dial_out)},
         {"api.key_file", strcmp(a->key_file, b->key_file) != 0},
         {"api.metrics", a->metrics != b->metrics},
         {"api.metrics_addr", strcmp(a->metrics_addr, b->metrics_addr) != 0},

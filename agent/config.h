@@ -44,7 +44,9 @@ typedef struct agent_config {
     int syslog_flows;
 
     char *listen[AGENT_MAX_LISTEN]; /* "tcp://ADDR:PORT", "ipc:///path"; owned */
-    size_t n_listen;                /* 0 = no query service */
+    size_t n_listen;                /* with n_dial_out: both 0 = no query service */
+    const char *const *dial_out;    /* aggregators to connect to */
+    size_t n_dial_out;
     const char *key_file, *trusted_keys;
     const char *host_name; /* "" = the name in the key */
     const char *fleet;     /* "" = any */

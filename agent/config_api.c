@@ -91,13 +91,14 @@ static gp_status read_service(agent_config *c, gp_err *err)
     rt_config *s = c->source;
 
     GP_TRY(read_listen(c, err));
+    GP_TRY(rt_config_list(s, "api.dial_out", &c->dial_out, &c->n_dial_out, err));
     GP_TRY(rt_config_str(s, "api.key_file", "", &c->key_file, err));
     GP_TRY(rt_config_str(s, "api.trusted_keys", "", &c->trusted_keys, err));
     GP_TRY(rt_config_str(s, "api.host_name", "", &c->host_name, err));
     GP_TRY(rt_config_str(s, "api.fleet", "", &c->fleet, err));
     GP_TRY(rt_config_list(s, "api.also_named", &c->names, &c->n_names, err));
     GP_TRY(rt_config_list(s, "api.groups", &c->groups, &c->n_groups, err));
-    if (c->n_listen && (!*c->key_file || !*c->trusted_keys))
+    if (c->n_listen + c->n_dial_out && (!*c->key_file || !*c->trusted_keys))
         return rt_config_fail(s, "api.addr", err,
                               "the query service needs api.key_file (gpkey new agent) and "
                               "api.trusted_keys");

@@ -242,7 +242,7 @@ static gp_status start_capture(agent *a, gp_err *err)
 
 static gp_status start_service(agent *a, gp_err *err)
 {
-    if (a->config->n_listen == 0)
+    if (a->config->n_listen + a->config->n_dial_out == 0)
         return GP_OK;
     return agent_service_start(a->config, a->manager, agent_events_metrics(a->events), &a->service,
                                err);

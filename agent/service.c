@@ -48,6 +48,8 @@ static gp_status start(agent_service *s, flow_manager *m, rt_metrics *metrics, g
                     .n_groups = c->n_groups,
                     .listen = (const char *const *)c->listen,
                     .n_listen = c->n_listen,
+                    .dial_out = c->dial_out,
+                    .n_dial_out = c->n_dial_out,
                     .software = "fleetprobe/" FLEETPROBE_VERSION,
                     .live = &s->live,
                     .limits = {.max_concurrent = (unsigned)c->rate.max_concurrent,

@@ -215,7 +215,8 @@ static gp_status claim_all(job *j, const leg *l, gp_err *err)
         GP_TRY(wire_answer_decode(p, len, &a, err));
         gp_status st = GP_OK;
         if (a.kind == WIRE_TRAILER &&
-            auth_trust_find(j->f->o.trust, a.u.trailer.signer, gp_wall_s(), &who))
+            auth_trust_know(j->f->o.trust, a.u.trailer.signer, a.u.trailer.cert,
+                            a.u.trailer.cert_len, gp_wall_s(), &who))
             st = fanout_acc_claim(j->acc, who.name, err);
         wire_answer_clear(&a);
         GP_TRY(st);
