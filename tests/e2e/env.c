@@ -5,6 +5,7 @@
 #include "gp/clock.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -22,7 +23,7 @@ char *e2e_path(const e2e_env *e, const char *name)
 /* ---- processes ---- */
 
 /* The child only sets its death signal and execs: nothing of ours runs in it. */
-static void spawn(e2e_proc *p, const char *log, char *const *argv)
+static void spawn(e2e_proc *p, const char *log, const char *netns, char *const *argv)
 {
     int fds[2];
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
@@ -31,6 +32,11 @@ static void spawn(e2e_proc *p, const char *log, char *const *argv)
     if (pid == 0) {
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (*netns) {
+            int ns = open(netns, O_RDONLY | O_CLOEXEC);
+            if (ns < 0 || setns(ns, CLONE_NEWNET) != 0)
+                _exit(126);
+        }
         dup2(fds[1], STDOUT_FILENO);
         dup2(fd >= 0 ? fd : fds[1], STDERR_FILENO);
         execv(argv[0], argv);
@@ -129,6 +135,15 @@ void e2e_make(e2e_env *e, size_t n_agents)
     want_ok_err(&err, auth_trust_load(e->trust, e->trusted_keys, &err));
 }
 
+static char *unconst(const char *s)
+{
+    union {
+        const char *c;
+        char *m;
+    } u = {.c = s};
+    return u.m;
+}
+
 void e2e_start_agent(e2e_env *e, size_t i, const char *const *extra)
 {
     char db[320], key[320], log[320];
@@ -144,6 +159,10 @@ void e2e_start_agent(e2e_env *e, size_t i, const char *const *extra)
                             (char[]){"--listen"},
                             (char[]){"tcp://127.0.0.1:0"}};
     size_t n = 10;
+    if (e->trust_of[i])
+        argv[7] = unconst(e->trust_of[i]);
+    if (e->listen[i])
+        argv[9] = unconst(e->listen[i]);
     if (e->dials_out[i]) {
         argv[8] = dial_out;
         argv[9] = e->aggr.addr;
@@ -152,13 +171,12 @@ void e2e_start_agent(e2e_env *e, size_t i, const char *const *extra)
     snprintf(key, sizeof key, "%s/%s.key", e->dir, e->host[i]);
     snprintf(log, sizeof log, "%s/%s.log", e->dir, e->host[i]);
     for (; extra && *extra && n < MAX_ARGS - 1; extra++) {
-        union {
-            const char *c;
-            char *m;
-        } u = {.c = *extra};
-        argv[n++] = u.m;
+        argv[n++] = unconst(*extra);
     }
-    spawn(&e->agent[i], log, argv);
+    char netns[64] = "";
+    if (*e->netns[i])
+        snprintf(netns, sizeof netns, "/run/netns/%s", e->netns[i]);
+    spawn(&e->agent[i], log, netns, argv);
     if (!e->dials_out[i])
         wait_listening(&e->agent[i], log);
 }
@@ -191,7 +209,7 @@ void e2e_start_aggregator(e2e_env *e, const char *more)
                     (char[]){"--querier.config"},
                     e->endpoints,
                     NULL};
-    spawn(&e->aggr, log, argv);
+    spawn(&e->aggr, log, "", argv);
     wait_listening(&e->aggr, log);
 }
 

@@ -25,6 +25,9 @@ typedef struct e2e_env {
     auth_trust *trust;                        /* what a client trusts */
     int dials_out[E2E_MAX_AGENTS]; /* 1: listens nowhere, connects to the aggregator, which is up
                                       first */
+    const char *listen[E2E_MAX_AGENTS];   /* NULL = tcp://127.0.0.1:0 */
+    char netns[E2E_MAX_AGENTS][40];       /* network namespace of the agent; "" = ours */
+    const char *trust_of[E2E_MAX_AGENTS]; /* its trusted_keys; NULL = the common one */
     e2e_proc agent[E2E_MAX_AGENTS], aggr;
     char *trusted_keys, *endpoints; /* files */
 } e2e_env;
