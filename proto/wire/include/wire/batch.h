@@ -1,6 +1,6 @@
 /* batch.h - result rows as compressed columns: what travels instead of one message a row.
  *
- * Layout, little endian (docs/protocol.md "Batches"):
+ * Layout, little endian (docs/messages.md 4):
  *   u8 version = 1, u8 codec (0 none, 1 zstd), u16 0, u32 raw_len, then raw_len bytes (compressed):
  *   u16 rows (1..8192), u8 family (0, 4, 6), u8 columns, u16 n_hosts, u16 n_ifaces,
  *   n_hosts * {u8 len, name, u8 len, id}, n_ifaces * {u8 len, name},

@@ -1,4 +1,4 @@
-/* limits.h - what a peer may make us hold or do (docs/protocol.md "Limits"). */
+/* limits.h - what a peer may make us hold or do (docs/messages.md 5). */
 #ifndef WIRE_LIMITS_H
 #define WIRE_LIMITS_H
 
