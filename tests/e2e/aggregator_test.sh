@@ -118,14 +118,15 @@ page "${metrics%metrics}-/ready" | grep -q ready || fail "not ready"
 cat office.yaml dmz.yaml >hosts.yaml
 kill -HUP "$hub"
 until_ok grep -q 'configuration read again.*hosts=2' hub.log
-ask -q any && grep -q ',10\.30\.0\.80,' out || fail "the new host has no rows"
+has_dmz() { ask -q any && grep -q ',10\.30\.0\.80,' out; }
+has_dmz || fail "the new host has no rows"
 ask -q @edge --query.hosts-resolver-type file || fail "resolver file"
 grep -q ',10\.30\.0\.80,' out || fail "the group has no rows"
 
 echo 'dmz: {addr: nonsense}' >hosts.yaml
 kill -HUP "$hub"
 until_ok grep -q 'reload failed, nothing was changed' hub.log
-ask -q any && grep -q ',10\.30\.0\.80,' out || fail "a bad reload did harm"
+has_dmz || fail "a bad reload did harm"
 
 kill "$hub"
 code=0
