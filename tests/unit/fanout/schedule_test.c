@@ -36,7 +36,7 @@ static sim_how pick(test_rng *g)
         return SIM_OK;
     if (r < 60)
         return SIM_DELAY;
-    if (r == 60 && test_rng_below(g, 3) == 0) /* each costs max-wait */
+    if (r == 60 && test_rng_below(g, 8) == 0) /* each costs max-wait */
         return SIM_SILENT;
     sim_how h;
     do
