@@ -82,6 +82,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/fleetprobe.XXXXXX")
 : >"$dir/pids"
 : >"$dir/fleetprobe-quickstart"
 stop_all() { # also a daemon that an interrupt kept from being listed
+    trap '' INT TERM HUP # nothing interrupts the cleaning up
     if [ -n "${pid:-}" ]; then echo "$pid $(started_at "$pid")" >>"$dir/pids"; fi
     stop_fleet "$dir"
 }
