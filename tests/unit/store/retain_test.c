@@ -72,18 +72,26 @@ static void test_plan(void **state)
     make_days(root, "b", 3);
     make_old(root);
     uint64_t day = day_bytes(root);
+    int tries = 0;
     for (size_t i = 0; i < COUNT(cases); i++) {
         godb_retain_stats st;
         gp_err err = {0};
         GP_CLEANUP(gp_buf_free) gp_buf got = {0};
         godb_retain_opts o = {
             .ifaces = cases[i].ifaces, .now_s = NOW, .max_age_s = cases[i].max_age_s, .dry_run = 1};
+    again:
+        gp_buf_clear(&got);
+        o.min_free_bytes = 0;
+        o.max_bytes = o.max_iface_bytes = 0;
         want_ok(godb_retain(root, &o, NULL, NULL, &st, NULL));
+        uint64_t free_before = st.free_bytes;
         o.max_bytes = cases[i].days > 0 ? day * (uint64_t)cases[i].days : cases[i].days == 0;
         o.max_iface_bytes = cases[i].iface_days > 0 ? day * (uint64_t)cases[i].iface_days : 0;
-        if (cases[i].free_days > 0) /* 1 byte less, as others use the disk too: see below */
+        if (cases[i].free_days > 0)
             o.min_free_bytes = st.free_bytes + day * (uint64_t)cases[i].free_days - day / 2;
         want_ok_err(&err, godb_retain(root, &o, on_day, &got, &st, &err));
+        if (cases[i].free_days > 0 && st.free_bytes != free_before && tries++ < 1000)
+            goto again; /* somebody else used the disk in between */
         if (strcmp(gp_buf_str(&got), cases[i].want) != 0)
             fail_msg("%s: got %s", cases[i].what, gp_buf_str(&got));
         if ((st.bytes_missing + day - 1) / day != (uint64_t)cases[i].short_days)
