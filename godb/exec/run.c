@@ -51,8 +51,10 @@ static void progress(exec_ctx *x)
         return;
     if (now >= atomic_load(&x->next_progress_ns)) {
         atomic_store(&x->next_progress_ns, now + o->progress_ms * 1000000);
-        exec_progress p = {.blocks_done = atomic_load(&x->blocks_done),
-                           .blocks_total = atomic_load(&x->blocks_total),
+        /* A worker may finish its part of a day before the one with the first part counts it. */
+        uint64_t done = atomic_load(&x->blocks_done), total = atomic_load(&x->blocks_total);
+        exec_progress p = {.blocks_done = done,
+                           .blocks_total = total > done ? total : done,
                            .days_done = atomic_load(&x->days_done),
                            .days_total = atomic_load(&x->days_total),
                            .rows = atomic_load(&x->rows),
