@@ -23,6 +23,22 @@ export CTEST_OUTPUT_ON_FAILURE=1 CTEST_NO_TESTS_ACTION=error
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
+# Everything the tests write goes into one directory, which goes away also after an interrupt. Some
+# tests prefer memory for thousands of syncs: what an interrupt left of those in /dev/shm goes, too.
+work=$(mktemp -d)
+export TMPDIR="$work"
+# shellcheck disable=SC2317 # called by the trap
+clean() {
+    trap '' INT TERM HUP
+    find /dev/shm -maxdepth 1 -name 'fleetprobe-test-*' -user "$(id -u)" -newer "$work/started" \
+        -exec rm -rf {} + 2>/dev/null || :
+    rm -rf "$work"
+}
+: >"$work/started"
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
 step() { printf '\n==== %s (%ss)\n' "$1" "$(($(date +%s) - started))"; }
 started=$(date +%s)
 failed=
@@ -35,14 +51,12 @@ finish() { # all parts run, so that one report shows everything that is wrong
 }
 
 build() { # build PRESET: configure and build, quietly unless it fails
-    log=$(mktemp)
+    log=$work/build.log
     if ! { cmake --preset "$1" -DBUILD_TESTING=ON && cmake --build --preset "$1" -j "$jobs"; } >"$log" 2>&1; then
         tail -n 60 "$log"
-        rm -f "$log"
         echo "run.sh: build '$1' failed" >&2
         exit 1
     fi
-    rm -f "$log"
 }
 
 step "release build (gcc)"
