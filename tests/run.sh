@@ -30,7 +30,7 @@ export TMPDIR="$work"
 # shellcheck disable=SC2317 # called by the trap
 clean() {
     trap '' INT TERM HUP
-    find /dev/shm -maxdepth 1 -name 'fleetprobe-test-*' -user "$(id -u)" -newer "$work/started" \
+    find /dev/shm -maxdepth 1 -name 'fleetprobe-*' -user "$(id -u)" -newer "$work/started" \
         -exec rm -rf {} + 2>/dev/null || :
     rm -rf "$work"
 }
