@@ -8,7 +8,6 @@
 #include "serve/serve.h"
 
 #include <argp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -195,31 +194,14 @@ static gp_status start(struct agent *a, gp_err *err)
     return GP_OK;
 }
 
-static void reload(struct agent *a)
+static void reload(void *ctx)
 {
+    struct agent *a = ctx;
     gp_err err = {0};
-    rt_notify_reloading();
     if (auth_trust_load(a->trust, a->o.trust, &err) == GP_OK)
         rt_info("trusted keys read again", RT_S("file", a->o.trust));
     else
         rt_error("trusted keys not changed", RT_ERR(&err));
-    if (rt_log_reopen(&err) != GP_OK)
-        rt_error("log not reopened", RT_ERR(&err));
-    rt_notify("READY=1");
-}
-
-static void wait_for_end(struct agent *a)
-{
-    int64_t beat = rt_watchdog_ms();
-    for (;;) {
-        int sig = rt_signals_wait(beat ? beat : -1);
-        if (beat)
-            rt_notify("WATCHDOG=1");
-        if (sig == SIGHUP)
-            reload(a);
-        else if (sig == SIGTERM || sig == SIGINT)
-            return;
-    }
 }
 
 static void stop(struct agent *a)
@@ -247,9 +229,7 @@ int agent_serve(int argc, char **argv)
         for (size_t i = 0; i < a.o.n_listen; i++)
             printf("listening on %s\n", serve_bound(a.service, i));
         (void)fflush(stdout);
-        rt_notify("READY=1");
-        wait_for_end(&a);
-        rt_notify("STOPPING=1");
+        rt_loop_run(&(rt_loop){.reload = reload, .ctx = &a});
     } else {
         fprintf(stderr, "goprobe serve: %s\n", err.msg);
         code = 1;

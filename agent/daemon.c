@@ -14,7 +14,6 @@
 #include <linux/capability.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -272,45 +271,30 @@ static gp_status drop_privileges(const agent_config *c, gp_err *err)
 
 /* ---- run ---- */
 
-static void on_hup(agent *a)
+static void on_hup(void *ctx)
 {
+    agent *a = ctx;
     gp_err err = {0};
 
-    rt_notify_reloading();
-    if (rt_log_reopen(&err) != GP_OK)
-        rt_error("log not reopened", RT_ERR(&err));
     (void)agent_reload(a, NULL, NULL, &err);
     agent_service_reload(a->service);
-    rt_notify("READY=1");
 }
 
-static void loop(agent *a)
+static void on_tick(void *ctx)
 {
-    int64_t dog = rt_watchdog_ms(), tick = dog > 0 && dog < TICK_MS ? dog : TICK_MS;
+    agent *a = ctx;
+    gp_err err = {0};
 
-    for (;;) {
-        int sig = rt_signals_wait(tick);
-        if (sig == SIGTERM || sig == SIGINT) {
-            rt_info("shutting down", RT_I("signal", sig));
-            return;
-        }
-        if (sig == SIGHUP)
-            on_hup(a);
-        if (agent_watch_changed(a->watch)) {
-            gp_err err = {0};
-            rt_info("configuration file changed");
-            (void)agent_reload(a, NULL, NULL, &err);
-        }
-        if (dog > 0)
-            rt_notify("WATCHDOG=1");
-    }
+    if (!agent_watch_changed(a->watch))
+        return;
+    rt_info("configuration file changed");
+    (void)agent_reload(a, NULL, NULL, &err);
 }
 
 static void stop(agent *a)
 {
     gp_err err = {0};
 
-    rt_notify("STOPPING=1");
     /* the last write-out comes first: no request can hold it up (D-42) */
     if (a->manager && flow_manager_finish(a->manager, &err) != GP_OK)
         rt_error("end of capture", RT_ERR(&err));
@@ -367,8 +351,7 @@ int agent_run(const agent_options *o)
         st = start_service(&a, &err);
     if (st == GP_OK) {
         a.watch = agent_watch_open(o->config);
-        rt_notify("READY=1");
-        loop(&a);
+        rt_loop_run(&(rt_loop){.reload = on_hup, .tick = on_tick, .tick_ms = TICK_MS, .ctx = &a});
     } else {
         fprintf(stderr, "goprobe: %s\n", err.msg);
     }

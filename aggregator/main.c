@@ -5,7 +5,6 @@
 #include "rt/metrics.h"
 
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -138,34 +137,17 @@ static gp_status apply(struct daemon *d, const aggr_options *fresh, gp_err *err)
     return GP_OK;
 }
 
-static void reload(struct daemon *d)
+static void reload(void *ctx)
 {
+    struct daemon *d = ctx;
     gp_err err = {0};
     aggr_options fresh = {0};
-    rt_notify_reloading();
     gp_status st = aggr_options_reread(&d->o, &fresh, &err);
     if (st == GP_OK)
         st = apply(d, &fresh, &err);
     if (st != GP_OK)
         rt_error("reload failed, nothing was changed", RT_ERR(&err));
     aggr_options_clear(&fresh);
-    if (rt_log_reopen(&err) != GP_OK)
-        rt_error("log not reopened", RT_ERR(&err));
-    rt_notify("READY=1");
-}
-
-static void wait_for_end(struct daemon *d)
-{
-    int64_t beat = rt_watchdog_ms();
-    for (;;) {
-        int sig = rt_signals_wait(beat ? beat : -1);
-        if (beat)
-            rt_notify("WATCHDOG=1");
-        if (sig == SIGHUP)
-            reload(d);
-        else if (sig == SIGTERM || sig == SIGINT)
-            return;
-    }
 }
 
 static void stop(struct daemon *d)
@@ -201,9 +183,7 @@ int main(int argc, char **argv)
     if (st == GP_OK)
         st = d.o.check_only ? check(&d, &err) : start(&d, &err);
     if (st == GP_OK && !d.o.check_only) {
-        rt_notify("READY=1");
-        wait_for_end(&d);
-        rt_notify("STOPPING=1");
+        rt_loop_run(&(rt_loop){.reload = reload, .ctx = &d});
         rt_info("stopping", RT_U("queries", fanout_running(d.fanout)));
     }
     if (st != GP_OK)

@@ -5,6 +5,7 @@
 #include "gp/clock.h"
 #include "gp/io.h"
 #include "gp/num.h"
+#include "rt/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,6 +133,40 @@ int64_t rt_watchdog_ms(void)
     if (pid && (!gp_num_u64(pid, strlen(pid), INT32_MAX, &p) || (pid_t)p != getpid()))
         return 0;
     return v < 2000 ? 1 : (int64_t)(v / 2000);
+}
+
+/* ---- the life of a daemon ---- */
+
+static void loop_reload(const rt_loop *l)
+{
+    gp_err err = {0};
+    rt_notify_reloading();
+    if (rt_log_reopen(&err) != GP_OK)
+        rt_error("log not reopened", RT_ERR(&err));
+    l->reload(l->ctx);
+    rt_notify("READY=1");
+}
+
+int rt_loop_run(const rt_loop *l)
+{
+    int64_t beat = rt_watchdog_ms(), wait = l->tick && l->tick_ms > 0 ? l->tick_ms : -1;
+    if (beat && (wait < 0 || beat < wait))
+        wait = beat;
+    rt_notify("READY=1");
+    for (;;) {
+        int sig = rt_signals_wait(wait);
+        if (sig == SIGTERM || sig == SIGINT) {
+            rt_info("shutting down", RT_I("signal", sig));
+            rt_notify("STOPPING=1");
+            return sig;
+        }
+        if (sig == SIGHUP)
+            loop_reload(l);
+        if (l->tick)
+            l->tick(l->ctx);
+        if (beat)
+            rt_notify("WATCHDOG=1");
+    }
 }
 
 const char *rt_machine_id(char *buf, size_t cap)

@@ -163,6 +163,55 @@ static void test_notify(void **state)
     assert_true(rt_mem_physical() > rt_mem_resident());
 }
 
+/* The next state a daemon has told, without what follows on further lines. */
+static const char *told(int fd, char buf[128])
+{
+    ssize_t n = recv(fd, buf, 127, MSG_DONTWAIT);
+    buf[n > 0 ? n : 0] = 0;
+    buf[strcspn(buf, "\n")] = 0;
+    return buf;
+}
+
+struct life {
+    int reloads, ticks;
+};
+
+static void on_reload(void *ctx)
+{
+    ((struct life *)ctx)->reloads++;
+}
+
+static void on_tick(void *ctx)
+{
+    struct life *l = ctx;
+    int sig = ++l->ticks == 2 ? SIGHUP : l->ticks == 4 ? SIGTERM : 0;
+    if (sig)
+        assert_int_equal(kill(getpid(), sig), 0);
+}
+
+static void test_loop(void **state)
+{
+    (void)state;
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    struct life l = {0};
+    char buf[128];
+    assert_int_equal(rt_signals_init(NULL), GP_OK);
+    snprintf(sa.sun_path, sizeof sa.sun_path, "/tmp/rt-loop-%d", (int)getpid());
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    setenv("NOTIFY_SOCKET", sa.sun_path, 1);
+    rt_loop loop = {.reload = on_reload, .tick = on_tick, .tick_ms = 1, .ctx = &l};
+    assert_int_equal(rt_loop_run(&loop), SIGTERM);
+    assert_int_equal(l.reloads, 1);
+    assert_int_equal(l.ticks, 4);
+    static const char *const want[] = {"READY=1", "RELOADING=1", "READY=1", "STOPPING=1", ""};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+        assert_string_equal(told(fd, buf), want[i]);
+    unsetenv("NOTIFY_SOCKET");
+    close(fd);
+    unlink(sa.sun_path);
+}
+
 int main(void)
 {
     snprintf(path, sizeof path, "/tmp/rt-log-%d", (int)getpid());
@@ -170,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_lines),   cmocka_unit_test(test_hostile_and_long),
         cmocka_unit_test(test_limit),   cmocka_unit_test(test_names),
         cmocka_unit_test(test_signals), cmocka_unit_test(test_notify),
+        cmocka_unit_test(test_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,18 @@ void rt_signals_wake(void);
 /* For child processes: the default mask and SIGPIPE again. Async-signal-safe. */
 void rt_signals_restore(void);
 
+/* What a daemon does between start and stop. */
+typedef struct rt_loop {
+    void (*reload)(
+        void *ctx);          /* SIGHUP, after the log was opened again; systemd is told around it */
+    void (*tick)(void *ctx); /* at least every tick_ms, and after every signal; may be NULL */
+    int64_t tick_ms;         /* 0 = no tick */
+    void *ctx;
+} rt_loop;
+/* Say READY=1, answer the watchdog, reload on SIGHUP, until SIGTERM or SIGINT; then say STOPPING=1
+ * and return the signal. For the thread of main(), after rt_signals_init(). */
+int rt_loop_run(const rt_loop *l);
+
 /* sd_notify(3): "READY=1", "RELOADING=1", "STOPPING=1", "STATUS=...". No-op without NOTIFY_SOCKET;
  * failures are not errors. */
 void rt_notify(const char *state);
