@@ -12,9 +12,7 @@ EXEC_SIMD void exec_k_range16(const uint8_t *v, size_t n, uint16_t lo, uint16_t 
     uint16_t width = (uint16_t)(hi - lo);
 
     for (size_t i = 0; i < n; i++) {
-        uint16_t x;
-        memcpy(&x, v + 2 * i, 2);
-        x = be16toh(x);
+        uint16_t x = gp_be16(v + 2 * i);
         mask[i] = (uint8_t)(((uint16_t)(x - lo) <= width) ^ neg);
     }
 }

@@ -1,6 +1,7 @@
 /* order.c - the order of rows (query.md 5.5), full sorts and the first N by a bounded heap. */
 #include "order.h"
 
+#include "gp/bytes.h"
 #include "gp/mem.h"
 #include "number.h"
 
@@ -42,18 +43,11 @@ static uint64_t first_key(const result_order *o, const result_row *r)
     return o->ascending ? k : ~k;
 }
 
-static uint64_t addr_top(const uint8_t b[16])
-{
-    uint64_t v;
-    memcpy(&v, b, 8);
-    return be64toh(v);
-}
-
 /* Second word: a prefix of (sip, dip, proto, dport) in which smaller never means later. Ties are
  * left to the full comparison. 2 bits of family come before each address. */
 static uint64_t second_key(const result_order *o, const result_row *r)
 {
-    uint64_t s = addr_top(r->sip), d = addr_top(r->dip), k;
+    uint64_t s = gp_be64(r->sip), d = gp_be64(r->dip), k;
     if (r->sip_family == 6)
         k = UINT64_C(2) << 62 | s >> 2;
     else if (r->sip_family == 4)

@@ -4,39 +4,40 @@
 
 #include "gp/err.h"
 
-#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#define GP_BYTES_LOAD(name, type, conv)                                                            \
-    static inline type name(const void *p)                                                         \
-    {                                                                                              \
-        type v;                                                                                    \
-        memcpy(&v, p, sizeof v);                                                                   \
-        return conv(v);                                                                            \
-    }
-GP_BYTES_LOAD(gp_le16, uint16_t, le16toh)
-GP_BYTES_LOAD(gp_le32, uint32_t, le32toh)
-GP_BYTES_LOAD(gp_le64, uint64_t, le64toh)
-GP_BYTES_LOAD(gp_be16, uint16_t, be16toh)
-GP_BYTES_LOAD(gp_be32, uint32_t, be32toh)
-GP_BYTES_LOAD(gp_be64, uint64_t, be64toh)
-#undef GP_BYTES_LOAD
+/* Not <endian.h>: its functions are hidden from programs that are compiled as strict C11. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define GP_LITTLE(bits, v) (v)
+#define GP_BIG(bits, v)    __builtin_bswap##bits(v)
+#else
+#define GP_LITTLE(bits, v) __builtin_bswap##bits(v)
+#define GP_BIG(bits, v)    (v)
+#endif
 
-#define GP_BYTES_STORE(name, type, conv)                                                           \
-    static inline void name(void *p, type v)                                                       \
+#define GP_BYTES_ACCESS(load, store, bits, conv)                                                   \
+    static inline uint##bits##_t load(const void *p)                                               \
     {                                                                                              \
-        v = conv(v);                                                                               \
+        uint##bits##_t v;                                                                          \
+        memcpy(&v, p, sizeof v);                                                                   \
+        return conv(bits, v);                                                                      \
+    }                                                                                              \
+    static inline void store(void *p, uint##bits##_t v)                                            \
+    {                                                                                              \
+        v = conv(bits, v);                                                                         \
         memcpy(p, &v, sizeof v);                                                                   \
     }
-GP_BYTES_STORE(gp_put_le16, uint16_t, htole16)
-GP_BYTES_STORE(gp_put_le32, uint32_t, htole32)
-GP_BYTES_STORE(gp_put_le64, uint64_t, htole64)
-GP_BYTES_STORE(gp_put_be16, uint16_t, htobe16)
-GP_BYTES_STORE(gp_put_be32, uint32_t, htobe32)
-GP_BYTES_STORE(gp_put_be64, uint64_t, htobe64)
-#undef GP_BYTES_STORE
+GP_BYTES_ACCESS(gp_le16, gp_put_le16, 16, GP_LITTLE)
+GP_BYTES_ACCESS(gp_le32, gp_put_le32, 32, GP_LITTLE)
+GP_BYTES_ACCESS(gp_le64, gp_put_le64, 64, GP_LITTLE)
+GP_BYTES_ACCESS(gp_be16, gp_put_be16, 16, GP_BIG)
+GP_BYTES_ACCESS(gp_be32, gp_put_be32, 32, GP_BIG)
+GP_BYTES_ACCESS(gp_be64, gp_put_be64, 64, GP_BIG)
+#undef GP_BYTES_ACCESS
+#undef GP_LITTLE
+#undef GP_BIG
 
 /* Growing buffer. Zero-initialise: gp_buf b = {0}. One thread. After a failed append `failed` is
  * set and later appends do nothing, so a sequence of appends needs one check at its end. */
