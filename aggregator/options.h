@@ -8,7 +8,7 @@
 #include "rt/config.h"
 #include "rt/log.h"
 
-enum { AGGR_MAX_LISTEN = 8, AGGR_MAX_RESOLVERS = 16 };
+enum { AGGR_MAX_LISTEN = 8, AGGR_MAX_RESOLVERS = 16, AGGR_MAX_WEIGHTS = 256 };
 
 typedef struct aggr_options {
     rt_config *config; /* owns the strings */
@@ -23,7 +23,8 @@ typedef struct aggr_options {
     size_t n_resolvers;
     fleet_opts fleet;
     fanout_limits limits;
-    const char *metrics_addr; /* NULL = none */
+    fanout_weight weights[AGGR_MAX_WEIGHTS]; /* limits.weights points to them */
+    const char *metrics_addr;                /* NULL = none */
     int metrics_remote;
     int64_t grace_ms;
 } aggr_options;

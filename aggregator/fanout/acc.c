@@ -23,6 +23,8 @@ enum { MAX_SHARDS = 8, QUEUE = 4, MIN_KEEP = 4096, STRINGS = 64 * 1024 * 1024 };
 /* A part whose rows were dealt out; the last shard frees it. */
 struct dealt {
     atomic_uint refs;
+    const result_quota *quota;
+    uint64_t bytes;   /* taken from it */
     result part;      /* labels */
     result_row *rows; /* shard after shard */
     size_t from[MAX_SHARDS + 1];
@@ -45,10 +47,12 @@ struct shard {
 struct fanout_acc {
     const query_stmt *stmt;
     result_order order;
-    uint64_t mem_limit, limit;
-    result_merger *sum; /* statuses and summary; rows too when there are no shards */
-    result names;       /* hosts that have answered, as labels */
-    int top;            /* hosts apart */
+    const result_quota *quota;
+    uint64_t limit;
+    uint64_t kept, copied; /* bytes taken: of keep and the labels; of the last result given out */
+    result_merger *sum;    /* statuses and summary; rows too when there are no shards */
+    result names;          /* hosts that have answered, as labels */
+    int top;               /* hosts apart */
     result keep;
     uint32_t *host_map, *iface_map;
     size_t cap_hosts, cap_ifaces;
@@ -62,6 +66,26 @@ struct fanout_acc {
 static gp_status no_memory(gp_err *err)
 {
     return gp_fail(err, GP_ENOMEM, 0, "merging: out of memory");
+}
+
+static gp_status take(fanout_acc *a, uint64_t bytes, gp_err *err)
+{
+    if (!a->quota->take(a->quota->ctx, bytes))
+        return gp_fail(err, GP_ELIMIT, 0, "the result does not fit the memory allowed");
+    return GP_OK;
+}
+
+/* What keep and the labels hold now; also before they grow by `more`. */
+static gp_status count_kept(fanout_acc *a, uint64_t more, gp_err *err)
+{
+    uint64_t now = a->keep.cap_rows * sizeof *a->keep.rows + gp_arena_bytes(a->keep.arena) +
+                   gp_arena_bytes(a->names.arena) + more;
+    if (now > a->kept)
+        GP_TRY(take(a, now - a->kept, err));
+    else
+        a->quota->give(a->quota->ctx, a->kept - now);
+    a->kept = now;
+    return GP_OK;
 }
 
 /* ---- hosts apart ---- */
@@ -138,9 +162,7 @@ static gp_status keep_rows(fanout_acc *a, const result *part, gp_err *err)
         if (a->keep.n_rows >= a->cap_keep)
             GP_TRY(cut_keep(a, err));
         if (a->keep.n_rows == a->keep.cap_rows) {
-            if ((uint64_t)(a->keep.n_rows + 1) * sizeof *r > a->mem_limit)
-                return gp_fail(err, GP_ELIMIT, 0,
-                               "the result does not fit the memory allowed for a query");
+            GP_TRY(count_kept(a, (a->keep.cap_rows / 2 + 64) * sizeof *r, err));
             GP_TRY(result_reserve_rows(&a->keep, 1, err));
         }
         result_row *to = &a->keep.rows[a->keep.n_rows++];
@@ -148,7 +170,7 @@ static gp_status keep_rows(fanout_acc *a, const result *part, gp_err *err)
         to->host = a->host_map[r->host];
         to->iface = a->iface_map[r->iface];
     }
-    return GP_OK;
+    return count_kept(a, 0, err);
 }
 
 /* ---- hosts merged: shards ---- */
@@ -159,6 +181,7 @@ static void dealt_put(struct dealt *d)
         return;
     result_clear(&d->part);
     gp_free(d->rows);
+    d->quota->give(d->quota->ctx, d->bytes);
     gp_free(d);
 }
 
@@ -246,15 +269,18 @@ static inline unsigned shard_of(const result_row *r, unsigned n)
 static gp_status deal_rows(fanout_acc *a, result *take_part, gp_err *err)
 {
     size_t count[MAX_SHARDS] = {0}, at[MAX_SHARDS];
+    uint64_t bytes = take_part->n_rows * sizeof(result_row) + gp_arena_bytes(take_part->arena) +
+                     sizeof(struct dealt);
+    GP_TRY(take(a, bytes, err));
     struct dealt *d = gp_calloc(1, sizeof *d);
-    if (!d)
-        return no_memory(err);
-    d->rows = gp_alloc(take_part->n_rows ? take_part->n_rows : 1, sizeof *d->rows);
-    if (!d->rows) {
+    result_row *rows = gp_alloc(take_part->n_rows ? take_part->n_rows : 1, sizeof *rows);
+    if (!d || !rows) {
         gp_free(d);
+        gp_free(rows);
+        a->quota->give(a->quota->ctx, bytes);
         return no_memory(err);
     }
-    d->part = *take_part;
+    *d = (struct dealt){.quota = a->quota, .bytes = bytes, .rows = rows, .part = *take_part};
     *take_part = (result){0};
     atomic_store(&d->refs, a->n_shards);
     for (size_t i = 0; i < d->part.n_rows; i++)
@@ -265,6 +291,8 @@ static gp_status deal_rows(fanout_acc *a, result *take_part, gp_err *err)
     }
     for (size_t i = 0; i < d->part.n_rows; i++)
         d->rows[at[shard_of(&d->part.rows[i], a->n_shards)]++] = d->part.rows[i];
+    gp_free(d->part.rows);
+    d->part.rows = NULL;
     for (unsigned s = 0; s < a->n_shards; s++)
         shard_push(&a->shards[s], d);
     return GP_OK;
@@ -286,7 +314,8 @@ static gp_status start_shards(fanout_acc *a, gp_err *err)
         pthread_mutex_init(&s->lock, NULL);
         pthread_cond_init(&s->changed, NULL);
         a->n_shards = i + 1;
-        GP_TRY(result_merger_new(a->stmt, 1, a->mem_limit / n, &s->m, err));
+        GP_TRY(result_merger_new(a->stmt, 1, 0, &s->m, err));
+        result_merger_quota(s->m, a->quota);
         if (pthread_create(&s->thread, NULL, shard_main, s) != 0)
             return gp_fail(err, GP_ENOMEM, 0, "merging: no thread");
         s->has_thread = 1;
@@ -294,14 +323,15 @@ static gp_status start_shards(fanout_acc *a, gp_err *err)
     return GP_OK;
 }
 
-gp_status fanout_acc_new(const query_stmt *s, uint64_t mem_limit, fanout_acc **out, gp_err *err)
+gp_status fanout_acc_new(const query_stmt *s, const result_quota *quota, fanout_acc **out,
+                         gp_err *err)
 {
     fanout_acc *a = gp_calloc(1, sizeof *a);
     if (!a)
         return no_memory(err);
     a->stmt = s;
     a->order = result_order_of(s);
-    a->mem_limit = mem_limit;
+    a->quota = quota;
     a->limit = s->limit;
     a->top = !s->merge_hosts;
     a->cap_keep = s->limit > SIZE_MAX / 4 ? SIZE_MAX / 2 : 2 * s->limit;
@@ -311,7 +341,9 @@ gp_status fanout_acc_new(const query_stmt *s, uint64_t mem_limit, fanout_acc **o
     if (st == GP_OK)
         st = result_init(&a->keep, STRINGS, err);
     if (st == GP_OK)
-        st = result_merger_new(s, s->merge_hosts, mem_limit, &a->sum, err);
+        st = result_merger_new(s, s->merge_hosts, 0, &a->sum, err);
+    if (st == GP_OK)
+        result_merger_quota(a->sum, quota);
     if (st == GP_OK && !a->top)
         st = start_shards(a, err);
     if (st != GP_OK) {
@@ -345,6 +377,7 @@ void fanout_acc_free(fanout_acc *a)
     result_clear(&a->keep);
     gp_free(a->host_map);
     gp_free(a->iface_map);
+    a->quota->give(a->quota->ctx, a->kept + a->copied);
     gp_free(a);
 }
 
@@ -418,11 +451,30 @@ static gp_status append_shards(fanout_acc *a, uint64_t limit, result *out, gp_er
     return GP_OK;
 }
 
+/* Copies and the index they are sorted by; take them before they are made. */
+static gp_status count_copies(fanout_acc *a, uint64_t limit, gp_err *err)
+{
+    enum { ROW = sizeof(result_row), INDEX = 16 };
+    uint64_t rows = a->top ? a->keep.n_rows : 0, most = 0;
+    for (unsigned i = 0; i < a->n_shards; i++) {
+        GP_TRY(shard_idle(&a->shards[i], err));
+        uint64_t n = result_merger_rows(a->shards[i].m), cut = limit && limit < n ? limit : n;
+        rows += cut;
+        most = cut * ROW + n * INDEX > most ? cut * ROW + n * INDEX : most;
+    }
+    a->quota->give(a->quota->ctx, a->copied);
+    a->copied = 0;
+    GP_TRY(take(a, rows * (ROW + INDEX) + most, err));
+    a->copied = rows * (ROW + INDEX) + most;
+    return GP_OK;
+}
+
 gp_status fanout_acc_get(fanout_acc *a, uint64_t limit, result *out, gp_err *err)
 {
     result r = {0};
     if (a->top) /* what is dropped here can't come back into a smaller result */
         GP_TRY(cut_keep(a, err));
+    GP_TRY(count_copies(a, limit, err));
     GP_TRY(result_merger_get(a->sum, 0, &r, err));
     gp_status st = a->top ? append(a, &a->keep, &r, err) : append_shards(a, limit, &r, err);
     if (st == GP_OK)

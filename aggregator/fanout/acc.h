@@ -10,8 +10,9 @@
 /* One thread uses it; shards have threads of their own inside. */
 typedef struct fanout_acc fanout_acc;
 
-/* s must outlive it. mem_limit: bytes of rows and labels; passing it is GP_ELIMIT. */
-gp_status fanout_acc_new(const query_stmt *s, uint64_t mem_limit, fanout_acc **out,
+/* s and quota must outlive it. All rows, labels and copies made of them are taken from quota (from
+ * any thread); passing it is GP_ELIMIT. */
+gp_status fanout_acc_new(const query_stmt *s, const result_quota *quota, fanout_acc **out,
                          gp_err *err) GP_MUST_CHECK;
 void fanout_acc_free(fanout_acc *a);
 /* This host's rows are about to be added. GP_EEXIST if there are some already: rows of one host
@@ -24,8 +25,8 @@ int fanout_acc_has(const fanout_acc *a, const char *host);
 gp_status fanout_acc_add(fanout_acc *a, result *take_part, gp_err *err) GP_MUST_CHECK;
 gp_status fanout_acc_host(fanout_acc *a, const char *host, result_code code, const char *text,
                           gp_err *err) GP_MUST_CHECK;
-/* The result so far, cut to limit rows (0 = all that are kept: the statement's limit, or everything
- * when hosts are merged). */
+/* The result so far (it counts as taken until the next call or the end), cut to limit rows (0 = all
+ * that are kept: the statement's limit, or everything when hosts are merged). */
 gp_status fanout_acc_get(fanout_acc *a, uint64_t limit, result *out, gp_err *err) GP_MUST_CHECK;
 
 #endif

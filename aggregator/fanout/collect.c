@@ -57,15 +57,19 @@ static int next_item(const gp_buf *b, size_t *at, const uint8_t **p, size_t *len
 
 /* ---- an agent ---- */
 
+/* *bytes: taken for the rows, to be given back when they are gone. */
 static gp_status decode_batches(job *j, const leg *l, const char *host, const char *host_id,
-                                result *part, gp_err *err)
+                                result *part, uint64_t *bytes, gp_err *err)
 {
     size_t at = 0, len;
     const uint8_t *p;
     while (next_item(&l->batches, &at, &p, &len)) {
+        size_t before = part->cap_rows;
         GP_TRY(wire_batch_decode(j->dec, p, len, host, host_id, part, err));
-        if ((uint64_t)part->n_rows * sizeof(result_row) > j->f->o.limits.mem_bytes)
+        uint64_t more = (part->cap_rows - before) * sizeof(result_row);
+        if (more && !fair_bytes_take(j->fair, more))
             return gp_fail(err, GP_ELIMIT, 0, "its answer does not fit the memory allowed");
+        *bytes += more;
     }
     return GP_OK;
 }
@@ -98,11 +102,12 @@ static gp_status merge_agent(job *j, leg *l, const wire_answer *a, const auth_pe
                              gp_err *err)
 {
     const wire_trailer *t = &a->u.trailer.t;
+    uint64_t bytes = 0;
     result part = {0};
     GP_TRY(check_trailer(j, l, a, peer, err));
     GP_TRY(result_init(&part, PART_STRINGS, err));
     part.fields = j->stmt->fields;
-    gp_status st = decode_batches(j, l, peer->name, t->host_id, &part, err);
+    gp_status st = decode_batches(j, l, peer->name, t->host_id, &part, &bytes, err);
     if (st == GP_OK && part.n_rows != t->sum.rows)
         st = gp_fail(err, GP_ECORRUPT, 0, "its trailer counts %llu rows, it sent %zu",
                      (unsigned long long)t->sum.rows, part.n_rows);
@@ -119,6 +124,7 @@ static gp_status merge_agent(job *j, leg *l, const wire_answer *a, const auth_pe
         rt_metric_add(j->f->m_host[t->sum.code], 1);
     }
     result_clear(&part);
+    fair_bytes_give(j->fair, bytes);
     return st;
 }
 
@@ -227,13 +233,14 @@ static gp_status claim_all(job *j, const leg *l, gp_err *err)
 static gp_status merge_child(job *j, leg *l, const char *name, unsigned *n_ok, gp_err *err)
 {
     wire_answer sum = {0};
+    uint64_t bytes = 0;
     result part = {0};
     if (!l->summary.len || wire_answer_decode(l->summary.data, l->summary.len, &sum, err) != GP_OK)
         return gp_fail(err, GP_ECORRUPT, 0, "it ended without a summary");
     gp_status st = result_init(&part, PART_STRINGS, err);
     part.fields = j->stmt->fields;
     if (st == GP_OK)
-        st = decode_batches(j, l, NULL, NULL, &part, err);
+        st = decode_batches(j, l, NULL, NULL, &part, &bytes, err);
     if (st == GP_OK && part.n_rows != sum.u.summary.rows)
         st = gp_fail(err, GP_ECORRUPT, 0, "its summary counts %llu rows, it sent %zu",
                      (unsigned long long)sum.u.summary.rows, part.n_rows);
@@ -251,6 +258,7 @@ static gp_status merge_child(job *j, leg *l, const char *name, unsigned *n_ok, g
     if (st == GP_OK)
         st = fanout_acc_add(j->acc, &part, err);
     result_clear(&part);
+    fair_bytes_give(j->fair, bytes);
     wire_answer_clear(&sum);
     return st;
 }

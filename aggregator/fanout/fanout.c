@@ -42,14 +42,16 @@ void fanout_set_resolvers(fanout *f, resolver_set *take_resolvers)
 
 unsigned fanout_running(const fanout *f)
 {
-    return atomic_load(&f->running);
+    fair_counts c;
+    fair_count(f->fair, &c);
+    return c.running;
 }
 
 void fanout_stop(fanout *f, int64_t grace_ms)
 {
     if (!f)
         return;
-    atomic_store(&f->stopping, 1);
+    fair_stop(f->fair);
     gp_deadline end = gp_deadline_in_ms(grace_ms);
     while (fanout_running(f) && !gp_deadline_passed(end))
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
@@ -183,12 +185,53 @@ static rpc_code on_hosts(void *ctx, rpc_stream *stream, const uint8_t *req, size
 static void set_defaults(fanout_limits *l)
 {
     l->max_in_flight = l->max_in_flight ? l->max_in_flight : 256;
+    l->max_calls = l->max_calls ? l->max_calls : 1024;
     l->max_concurrent = l->max_concurrent ? l->max_concurrent : 16;
     l->max_per_user = l->max_per_user ? l->max_per_user : 4;
+    l->max_waiting = l->max_waiting ? l->max_waiting : 32;
+    l->max_queue_ms = l->max_queue_ms ? l->max_queue_ms : 10000;
     l->max_wait_ms = l->max_wait_ms ? l->max_wait_ms : 30 * 60 * 1000;
     l->mem_bytes = l->mem_bytes ? l->mem_bytes : UINT64_C(1) << 30;
     l->mem_total = l->mem_total ? l->mem_total : UINT64_C(2) << 30;
     l->partial_ms = l->partial_ms ? l->partial_ms : 500;
+}
+
+static fair_counts counts(void *f)
+{
+    fair_counts c;
+    fair_count(((fanout *)f)->fair, &c);
+    return c;
+}
+
+static double n_running(void *f)
+{
+    return counts(f).running;
+}
+
+static double n_waiting(void *f)
+{
+    return counts(f).waiting;
+}
+
+static double n_calls(void *f)
+{
+    return counts(f).calls;
+}
+
+static double n_bytes(void *f)
+{
+    return (double)counts(f).bytes;
+}
+
+static void set_gauges(fanout *f, rt_metrics *m)
+{
+    rt_gauge_fn(m, "global_query_queries_running", "Queries being answered.", NULL, n_running, f);
+    rt_gauge_fn(m, "global_query_queries_waiting", "Queries that wait for a place.", NULL,
+                n_waiting, f);
+    rt_gauge_fn(m, "global_query_calls_open", "Hosts being asked, over all queries.", NULL, n_calls,
+                f);
+    rt_gauge_fn(m, "global_query_memory_bytes", "Rows and buffers of all queries.", NULL, n_bytes,
+                f);
 }
 
 static void set_metrics(fanout *f)
@@ -212,6 +255,7 @@ static void set_metrics(fanout *f)
                                   "Answers of hosts, by status.", gp_buf_str(&l));
         gp_buf_free(&l);
     }
+    set_gauges(f, m);
     f->m_seconds = rt_histogram(m, "global_query_duration_seconds", "Run time of queries.", NULL,
                                 bounds, GP_COUNT(bounds));
     f->m_rows = rt_counter(m, "global_query_rows_total", "Rows received from hosts.", NULL);
@@ -256,11 +300,12 @@ gp_status fanout_new(const fanout_opts *o, resolver_set *take_resolvers, fanout 
     pthread_mutex_init(&f->lock, NULL);
     auth_random(f->instance, sizeof f->instance);
     f->started_s = gp_wall_s();
-    f->users = gp_calloc(f->o.limits.max_concurrent, sizeof *f->users);
     f->resolvers = resolvers_new(take_resolvers);
-    if (!f->users || !f->resolvers) {
+    gp_status st = f->resolvers ? fair_new(&f->o.limits, &f->fair, err)
+                                : gp_fail(err, GP_ENOMEM, 0, "aggregator: out of memory");
+    if (st != GP_OK) {
         fanout_free(f);
-        return gp_fail(err, GP_ENOMEM, 0, "aggregator: out of memory");
+        return st;
     }
     set_metrics(f);
     set_methods(f);
@@ -273,7 +318,7 @@ void fanout_free(fanout *f)
     if (!f)
         return;
     resolvers_put(f->resolvers);
-    gp_free(f->users);
+    fair_free(f->fair);
     pthread_mutex_destroy(&f->lock);
     gp_free(f);
 }

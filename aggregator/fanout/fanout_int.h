@@ -9,6 +9,7 @@
 
 #include "acc.h"
 #include "auth/request.h"
+#include "fair.h"
 #include "fanout/fanout.h"
 #include "gp/clock.h"
 #include "wire/answer.h"
@@ -25,16 +26,10 @@ struct resolvers {
 
 struct fanout {
     fanout_opts o;
-    pthread_mutex_t lock; /* protects resolvers and users */
+    fair *fair;
+    pthread_mutex_t lock; /* protects resolvers */
     struct resolvers *resolvers;
-    struct running_user {
-        uint8_t pk[AUTH_SIGN_PK];
-        unsigned n;
-    } * users; /* max_concurrent entries */
-    atomic_uint running;
-    atomic_int stopping;
-    atomic_uint_fast64_t memory; /* bytes held by all queries */
-    uint8_t instance[16];        /* names this process in `via` */
+    uint8_t instance[16]; /* names this process in `via` */
     int64_t started_s;
     rpc_method methods[4];
     rt_metric *m_outcome[4], *m_host[RESULT_N_CODES], *m_seconds, *m_rows, *m_bytes;
@@ -59,6 +54,7 @@ typedef struct leg {
     gp_buf batches; /* u32 length, bytes, ... */
     gp_buf notes;   /* the same: trailers and host statuses as received */
     gp_buf summary; /* of an aggregator */
+    uint64_t bytes; /* taken for the three above */
     auth_digest digest;
     rpc_code code;
     char text[256];
@@ -76,10 +72,9 @@ struct job {
     gp_buf relay; /* request as agents get it */
     leg *legs;
     size_t n_legs, next_leg, finished, in_flight;
+    fair_query *fair;
+    result_quota quota; /* its bytes */
     fanout_acc *acc;
-    uint64_t
-        memory; /* bytes counted against the limits; job's thread and callbacks: atomic below */
-    atomic_uint_fast64_t buffered;
     gp_deadline wait_until;
     int64_t next_partial_ms, next_progress_ms;
     int partial_due; /* rows came since the last snapshot */

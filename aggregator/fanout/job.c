@@ -8,51 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TICK_MS = 50, PROGRESS_MS = 500 };
-
-/* ---- admission ---- */
-
-static struct running_user *find_user(fanout *f, const uint8_t *pk)
-{
-    struct running_user *empty = NULL;
-    for (unsigned i = 0; i < f->o.limits.max_concurrent; i++) {
-        if (f->users[i].n && memcmp(f->users[i].pk, pk, AUTH_SIGN_PK) == 0)
-            return &f->users[i];
-        if (!f->users[i].n && !empty)
-            empty = &f->users[i];
-    }
-    return empty;
-}
-
-/* One user's queries must not take all places. */
-static int admit(fanout *f, const auth_peer *who, gp_buf *text)
-{
-    int ok = 0;
-    pthread_mutex_lock(&f->lock);
-    struct running_user *u = find_user(f, who->sign_pk);
-    if (!u || atomic_load(&f->running) >= f->o.limits.max_concurrent) {
-        gp_buf_adds(text, "too many queries at once, try again later");
-    } else if (u->n >= f->o.limits.max_per_user) {
-        gp_buf_printf(text, "%u queries of yours are running, which is the limit", u->n);
-    } else {
-        memcpy(u->pk, who->sign_pk, AUTH_SIGN_PK);
-        u->n++;
-        atomic_fetch_add(&f->running, 1);
-        ok = 1;
-    }
-    pthread_mutex_unlock(&f->lock);
-    return ok;
-}
-
-static void leave(fanout *f, const auth_peer *who)
-{
-    pthread_mutex_lock(&f->lock);
-    struct running_user *u = find_user(f, who->sign_pk);
-    if (u && u->n)
-        u->n--;
-    atomic_fetch_sub(&f->running, 1);
-    pthread_mutex_unlock(&f->lock);
-}
+enum { TICK_MS = 50, TURN_MS = 5, PROGRESS_MS = 500 };
 
 /* ---- checks; agents check again, so this is for early and clear answers ---- */
 
@@ -128,24 +84,32 @@ static rpc_code check(job *j, gp_buf *text)
 
 /* ---- the run ---- */
 
-static void start_legs(job *j)
+/* Start as many hosts as the caps and the other users leave room for. Returns how long to wait for
+ * events: less when it is others' turn. */
+static long start_legs(job *j)
 {
-    while (j->next_leg < j->n_legs && j->in_flight < j->f->o.limits.max_in_flight) {
+    size_t left = j->n_legs - j->next_leg, room = j->f->o.limits.max_in_flight - j->in_flight;
+    unsigned want = (unsigned)(left < room ? left : room);
+    if (!want)
+        return TICK_MS;
+    unsigned got = fair_calls_take(j->fair, want);
+    for (unsigned i = 0; i < got; i++) {
         leg *l = &j->legs[j->next_leg++];
         j->in_flight++;
         l->counted = 1;
         fanout_leg_start(l);
     }
+    return got < want ? TURN_MS : TICK_MS;
 }
 
-/* All events that are there; waits at most TICK_MS for the first. */
-static leg *take_events(job *j)
+/* All events that are there; waits at most wait_ms for the first. */
+static leg *take_events(job *j, long wait_ms)
 {
     struct timespec ts;
     pthread_mutex_lock(&j->lock);
     if (!j->events) {
         clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += TICK_MS * 1000000L;
+        ts.tv_nsec += wait_ms * 1000000L;
         ts.tv_sec += ts.tv_nsec / 1000000000L;
         ts.tv_nsec %= 1000000000L;
         pthread_cond_timedwait(&j->wakeup, &j->lock, &ts);
@@ -162,6 +126,7 @@ static void finish_leg(job *j, leg *l)
     fanout_leg_release(l);
     l->state = LEG_FINISHED;
     j->in_flight -= (size_t)l->counted;
+    fair_calls_give(j->fair, (unsigned)l->counted);
     j->finished++;
 }
 
@@ -239,8 +204,7 @@ static gp_status run_legs(job *j, gp_err *err)
     gp_cancel *cancel = rpc_stream_cancel(j->stream);
     char why[64];
     while (j->finished < j->n_legs) {
-        start_legs(j);
-        leg *l = take_events(j);
+        leg *l = take_events(j, start_legs(j));
         GP_TRY(handle_events(j, l, err));
         gp_status st = gp_cancel_check(cancel);
         if (st != GP_OK)
@@ -262,7 +226,7 @@ static gp_status begin(job *j, gp_err *err)
     r.partials = 0;
     memcpy(r.via[r.n_via++], j->f->instance, 16);
     GP_TRY(wire_request_encode(&r, &j->relay, err));
-    GP_TRY(fanout_acc_new(j->stmt, j->f->o.limits.mem_bytes, &j->acc, err));
+    GP_TRY(fanout_acc_new(j->stmt, &j->quota, &j->acc, err));
     GP_TRY(wire_dec_new(&j->dec, err));
     int64_t wait = j->f->o.limits.max_wait_ms;
     if (j->q.max_wait_ms > 0 && j->q.max_wait_ms < wait)
@@ -301,10 +265,21 @@ static job *job_new(fanout *f, rpc_stream *s)
     return j;
 }
 
+static int quota_take(void *ctx, uint64_t bytes)
+{
+    return fair_bytes_take(((job *)ctx)->fair, bytes);
+}
+
+static void quota_give(void *ctx, uint64_t bytes)
+{
+    fair_bytes_give(((job *)ctx)->fair, bytes);
+}
+
 static rpc_code run(job *j, gp_buf *text)
 {
     gp_err err = {0};
     int64_t start = gp_mono_ns();
+    j->quota = (result_quota){quota_take, quota_give, j};
     gp_status st = begin(j, &err);
     if (st == GP_OK)
         st = run_legs(j, &err);
@@ -313,14 +288,35 @@ static rpc_code run(job *j, gp_buf *text)
     int unclean = st != GP_OK;
     if (unclean)
         (void)!give_up_on_rest(j, NULL, NULL);
+    fanout_acc_free(j->acc);
+    j->acc = NULL;
     if (st != GP_OK)
         gp_buf_adds(text, err.msg);
+    if (st == GP_ELIMIT && fair_why(j->fair))
+        gp_buf_printf(text, " (%s)", fair_why(j->fair));
     rt_metric_observe(j->f->m_seconds, (double)(gp_mono_ns() - start) / 1e9);
     rt_info("query", RT_S("user", j->who.name), RT_S("query", j->q.args.query),
             RT_S("hosts", j->q.hosts), RT_U("ok", j->n_ok), RT_U("failed", j->n_failed),
             RT_S("status", gp_status_name(st)), RT_D("took", gp_mono_ns() - start),
             RT_S("error", st == GP_OK ? "" : err.msg));
     return rpc_code_from_status(st);
+}
+
+/* One that was checked: wait for a place, run. */
+static rpc_code admit_and_run(job *j, gp_buf *text)
+{
+    fanout *f = j->f;
+    gp_err err = {0};
+    gp_status st = fair_enter(f->fair, &j->who, rpc_stream_cancel(j->stream), &j->fair, &err);
+    if (st != GP_OK) {
+        rt_metric_add(f->m_outcome[3], 1);
+        return say(text, rpc_code_from_status(st), err.msg);
+    }
+    rpc_code code = run(j, text);
+    rt_metric_add(f->m_outcome[code == RPC_OK ? 0 : 1], 1);
+    fair_leave(j->fair);
+    j->fair = NULL;
+    return code;
 }
 
 rpc_code fanout_on_query(void *ctx, rpc_stream *s, const uint8_t *req, size_t len, gp_buf *text)
@@ -331,22 +327,14 @@ rpc_code fanout_on_query(void *ctx, rpc_stream *s, const uint8_t *req, size_t le
     if (!j)
         return say(text, RPC_RESOURCE_EXHAUSTED, "out of memory");
     rpc_code code;
-    if (atomic_load(&f->stopping))
-        code = say(text, RPC_UNAVAILABLE, "the aggregator is shutting down");
-    else if (wire_request_decode(req, len, &j->req, &err) != GP_OK)
+    if (wire_request_decode(req, len, &j->req, &err) != GP_OK)
         code = say(text, RPC_INVALID_ARGUMENT, err.msg);
     else
         code = check(j, text);
-    if (code != RPC_OK) {
+    if (code == RPC_OK)
+        code = admit_and_run(j, text);
+    else
         rt_metric_add(f->m_outcome[2], 1);
-    } else if (!admit(f, &j->who, text)) {
-        code = RPC_RESOURCE_EXHAUSTED;
-        rt_metric_add(f->m_outcome[3], 1);
-    } else {
-        code = run(j, text);
-        rt_metric_add(f->m_outcome[code == RPC_OK ? 0 : 1], 1);
-        leave(f, &j->who);
-    }
     if (code != RPC_OK) {
         const char *why = gp_buf_str(text);
         RT_LOG_LIMITED(RT_WARN, 1000, "query failed", RT_S("peer", rpc_stream_peer(s)->name),

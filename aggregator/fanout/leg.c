@@ -67,21 +67,34 @@ void fanout_leg_start(leg *l)
 
 /* ---- what the host says; on an internal RPC thread ---- */
 
-/* Keep bytes with their length in front; 0 when over the memory of the query. */
-static int keep(leg *l, gp_buf *b, const void *bytes, size_t len)
+/* Room for n more bytes in b; 0 when over the memory of the query. Buffers grow by doubling, and
+ * what they hold is what counts. */
+static int reserve(leg *l, gp_buf *b, size_t n)
 {
-    job *j = l->job;
-    uint8_t n[4];
-    uint64_t held = atomic_fetch_add(&j->buffered, len + sizeof n) + len;
-    uint64_t total = atomic_fetch_add(&j->f->memory, len + sizeof n) + len;
-    gp_put_le32(n, (uint32_t)len);
-    gp_buf_add(b, n, sizeof n);
-    gp_buf_add(b, bytes, len);
-    if (!b->failed && held <= j->f->o.limits.mem_bytes && total <= j->f->o.limits.mem_total)
-        return 1;
+    size_t before = b->cap;
+    if (gp_buf_reserve(b, n)) {
+        if (b->cap == before)
+            return 1;
+        if (fair_bytes_take(l->job->fair, b->cap - before)) {
+            l->bytes += b->cap - before;
+            return 1;
+        }
+    }
     l->malformed = 1;
     snprintf(l->text, sizeof l->text, "its answer does not fit the memory allowed");
     return 0;
+}
+
+/* Keep bytes with their length in front. */
+static int keep(leg *l, gp_buf *b, const void *bytes, size_t len)
+{
+    uint8_t n[4];
+    if (!reserve(l, b, len + sizeof n))
+        return 0;
+    gp_put_le32(n, (uint32_t)len);
+    gp_buf_add(b, n, sizeof n);
+    gp_buf_add(b, bytes, len);
+    return 1;
 }
 
 static int on_message(leg *l, const uint8_t *data, size_t len)
@@ -105,8 +118,9 @@ static int on_message(leg *l, const uint8_t *data, size_t len)
         break;
     case WIRE_SUMMARY:
         gp_buf_clear(&l->summary);
-        gp_buf_add(&l->summary, data, len);
-        ok = !l->summary.failed;
+        ok = reserve(l, &l->summary, len);
+        if (ok)
+            gp_buf_add(&l->summary, data, len);
         break;
     case WIRE_PROGRESS:
         pthread_mutex_lock(&l->job->lock);
@@ -172,17 +186,15 @@ void fanout_leg_call(leg *l)
 
 void fanout_leg_release(leg *l)
 {
-    job *j = l->job;
-    uint64_t held = l->batches.len + l->notes.len;
     rpc_call_free(l->call); /* no callback after this */
     l->call = NULL;
     fleet_link_put(l->link);
     l->link = NULL;
-    atomic_fetch_sub(&j->buffered, held);
-    atomic_fetch_sub(&j->f->memory, held);
     gp_buf_free(&l->batches);
     gp_buf_free(&l->notes);
     gp_buf_free(&l->summary);
+    fair_bytes_give(l->job->fair, l->bytes);
+    l->bytes = 0;
 }
 
 void fanout_leg_clear(leg *l)

@@ -111,3 +111,8 @@ void *gp_arena_alloc(gp_arena *a, size_t n, size_t size)
     ASAN_UNPOISON_MEMORY_REGION(p, bytes);
     return p;
 }
+
+size_t gp_arena_bytes(const gp_arena *a)
+{
+    return a->held;
+}

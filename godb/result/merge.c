@@ -19,6 +19,7 @@ struct result_merger {
     uint64_t hits;
     uint32_t *host_map, *iface_map; /* part label -> our label, for the part being added */
     size_t cap_host_map, cap_iface_map;
+    size_t strings; /* bytes of sum's arena that were taken from the quota */
 };
 
 gp_status result_merger_new(const query_stmt *s, int merge_hosts, size_t mem_limit,
@@ -54,11 +55,23 @@ void result_merger_free(result_merger *m)
 {
     if (!m)
         return;
+    if (m->rows.quota && m->strings)
+        m->rows.quota->give(m->rows.quota->ctx, m->strings);
     result_rowtable_free(&m->rows);
     result_clear(&m->sum);
     gp_free(m->host_map);
     gp_free(m->iface_map);
     gp_free(m);
+}
+
+void result_merger_quota(result_merger *m, const result_quota *q)
+{
+    m->rows.quota = q;
+}
+
+uint64_t result_merger_rows(const result_merger *m)
+{
+    return m->rows.n;
 }
 
 static gp_status map_reserve(uint32_t **map, size_t *cap, size_t n, gp_err *err)
@@ -166,6 +179,19 @@ static gp_status add_summary(result_merger *m, const result *part, gp_err *err)
     return GP_OK;
 }
 
+/* Labels and texts that came with a part; at most a part's were added before they are counted. */
+static gp_status count_strings(result_merger *m, gp_err *err)
+{
+    size_t now = gp_arena_bytes(m->sum.arena);
+    const result_quota *q = m->rows.quota;
+    if (!q || now == m->strings)
+        return GP_OK;
+    if (!q->take(q->ctx, now - m->strings))
+        return gp_fail(err, GP_ELIMIT, 0, "merging needs more memory than is allowed");
+    m->strings = now;
+    return GP_OK;
+}
+
 gp_status result_merger_add(result_merger *m, const result *part, gp_err *err)
 {
     uint64_t merged = 0;
@@ -175,7 +201,8 @@ gp_status result_merger_add(result_merger *m, const result *part, gp_err *err)
      * total when it was cut. */
     uint64_t total = part->hits_total < part->n_rows ? part->n_rows : part->hits_total;
     m->hits += total - merged;
-    return add_summary(m, part, err);
+    GP_TRY(add_summary(m, part, err));
+    return count_strings(m, err);
 }
 
 gp_status result_merger_host(result_merger *m, const char *host, result_code code,

@@ -21,12 +21,20 @@ void result_rowtable_init(rowtable *t, size_t mem_limit)
             t->seed[i] = ((uint64_t)gp_mono_ns() + i) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+static void mem_give(rowtable *t, size_t bytes)
+{
+    t->mem -= bytes;
+    if (t->quota && bytes)
+        t->quota->give(t->quota->ctx, bytes);
+}
+
 void result_rowtable_free(rowtable *t)
 {
     for (uint32_t i = 0; i < t->n_chunks; i++)
         gp_free(t->chunks[i]);
     gp_free(t->chunks);
     gp_free(t->slots);
+    mem_give(t, t->mem);
     *t = (rowtable){0};
 }
 
@@ -72,6 +80,8 @@ static gp_status mem_take(rowtable *t, size_t bytes, gp_err *err)
     if (t->mem_limit && (bytes > t->mem_limit || t->mem > t->mem_limit - bytes))
         return gp_fail(err, GP_ELIMIT, 0, "merging needs more than the %zu MiB of memory allowed",
                        t->mem_limit >> 20);
+    if (t->quota && !t->quota->take(t->quota->ctx, bytes))
+        return gp_fail(err, GP_ELIMIT, 0, "merging needs more memory than is allowed");
     t->mem += bytes;
     return GP_OK;
 }
@@ -85,7 +95,7 @@ static gp_status slots_grow(rowtable *t, gp_err *err)
     GP_TRY(mem_take(t, n * 8, err));
     uint64_t *slots = gp_calloc(n, 8);
     if (!slots) {
-        t->mem -= n * 8;
+        mem_give(t, n * 8);
         return gp_fail(err, GP_ENOMEM, 0, "merging: out of memory for %zu slots", n);
     }
     for (size_t i = 0; i < old_n; i++) {
@@ -98,7 +108,7 @@ static gp_status slots_grow(rowtable *t, gp_err *err)
         slots[pos] = s;
     }
     gp_free(t->slots);
-    t->mem -= old_n * 8;
+    mem_give(t, old_n * 8);
     t->slots = slots;
     t->bits = bits;
     return GP_OK;
@@ -117,7 +127,7 @@ static gp_status chunk_add(rowtable *t, gp_err *err)
     GP_TRY(mem_take(t, ROWTABLE_CHUNK * sizeof(result_row), err));
     result_row *rows = gp_alloc(ROWTABLE_CHUNK, sizeof *rows);
     if (!rows) {
-        t->mem -= ROWTABLE_CHUNK * sizeof(result_row);
+        mem_give(t, ROWTABLE_CHUNK * sizeof(result_row));
         return gp_fail(err, GP_ENOMEM, 0, "merging: out of memory for rows");
     }
     t->chunks[t->n_chunks++] = rows;

@@ -26,7 +26,8 @@ typedef struct rowtable {
     uint64_t *slots;
     unsigned bits; /* log2 of the number of slots; 0 = none yet */
     uint64_t seed[4];
-    size_t mem, mem_limit; /* bytes held, bytes allowed (0 = no limit) */
+    size_t mem, mem_limit;     /* bytes held, bytes allowed (0 = no limit) */
+    const result_quota *quota; /* where they are taken from as well; may be NULL */
 } rowtable;
 
 /* Seeds from the system's random numbers: rows come from strangers, so that nobody can make

@@ -30,7 +30,7 @@ typedef struct agent {
 struct sim {
     sim_opts o;
     agent *agents;
-    auth_identity *aggr, *user;
+    auth_identity *aggr, *user, *other;
     auth_trust *trust;
     gp_buf keys;
     rpc_runtime *rt;
@@ -352,6 +352,8 @@ gp_status sim_new(const sim_opts *o, sim **out, gp_err *err)
     if (st == GP_OK)
         st = add_key(s, AUTH_KIND_USER, "alice", &s->user, err);
     if (st == GP_OK)
+        st = add_key(s, AUTH_KIND_USER, "bob", &s->other, err);
+    if (st == GP_OK)
         st = auth_trust_new(&s->trust, err);
     if (st == GP_OK)
         st = auth_trust_parse(s->trust, gp_buf_str(&s->keys), s->keys.len, err);
@@ -377,6 +379,7 @@ void sim_free(sim *s)
     gp_free(s->agents);
     auth_identity_free(s->aggr);
     auth_identity_free(s->user);
+    auth_identity_free(s->other);
     auth_trust_free(s->trust);
     gp_buf_free(&s->keys);
     gp_free(s);
@@ -408,6 +411,11 @@ const auth_identity *sim_aggregator(const sim *s)
 const auth_identity *sim_user(const sim *s)
 {
     return s->user;
+}
+
+const auth_identity *sim_other_user(const sim *s)
+{
+    return s->other;
 }
 
 auth_trust *sim_trust(sim *s)

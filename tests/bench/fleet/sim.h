@@ -47,9 +47,10 @@ const result_counters *sim_totals(const sim *s, size_t i); /* over all rows of a
 void sim_behave(sim *s, size_t i, sim_how how, unsigned delay_ms);
 
 const auth_identity *sim_aggregator(const sim *s);
-const auth_identity *sim_user(const sim *s);
-auth_trust *sim_trust(sim *s);                    /* everybody */
-void sim_trusted_keys(const sim *s, gp_buf *out); /* the same as a file */
+const auth_identity *sim_user(const sim *s);       /* "alice" */
+const auth_identity *sim_other_user(const sim *s); /* "bob" */
+auth_trust *sim_trust(sim *s);                     /* everybody */
+void sim_trusted_keys(const sim *s, gp_buf *out);  /* the same as a file */
 /* Endpoint table; dead of the agents get an address where nobody listens. */
 void sim_endpoints(const sim *s, size_t dead, gp_buf *out);
 /* Queries that reached agents, and bytes of batches sent. */

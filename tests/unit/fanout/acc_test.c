@@ -4,6 +4,27 @@
 
 #include "test.h"
 
+/* Bytes taken, and how many may be. */
+struct account {
+    atomic_uint_fast64_t bytes;
+    uint64_t limit;
+};
+
+static int take(void *ctx, uint64_t n)
+{
+    struct account *a = ctx;
+    if (atomic_fetch_add(&a->bytes, n) + n <= a->limit)
+        return 1;
+    atomic_fetch_sub(&a->bytes, n);
+    return 0;
+}
+
+static void give(void *ctx, uint64_t n)
+{
+    struct account *a = ctx;
+    assert_true(atomic_fetch_sub(&a->bytes, n) >= n);
+}
+
 static query_stmt *prepare(const char *query, uint64_t limit, const char *sort_by, int ascending,
                            int in, int merge, const char *bin)
 {
@@ -106,7 +127,9 @@ static void test_equals_merger(void **state)
         fanout_acc *a = NULL;
         result_merger *m = NULL;
         gp_err err = {0};
-        want_ok_err(&err, fanout_acc_new(s, 1 << 28, &a, &err));
+        struct account bytes = {.limit = 1 << 28};
+        result_quota quota = {take, give, &bytes};
+        want_ok_err(&err, fanout_acc_new(s, &quota, &a, &err));
         want_ok_err(&err, result_merger_new(s, s->merge_hosts, 1 << 28, &m, &err));
         for (size_t k = 0; k < cases[i].parts; k++) {
             result part = {0}, early = {0};
@@ -126,6 +149,7 @@ static void test_equals_merger(void **state)
         result_clear(&x);
         result_clear(&y);
         fanout_acc_free(a);
+        assert_int_equal(atomic_load(&bytes.bytes), 0);
         result_merger_free(m);
         query_stmt_free(s);
     }
@@ -139,7 +163,9 @@ static void test_limits(void **state)
         query_stmt *s = prepare("sip,dip", 1000000, "bytes", 0, 0, merge, NULL);
         fanout_acc *a = NULL;
         gp_err err = {0};
-        want_ok_err(&err, fanout_acc_new(s, 1 << 20, &a, &err));
+        struct account bytes = {.limit = 2 << 20};
+        result_quota quota = {take, give, &bytes};
+        want_ok_err(&err, fanout_acc_new(s, &quota, &a, &err));
         gp_status st = GP_OK;
         for (size_t k = 0; k < 100 && st == GP_OK; k++) {
             result part = {0}, got = {0};
@@ -154,6 +180,7 @@ static void test_limits(void **state)
         }
         assert_int_equal(st, GP_ELIMIT);
         fanout_acc_free(a);
+        assert_int_equal(atomic_load(&bytes.bytes), 0);
         query_stmt_free(s);
     }
 }
@@ -164,7 +191,9 @@ static void test_claim(void **state)
     query_stmt *s = prepare("sip", 10, "bytes", 0, 0, 0, NULL);
     fanout_acc *a = NULL;
     gp_err err = {0};
-    want_ok(fanout_acc_new(s, 1 << 20, &a, NULL));
+    struct account bytes = {.limit = 1 << 20};
+    result_quota quota = {take, give, &bytes};
+    want_ok(fanout_acc_new(s, &quota, &a, NULL));
     want_ok(fanout_acc_claim(a, "x", NULL));
     want_ok(fanout_acc_claim(a, "y", NULL));
     want_err(GP_EEXIST, &err, "x has answered already", fanout_acc_claim(a, "x", &err));

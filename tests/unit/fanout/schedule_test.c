@@ -1,5 +1,6 @@
 /* schedule_test.c - random faults of hosts, round after round: the result is always exactly that of
  * the hosts reported ok, every host has a true status, and nothing is left behind. */
+#include "fanout_int.h"
 #include "rig.h"
 
 #include "gp/clock.h"
@@ -120,7 +121,10 @@ static void test_schedule(void **state)
         check(&q, n, s, &res);
         result_clear(&res);
         query_stmt_free(stmt);
-        assert_int_equal(fanout_running(r.fanout), 0);
+        fair_counts c;
+        fair_count(r.fanout->fair, &c);
+        assert_int_equal(c.running + c.waiting + c.calls + c.users, 0);
+        assert_int_equal(c.bytes, 0);
     }
     rig_stop(&r);
     sim_free(s);
@@ -183,7 +187,7 @@ static void test_admission(void **state)
 {
     (void)state;
     sim_opts so = {.n = 2, .rows = 5, .seed = 5};
-    fanout_limits l = {.max_concurrent = 2, .max_per_user = 1};
+    fanout_limits l = {.max_concurrent = 3, .max_per_user = 1, .max_queue_ms = -1};
     sim *s = NULL;
     rig r;
     gp_buf table = {0};

@@ -131,12 +131,24 @@ gp_status result_bin(result *r, const query_stmt *s, gp_err *err) GP_MUST_CHECK;
 
 /* ---- merging of partial results (11) ---- */
 
+/* An account of bytes that several results and mergers share. take: 0 = not allowed. */
+typedef struct result_quota {
+    int (*take)(void *ctx, uint64_t bytes);
+    void (*give)(void *ctx, uint64_t bytes);
+    void *ctx;
+} result_quota;
+
 typedef struct result_merger result_merger; /* one thread */
 /* merge_hosts: rows that differ only in host are added up (host label dropped).
  * mem_limit: bytes for table and strings; GP_ELIMIT when it would be passed. */
 gp_status result_merger_new(const query_stmt *s, int merge_hosts, size_t mem_limit,
                             result_merger **out, gp_err *err) GP_MUST_CHECK;
 void result_merger_free(result_merger *m);
+/* Take the bytes of its table from q as well (GP_ELIMIT when q has none), and give them back when
+ * it is freed. Before the first row; q is borrowed. */
+void result_merger_quota(result_merger *m, const result_quota *q);
+/* Rows held, before binning: what result_merger_get() may copy. */
+uint64_t result_merger_rows(const result_merger *m);
 /* Merge rows and summary of one partial result. part is not changed and may be freed after. */
 gp_status result_merger_add(result_merger *m, const result *part, gp_err *err) GP_MUST_CHECK;
 /* Record a host that failed altogether. */
