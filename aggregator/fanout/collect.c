@@ -67,7 +67,7 @@ static gp_status decode_batches(job *j, const leg *l, const char *host, const ch
         size_t before = part->cap_rows;
         GP_TRY(wire_batch_decode(j->dec, p, len, host, host_id, part, err));
         uint64_t more = (part->cap_rows - before) * sizeof(result_row);
-        if (more && !fair_bytes_take(j->fair, more))
+        if (more && !fanout_fair_bytes_take(j->fair, more))
             return gp_fail(err, GP_ELIMIT, 0, "its answer does not fit the memory allowed");
         *bytes += more;
     }
@@ -124,7 +124,7 @@ static gp_status merge_agent(job *j, leg *l, const wire_answer *a, const auth_pe
         rt_metric_add(j->f->m_host[t->sum.code], 1);
     }
     result_clear(&part);
-    fair_bytes_give(j->fair, bytes);
+    fanout_fair_bytes_give(j->fair, bytes);
     return st;
 }
 
@@ -258,7 +258,7 @@ static gp_status merge_child(job *j, leg *l, const char *name, unsigned *n_ok, g
     if (st == GP_OK)
         st = fanout_acc_add(j->acc, &part, err);
     result_clear(&part);
-    fair_bytes_give(j->fair, bytes);
+    fanout_fair_bytes_give(j->fair, bytes);
     wire_answer_clear(&sum);
     return st;
 }

@@ -204,8 +204,8 @@ static gp_status enter(fair *f, fair_query *q, const auth_peer *who, gp_cancel *
     return st;
 }
 
-gp_status fair_enter(fair *f, const auth_peer *who, gp_cancel *cancel, fair_query **out,
-                     gp_err *err)
+gp_status fanout_fair_enter(fair *f, const auth_peer *who, gp_cancel *cancel, fair_query **out,
+                            gp_err *err)
 {
     fair_query *q = gp_calloc(1, sizeof *q);
     if (!q)
@@ -268,7 +268,7 @@ static void calls_give(fair *f, fair_query *q, unsigned n)
     grant_calls(f);
 }
 
-unsigned fair_calls_take(fair_query *q, unsigned want)
+unsigned fanout_fair_calls_take(fair_query *q, unsigned want)
 {
     fair *f = q->f;
     pthread_mutex_lock(&f->lock);
@@ -282,7 +282,7 @@ unsigned fair_calls_take(fair_query *q, unsigned want)
     return got;
 }
 
-void fair_calls_give(fair_query *q, unsigned n)
+void fanout_fair_calls_give(fair_query *q, unsigned n)
 {
     if (!n)
         return;
@@ -304,7 +304,7 @@ static const char *over(const fair *f, const fair_query *q, uint64_t n)
     return NULL;
 }
 
-int fair_bytes_take(fair_query *q, uint64_t n)
+int fanout_fair_bytes_take(fair_query *q, uint64_t n)
 {
     fair *f = q->f;
     pthread_mutex_lock(&f->lock);
@@ -327,7 +327,7 @@ static void bytes_give(fair *f, fair_query *q, uint64_t n)
     f->bytes -= n;
 }
 
-void fair_bytes_give(fair_query *q, uint64_t n)
+void fanout_fair_bytes_give(fair_query *q, uint64_t n)
 {
     if (!n)
         return;
@@ -336,12 +336,12 @@ void fair_bytes_give(fair_query *q, uint64_t n)
     pthread_mutex_unlock(&q->f->lock);
 }
 
-const char *fair_why(const fair_query *q)
+const char *fanout_fair_why(const fair_query *q)
 {
     return atomic_load(&q->why);
 }
 
-void fair_leave(fair_query *q)
+void fanout_fair_leave(fair_query *q)
 {
     if (!q)
         return;
@@ -358,7 +358,7 @@ void fair_leave(fair_query *q)
 
 /* ---- the whole ---- */
 
-gp_status fair_new(const fanout_limits *l, fair **out, gp_err *err)
+gp_status fanout_fair_new(const fanout_limits *l, fair **out, gp_err *err)
 {
     fair *f = gp_calloc(1, sizeof *f);
     pthread_condattr_t attr;
@@ -375,7 +375,7 @@ gp_status fair_new(const fanout_limits *l, fair **out, gp_err *err)
     return GP_OK;
 }
 
-void fair_free(fair *f)
+void fanout_fair_free(fair *f)
 {
     if (!f)
         return;
@@ -384,7 +384,7 @@ void fair_free(fair *f)
     gp_free(f);
 }
 
-void fair_stop(fair *f)
+void fanout_fair_stop(fair *f)
 {
     pthread_mutex_lock(&f->lock);
     f->stopped = 1;
@@ -392,7 +392,7 @@ void fair_stop(fair *f)
     pthread_mutex_unlock(&f->lock);
 }
 
-void fair_count(fair *f, fair_counts *out)
+void fanout_fair_count(fair *f, fair_counts *out)
 {
     *out = (fair_counts){0};
     pthread_mutex_lock(&f->lock);

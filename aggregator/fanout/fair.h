@@ -23,33 +23,33 @@ typedef struct fair fair;
 typedef struct fair_query fair_query;
 
 /* l: with its defaults filled in; borrowed, as are its weights. */
-gp_status fair_new(const fanout_limits *l, fair **out, gp_err *err) GP_MUST_CHECK;
-void fair_free(fair *f); /* when all queries have left */
+gp_status fanout_fair_new(const fanout_limits *l, fair **out, gp_err *err) GP_MUST_CHECK;
+void fanout_fair_free(fair *f); /* when all queries have left */
 /* Nobody comes in any more; who waits is sent away. */
-void fair_stop(fair *f);
+void fanout_fair_stop(fair *f);
 
 /* Come in, waiting for a place at most max_queue_ms and as long as cancel allows. GP_ELIMIT: no
  * place, with the reason; GP_EUNAVAILABLE: stopped. */
-gp_status fair_enter(fair *f, const auth_peer *who, gp_cancel *cancel, fair_query **out,
-                     gp_err *err) GP_MUST_CHECK;
-void fair_leave(fair_query *q); /* gives everything back; NULL is fine */
+gp_status fanout_fair_enter(fair *f, const auth_peer *who, gp_cancel *cancel, fair_query **out,
+                            gp_err *err) GP_MUST_CHECK;
+void fanout_fair_leave(fair_query *q); /* gives everything back; NULL is fine */
 
 /* Calls this query may open now; `want` more would be of use. What is not granted at once is
  * remembered and granted when it is this query's turn: ask again. */
-unsigned fair_calls_take(fair_query *q, unsigned want);
-void fair_calls_give(fair_query *q, unsigned n);
+unsigned fanout_fair_calls_take(fair_query *q, unsigned want);
+void fanout_fair_calls_give(fair_query *q, unsigned n);
 
-/* 0 when the bytes are over a limit; fair_why() then says over which. */
-int fair_bytes_take(fair_query *q, uint64_t n);
-void fair_bytes_give(fair_query *q, uint64_t n);
+/* 0 when the bytes are over a limit; fanout_fair_why() then says over which. */
+int fanout_fair_bytes_take(fair_query *q, uint64_t n);
+void fanout_fair_bytes_give(fair_query *q, uint64_t n);
 /* Which limit the query ran into, NULL = none. */
-const char *fair_why(const fair_query *q);
+const char *fanout_fair_why(const fair_query *q);
 
 /* For metrics. */
 typedef struct fair_counts {
     unsigned users, running, waiting, calls;
     uint64_t bytes;
 } fair_counts;
-void fair_count(fair *f, fair_counts *out);
+void fanout_fair_count(fair *f, fair_counts *out);
 
 #endif

@@ -43,7 +43,7 @@ void fanout_set_resolvers(fanout *f, resolver_set *take_resolvers)
 unsigned fanout_running(const fanout *f)
 {
     fair_counts c;
-    fair_count(f->fair, &c);
+    fanout_fair_count(f->fair, &c);
     return c.running;
 }
 
@@ -51,7 +51,7 @@ void fanout_stop(fanout *f, int64_t grace_ms)
 {
     if (!f)
         return;
-    fair_stop(f->fair);
+    fanout_fair_stop(f->fair);
     gp_deadline end = gp_deadline_in_ms(grace_ms);
     while (fanout_running(f) && !gp_deadline_passed(end))
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
@@ -199,7 +199,7 @@ static void set_defaults(fanout_limits *l)
 static fair_counts counts(void *f)
 {
     fair_counts c;
-    fair_count(((fanout *)f)->fair, &c);
+    fanout_fair_count(((fanout *)f)->fair, &c);
     return c;
 }
 
@@ -301,7 +301,7 @@ gp_status fanout_new(const fanout_opts *o, resolver_set *take_resolvers, fanout 
     auth_random(f->instance, sizeof f->instance);
     f->started_s = gp_wall_s();
     f->resolvers = resolvers_new(take_resolvers);
-    gp_status st = f->resolvers ? fair_new(&f->o.limits, &f->fair, err)
+    gp_status st = f->resolvers ? fanout_fair_new(&f->o.limits, &f->fair, err)
                                 : gp_fail(err, GP_ENOMEM, 0, "aggregator: out of memory");
     if (st != GP_OK) {
         fanout_free(f);
@@ -318,7 +318,7 @@ void fanout_free(fanout *f)
     if (!f)
         return;
     resolvers_put(f->resolvers);
-    fair_free(f->fair);
+    fanout_fair_free(f->fair);
     pthread_mutex_destroy(&f->lock);
     gp_free(f);
 }

@@ -75,7 +75,7 @@ static int reserve(leg *l, gp_buf *b, size_t n)
     if (gp_buf_reserve(b, n)) {
         if (b->cap == before)
             return 1;
-        if (fair_bytes_take(l->job->fair, b->cap - before)) {
+        if (fanout_fair_bytes_take(l->job->fair, b->cap - before)) {
             l->bytes += b->cap - before;
             return 1;
         }
@@ -193,7 +193,7 @@ void fanout_leg_release(leg *l)
     gp_buf_free(&l->batches);
     gp_buf_free(&l->notes);
     gp_buf_free(&l->summary);
-    fair_bytes_give(l->job->fair, l->bytes);
+    fanout_fair_bytes_give(l->job->fair, l->bytes);
     l->bytes = 0;
 }
 

@@ -37,7 +37,7 @@ static void wait_for_calls(rig *r, unsigned n)
 {
     fair_counts c = {0};
     gp_deadline end = gp_deadline_in_ms(20000);
-    while (fair_count(r->fanout->fair, &c), c.calls < n) {
+    while (fanout_fair_count(r->fanout->fair, &c), c.calls < n) {
         if (gp_deadline_passed(end))
             fail_msg("%u of %u calls are open", c.calls, n);
         usleep(1000);
@@ -77,7 +77,7 @@ static void test_light_user(void **state)
         result_clear(&res);
     }
     fair_counts c;
-    fair_count(r.fanout->fair, &c);
+    fanout_fair_count(r.fanout->fair, &c);
     assert_int_equal(c.running, 3); /* the flood still has all it may have */
     assert_true(c.calls <= 16);
     for (int i = 0; i < FLOOD; i++)
@@ -127,7 +127,7 @@ static void test_memory(void **state)
             (cases[i].why && !strstr(err.msg, cases[i].why)))
             fail_msg("%s: %s %s", cases[i].what, gp_status_name(st), st ? err.msg : "");
         fair_counts c;
-        fair_count(r.fanout->fair, &c);
+        fanout_fair_count(r.fanout->fair, &c);
         if (c.bytes || c.running)
             fail_msg("%s: %zu bytes are still taken", cases[i].what, (size_t)c.bytes);
         result_clear(&res);

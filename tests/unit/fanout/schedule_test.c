@@ -122,7 +122,7 @@ static void test_schedule(void **state)
         result_clear(&res);
         query_stmt_free(stmt);
         fair_counts c;
-        fair_count(r.fanout->fair, &c);
+        fanout_fair_count(r.fanout->fair, &c);
         assert_int_equal(c.running + c.waiting + c.calls + c.users, 0);
         assert_int_equal(c.bytes, 0);
     }
