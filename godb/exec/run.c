@@ -369,8 +369,10 @@ static void start_over(exec_ctx *x)
         w->days_failed = 0;
         w->tally_hits = 0;
         memset(w->tally, 0, sizeof w->tally);
-        for (unsigned t = 0; t < x->n_tables; t++)
+        for (unsigned t = 0; t < x->n_tables; t++) {
             exec_feed_forget(&w->feed[t]);
+            exec_local_forget(w, t);
+        }
     }
     for (unsigned t = 0; t < x->n_tables; t++)
         exec_table_reset(&x->table[t]);

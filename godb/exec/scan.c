@@ -57,7 +57,6 @@ void exec_worker_free(exec_worker *w)
     exec_mem *mem = &w->x->mem;
     for (unsigned f = 0; f < EXEC_N_FAMILIES; f++) {
         exec_feed_free(&w->feed[f]);
-        exec_feed_free(&w->local_feed[f]);
         exec_table_free(&w->local[f]);
     }
     exec_slabs_free(&w->local_slabs);
@@ -177,42 +176,11 @@ gp_status exec_feed_ready(exec_worker *w, unsigned t, gp_err *err)
     return w->feed[t].t ? GP_OK : exec_feed_init(&w->feed[t], &w->x->table[t], err);
 }
 
-/* The table of this block's groups alone. */
-static gp_status local_ready(exec_worker *w, unsigned t, gp_err *err)
-{
-    if (w->local_feed[t].t)
-        return GP_OK;
-    GP_TRY(exec_table_init(&w->local[t], w->x->table[t].kw - 1, 1, &w->x->mem, &w->local_slabs,
-                           w->x->seed, err));
-    return exec_feed_init(&w->local_feed[t], &w->local[t], err);
-}
-
-/* All groups of the local table as one vector after the other. */
-static gp_status local_flush(exec_worker *w, const exec_block *b, unsigned t, gp_err *err)
-{
-    exec_vec *v = w->vec;
-    exec_table *l = &w->local[t];
-
-    if (!w->local_feed[t].t)
-        return GP_OK;
-    GP_TRY(exec_feed_flush(&w->local_feed[t], err));
-    for (uint32_t i = 0; i < l->part[0].n;) {
-        for (v->n = 0; v->n < EXEC_VEC && i < l->part[0].n; v->n++, i++) {
-            const uint64_t *e = exec_entry(l, &l->part[0], i);
-            for (unsigned k = 0; k < l->kw; k++)
-                v->k[k][v->n] = e[k];
-            uint64_t c[4];
-            exec_entry_counters(l, &l->part[0], i, e, c);
-            for (unsigned j = 0; j < 4; j++)
-                v->c[j][v->n] = c[j];
-        }
-        GP_TRY(exec_emit_timed(w, b->time_s, t, err));
-    }
-    exec_table_clear(l);
-    return GP_OK;
-}
-
 /* Vectors of one part into table t. */
+enum {
+    EXEC_STEP = 1024
+}; /* rows at once where that is free to choose: they stay in the L1 cache */
+
 static gp_status add_table(exec_worker *w, const exec_block *b, unsigned f, const exec_cols *cols,
                            const exec_counter cnt[4], const uint32_t *sel, size_t n, gp_err *err)
 {
@@ -225,20 +193,17 @@ static gp_status add_table(exec_worker *w, const exec_block *b, unsigned f, cons
                      : whole                        ? EXEC_FOLD_ALL
                                                     : EXEC_FOLD_PAYS;
 
-    if (p->timed) {
+    size_t step = p->timed ? EXEC_VEC : EXEC_STEP;
+    if (p->timed)
         kw--;
-        GP_TRY(local_ready(w, t, err));
-    } else {
-        GP_TRY(exec_feed_ready(w, t, err));
-    }
-    for (size_t at = 0; at < n; at += EXEC_VEC) {
-        size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
+    for (size_t at = 0; at < n; at += step) {
+        size_t m = n - at < step ? n - at : step;
         const uint32_t *s = sel ? sel + at : NULL;
         exec_vec_keys(v, &p->key[f], f, cols, s, at, m);
         exec_vec_counters(v, cnt, s, at, m, kw, fold);
         if (whole && exec_vec_rising(v, kw))
             return exec_emit_timed(w, b->time_s, t, err);
-        GP_TRY(exec_feed_add(p->timed ? &w->local_feed[t] : &w->feed[t], v, err));
+        GP_TRY(p->timed ? exec_local_add(w, t, err) : exec_front_add(w, t, err));
     }
     return GP_OK;
 }
@@ -313,7 +278,7 @@ static gp_status scan_rows(exec_worker *w, exec_block *b, gp_err *err)
     if (p->agg == EXEC_AGG_SUM)
         return flush_sum(w, b, err);
     for (unsigned t = 0; t < w->x->n_tables; t++)
-        GP_TRY(local_flush(w, b, t, err));
+        GP_TRY(exec_local_flush(w, b->time_s, t, err));
     return GP_OK;
 }
 
@@ -343,7 +308,10 @@ gp_status exec_worker_finish(exec_worker *w, gp_err *err)
         GP_TRY(exec_feed_ready(w, 0, err));
         GP_TRY(exec_direct_flush(&w->direct, &p->key[0], w->vec, &w->feed[0], err));
     }
-    for (unsigned t = 0; t < w->x->n_tables; t++)
+    for (unsigned t = 0; t < w->x->n_tables; t++) {
+        if (!p->timed)
+            GP_TRY(exec_front_flush(w, t, err));
         GP_TRY(exec_feed_flush(&w->feed[t], err));
+    }
     return GP_OK;
 }

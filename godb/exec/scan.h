@@ -76,10 +76,10 @@ typedef struct exec_worker {
     exec_vec *vec;
     exec_feed feed[EXEC_N_FAMILIES];
     exec_direct direct;
-    exec_slabs local_slabs;            /* of local */
-    exec_table local[EXEC_N_FAMILIES]; /* groups of one block, for keys with time */
-    exec_feed local_feed[EXEC_N_FAMILIES];
-    uint64_t sum[4]; /* EXEC_AGG_SUM */
+    exec_slabs local_slabs;              /* of local */
+    exec_table local[EXEC_N_FAMILIES];   /* of this worker alone (local.c) */
+    uint8_t past_front[EXEC_N_FAMILIES]; /* groups go to the shared tables at once */
+    uint64_t sum[4];                     /* EXEC_AGG_SUM */
     int has_sum;
     uint8_t *mask, *scratch;
     uint32_t *sel;
@@ -103,6 +103,15 @@ gp_status exec_worker_finish(exec_worker *w, gp_err *err) GP_MUST_CHECK;
 
 /* Batches of the shared table t, made on first use. */
 gp_status exec_feed_ready(exec_worker *w, unsigned t, gp_err *err) GP_MUST_CHECK;
+/* The groups in w->vec to the local table t: for keys with time, those of the block at hand. */
+gp_status exec_local_add(exec_worker *w, unsigned t, gp_err *err) GP_MUST_CHECK;
+/* The block is done: pass its groups on. */
+gp_status exec_local_flush(exec_worker *w, int64_t time_s, unsigned t, gp_err *err) GP_MUST_CHECK;
+/* The groups in w->vec to the local table while it is small, else to the shared one. */
+gp_status exec_front_add(exec_worker *w, unsigned t, gp_err *err) GP_MUST_CHECK;
+/* Everything in the local table to the shared one's batches. */
+gp_status exec_front_flush(exec_worker *w, unsigned t, gp_err *err) GP_MUST_CHECK;
+void exec_local_forget(exec_worker *w, unsigned t);
 /* Send the groups in w->vec, complete for the block of time_s, to table t. (timed.c) */
 gp_status exec_emit_timed(exec_worker *w, int64_t time_s, unsigned t, gp_err *err) GP_MUST_CHECK;
 /* Set-up for queries that want the first `limit` rows by time. */

@@ -79,11 +79,17 @@ static inline gp_status entry_set(exec_table *t, exec_part *p, uint32_t i, uint3
 static const struct {
     gp_status (*scatter)(exec_feed *s, const exec_vec *v, gp_err *err);
     gp_status (*add)(exec_table *t, exec_part *p, const exec_batch *b, gp_err *err);
+    gp_status (*absorb)(exec_table *t, exec_part *p, const exec_vec *v, size_t from, uint32_t n,
+                        gp_err *err);
     void (*reslot)(const exec_table *t, exec_part *p);
 } width[EXEC_KW_MAX + 1] = {
-    {NULL, NULL, NULL},        {scatter1, add1, reslot1}, {scatter2, add2, reslot2},
-    {scatter3, add3, reslot3}, {scatter4, add4, reslot4}, {scatter5, add5, reslot5},
-    {scatter6, add6, reslot6},
+    {0},
+    {scatter1, add1, absorb1, reslot1},
+    {scatter2, add2, absorb2, reslot2},
+    {scatter3, add3, absorb3, reslot3},
+    {scatter4, add4, absorb4, reslot4},
+    {scatter5, add5, absorb5, reslot5},
+    {scatter6, add6, absorb6, reslot6},
 };
 
 gp_status exec_table_init(exec_table *t, unsigned kw, unsigned n_parts, exec_mem *mem,
@@ -244,6 +250,18 @@ static gp_status feed_flush_part(exec_feed *s, unsigned part, gp_err *err)
 gp_status exec_feed_add(exec_feed *s, const exec_vec *v, gp_err *err)
 {
     return width[s->t->kw].scatter(s, v, err);
+}
+
+gp_status exec_table_absorb(exec_table *t, const exec_vec *v, gp_err *err)
+{
+    exec_part *p = &t->part[0];
+
+    for (size_t at = 0; at < v->n; at += EXEC_BATCH) {
+        uint32_t n = v->n - at < EXEC_BATCH ? (uint32_t)(v->n - at) : EXEC_BATCH;
+        GP_TRY(part_reserve(t, p, n, err));
+        GP_TRY(width[t->kw].absorb(t, p, v, at, n, err));
+    }
+    return GP_OK;
 }
 
 gp_status exec_feed_flush(exec_feed *s, gp_err *err)

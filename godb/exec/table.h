@@ -114,6 +114,9 @@ gp_status exec_feed_add(exec_feed *s, const exec_vec *v, gp_err *err) GP_MUST_CH
 gp_status exec_feed_flush(exec_feed *s, gp_err *err) GP_MUST_CHECK;
 /* Drop what is still in the batches. */
 void exec_feed_forget(exec_feed *s);
+/* Add the groups of v to a table of one partition that no other thread uses: no batches, no lock.
+ */
+gp_status exec_table_absorb(exec_table *t, const exec_vec *v, gp_err *err) GP_MUST_CHECK;
 /* Put the groups of v at the end of partition `part` without looking for equal keys: for groups
  * that are known to be new. Never mixed with exec_feed_add() on one table. */
 gp_status exec_table_append(exec_table *t, unsigned part, const exec_vec *v,

@@ -62,7 +62,7 @@ typedef struct options {
     const char *db;
     unsigned days, rows, times;
     const char *threads, *only, *mode, *csv;
-    int keep;
+    int keep, no_warm;
 } options;
 
 static uint64_t total_rows;
@@ -190,7 +190,7 @@ static void print_line(size_t q, unsigned threads, const report *r)
     if (queries[q].limit_ms > 0)
         snprintf(target, sizeof target, "< %.0f ms %s", queries[q].limit_ms,
                  s * 1e3 < queries[q].limit_ms ? "ok" : "no");
-    printf("%-46.46s %2u %9.1f %9.1f %9.2f %10llu %8.2f %8ld  %s\n", what, threads, s * 1e3, rate,
+    printf("%-46.46s %2u %9.1f %9.1f %9.2f %10llu %8.3f %8ld  %s\n", what, threads, s * 1e3, rate,
            (double)r->bytes / s / 1e9, (unsigned long long)r->groups, r->cpu_s, r->rss_kib / 1024,
            target);
     fflush(stdout);
@@ -251,6 +251,9 @@ static int parse(int argc, char **argv, options *o)
         const char *a = argv[i], *v = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(a, "--keep") == 0)
             o->keep = 1;
+        else if (strcmp(a, "--no-warm") ==
+                 0) /* for profilers: clearing pages would lead the list */
+            o->no_warm = 1;
         else if (!v)
             return 0;
         else if (strcmp(a, "--db") == 0)
@@ -393,7 +396,8 @@ int main(int argc, char **argv)
             fprintf(stderr, "%s\n", err.msg);
         return err.code == GP_OK ? 0 : 1;
     }
-    warm_memory();
+    if (!o.no_warm)
+        warm_memory();
     int ok = run_all(&o);
     if (made)
         nftw(o.db, rm_one, 16, FTW_DEPTH | FTW_PHYS);

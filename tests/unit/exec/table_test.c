@@ -1,4 +1,5 @@
-/* table_test.c - partitioned tables against a plain list: growth, wide counters, all key widths. */
+/* table_test.c - tables against a plain list, by batches and directly: growth, wide counters, all
+ * key widths. */
 #include "keysort.h"
 #include "table.h"
 #include "test.h"
@@ -52,7 +53,9 @@ static void test_add(void **state)
     assert_true(v && w);
 
     for (unsigned kw = 1; kw <= EXEC_KW_MAX; kw++)
-        for (unsigned parts = 1; parts <= EXEC_PARTS; parts *= EXEC_PARTS) {
+        for (unsigned way = 0; way < 3; way++) {
+            unsigned parts = way == 2 ? EXEC_PARTS : 1;
+            int absorb = way == 0;
             exec_mem mem;
             exec_slabs slabs;
             exec_table t;
@@ -78,7 +81,8 @@ static void test_add(void **state)
                     for (unsigned c = 0; c < 4; c++)
                         x->c[c] += v->c[c][i] = amount(&rng);
                 }
-                want_ok_err(&err, exec_feed_add(&feed, v, &err));
+                want_ok_err(&err, absorb ? exec_table_absorb(&t, v, &err)
+                                         : exec_feed_add(&feed, v, &err));
             }
             want_ok_err(&err, exec_feed_flush(&feed, &err));
             check(&t, w, KEYS);
