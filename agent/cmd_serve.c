@@ -6,6 +6,7 @@
 #include "rt/log.h"
 #include "rt/metrics.h"
 #include "serve/serve.h"
+#include "wire/audit.h"
 
 #include <argp.h>
 #include <stdio.h>
@@ -29,13 +30,14 @@ enum {
     OPT_CONCURRENT,
     OPT_RATE,
     OPT_METRICS,
+    OPT_AUDIT,
     OPT_LEVEL,
     DRAIN_MS = 5000,
     MAX_LIST = 32,
 };
 
 struct options {
-    const char *db, *key, *trust, *host, *host_id, *fleet, *metrics;
+    const char *db, *key, *trust, *host, *host_id, *fleet, *metrics, *audit;
     const char *listen[SERVE_MAX_LISTEN], *dial[SERVE_MAX_LISTEN], *names[MAX_LIST],
         *groups[MAX_LIST];
     size_t n_listen, n_dial, n_names, n_groups;
@@ -60,6 +62,7 @@ static const struct argp_option table[] = {
     {"fleet", OPT_FLEET, "NAME", 0, "Refuse queries signed for another fleet", 1},
     {"max-concurrent", OPT_CONCURRENT, "N", 0, "Queries at once; more are refused (default 8)", 2},
     {"max-rate", OPT_RATE, "N", 0, "Queries per second (default: no limit)", 2},
+    {"audit", OPT_AUDIT, "FILE", 0, "Signed log of every query", 2},
     {"metrics", OPT_METRICS, "ADDR:PORT", 0, "Prometheus page on a loopback address", 2},
     {"logging.level", OPT_LEVEL, "LEVEL", 0, "debug, info, warn, error", 2},
     {0},
@@ -125,6 +128,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_RATE:
         parse_limits(key, arg, o, state);
         return 0;
+    case OPT_AUDIT:
+        o->audit = arg;
+        return 0;
     case OPT_METRICS:
         o->metrics = arg;
         return 0;
@@ -152,11 +158,18 @@ struct agent {
     godb_db *db;
     auth_identity *id;
     auth_trust *trust;
+    auth_audit *audit;
     rt_metrics *metrics;
     rt_http *http;
     serve *service;
     char host_id[256];
 };
+
+static void audit_failed(void *ctx, const gp_err *err)
+{
+    (void)ctx;
+    RT_LOG_LIMITED(RT_ERROR, 10000, "audit log not written", RT_ERR(err));
+}
 
 static gp_status start(struct agent *a, gp_err *err)
 {
@@ -171,6 +184,12 @@ static gp_status start(struct agent *a, gp_err *err)
     GP_TRY(rt_metrics_new(&a->metrics, err));
     rt_metrics_process(a->metrics, "goprobe", FLEETPROBE_VERSION);
     godb_host_id(o->db, a->host_id, sizeof a->host_id);
+    if (o->audit)
+        GP_TRY(auth_audit_open(&(auth_audit_opts){.path = o->audit,
+                                                  .identity = a->id,
+                                                  .program = "goprobe/" FLEETPROBE_VERSION,
+                                                  .on_error = audit_failed},
+                               &a->audit, err));
     serve_opts so = {.db = a->db,
                      .identity = a->id,
                      .trust = a->trust,
@@ -187,7 +206,8 @@ static gp_status start(struct agent *a, gp_err *err)
                      .n_dial_out = o->n_dial,
                      .software = "fleetprobe/" FLEETPROBE_VERSION,
                      .limits = o->limits,
-                     .metrics = a->metrics};
+                     .metrics = a->metrics,
+                     .audit = a->audit};
     GP_TRY(serve_start(&so, &a->service, err));
     if (o->metrics)
         GP_TRY(rt_http_start(o->metrics, 0, a->metrics, NULL, NULL, NULL, 0, &a->http, err));
@@ -198,16 +218,21 @@ static void reload(void *ctx)
 {
     struct agent *a = ctx;
     gp_err err = {0};
-    if (auth_trust_load(a->trust, a->o.trust, &err) == GP_OK)
+    if (auth_audit_reopen(a->audit, &err) != GP_OK)
+        rt_error("audit log not reopened", RT_ERR(&err));
+    gp_status st = auth_trust_load(a->trust, a->o.trust, &err);
+    if (st == GP_OK)
         rt_info("trusted keys read again", RT_S("file", a->o.trust));
     else
         rt_error("trusted keys not changed", RT_ERR(&err));
+    wire_audit_config(a->audit, "SIGHUP", "trusted keys", st == GP_OK ? NULL : err.msg);
 }
 
 static void stop(struct agent *a)
 {
     rt_http_stop(a->http);
     serve_stop(a->service, DRAIN_MS);
+    auth_audit_close(a->audit);
     rt_metrics_free(a->metrics);
     auth_trust_free(a->trust);
     auth_identity_free(a->id);

@@ -56,6 +56,10 @@ typedef struct agent_config {
     const char *metrics_addr;
     agent_rate_limit rate;
 
+    const char *audit_file; /* "" = none */
+    uint64_t audit_max_bytes;
+    unsigned audit_keep;
+
     rt_level log_level;
     rt_encoding log_encoding;
     const char *log_destination;

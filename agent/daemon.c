@@ -10,6 +10,7 @@
 #include "service.h"
 #include "syslog.h"
 #include "watch.h"
+#include "wire/audit.h"
 
 #include <linux/capability.h>
 #include <malloc.h>
@@ -271,24 +272,31 @@ static gp_status drop_privileges(const agent_config *c, gp_err *err)
 
 /* ---- run ---- */
 
+static void reload(agent *a, const char *by)
+{
+    gp_err err = {0};
+    gp_status st = agent_reload(a, NULL, NULL, &err);
+
+    wire_audit_config(agent_service_audit(a->service), by, "configuration file",
+                      st == GP_OK ? NULL : err.msg);
+}
+
 static void on_hup(void *ctx)
 {
     agent *a = ctx;
-    gp_err err = {0};
 
-    (void)agent_reload(a, NULL, NULL, &err);
     agent_service_reload(a->service);
+    reload(a, "SIGHUP");
 }
 
 static void on_tick(void *ctx)
 {
     agent *a = ctx;
-    gp_err err = {0};
 
     if (!agent_watch_changed(a->watch))
         return;
     rt_info("configuration file changed");
-    (void)agent_reload(a, NULL, NULL, &err);
+    reload(a, "file watch");
 }
 
 static void stop(agent *a)

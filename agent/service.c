@@ -4,6 +4,7 @@
 #include "gp/mem.h"
 #include "rt/log.h"
 #include "serve/serve.h"
+#include "wire/audit.h"
 
 #ifndef FLEETPROBE_VERSION
 #define FLEETPROBE_VERSION "unknown"
@@ -16,11 +17,30 @@ struct agent_service {
     godb_db *db;
     auth_identity *identity;
     auth_trust *trust;
+    auth_audit *audit;
     serve *serve;
     exec_live live;
     char **ifaces; /* captured at the start: others can be asked once they have a block */
     char host_id[256];
 };
+
+static void audit_failed(void *ctx, const gp_err *err)
+{
+    (void)ctx;
+    RT_LOG_LIMITED(RT_ERROR, 10000, "audit log not written", RT_ERR(err));
+}
+
+static gp_status open_audit(agent_service *s, gp_err *err)
+{
+    const agent_config *c = s->config;
+    const auth_audit_opts o = {.path = c->audit_file,
+                               .identity = s->identity,
+                               .program = "goprobe/" FLEETPROBE_VERSION,
+                               .max_bytes = c->audit_max_bytes,
+                               .keep = c->audit_keep,
+                               .on_error = audit_failed};
+    return *c->audit_file ? auth_audit_open(&o, &s->audit, err) : GP_OK;
+}
 
 static gp_status start(agent_service *s, flow_manager *m, rt_metrics *metrics, gp_err *err)
 {
@@ -30,6 +50,7 @@ static gp_status start(agent_service *s, flow_manager *m, rt_metrics *metrics, g
     GP_TRY(auth_identity_load(c->key_file, &s->identity, err));
     GP_TRY(auth_trust_new(&s->trust, err));
     GP_TRY(auth_trust_load(s->trust, c->trusted_keys, err));
+    GP_TRY(open_audit(s, err));
     GP_TRY(flow_manager_live_ifaces(m, &s->ifaces, err));
     godb_host_id(c->db_path, s->host_id, sizeof s->host_id);
     s->live = (exec_live){.get = flow_manager_live_get,
@@ -56,7 +77,8 @@ static gp_status start(agent_service *s, flow_manager *m, rt_metrics *metrics, g
                                .rate_per_s = c->rate.max_req_per_sec,
                                .burst = (unsigned)c->rate.max_burst,
                                .nice = -1},
-                    .metrics = metrics};
+                    .metrics = metrics,
+                    .audit = s->audit};
     return serve_start(&o, &s->serve, err);
 }
 
@@ -83,10 +105,19 @@ void agent_service_reload(agent_service *s)
 
     if (!s)
         return;
-    if (auth_trust_load(s->trust, s->config->trusted_keys, &err) == GP_OK)
+    if (auth_audit_reopen(s->audit, &err) != GP_OK)
+        rt_error("audit log not reopened", RT_ERR(&err));
+    gp_status st = auth_trust_load(s->trust, s->config->trusted_keys, &err);
+    if (st == GP_OK)
         rt_info("trusted keys read again", RT_S("file", s->config->trusted_keys));
     else
         rt_error("trusted keys not changed", RT_ERR(&err));
+    wire_audit_config(s->audit, "SIGHUP", "trusted keys", st == GP_OK ? NULL : err.msg);
+}
+
+auth_audit *agent_service_audit(agent_service *s)
+{
+    return s ? s->audit : NULL;
 }
 
 void agent_service_stop(agent_service *s)
@@ -94,6 +125,7 @@ void agent_service_stop(agent_service *s)
     if (!s)
         return;
     serve_stop(s->serve, DRAIN_MS);
+    auth_audit_close(s->audit);
     auth_trust_free(s->trust);
     auth_identity_free(s->identity);
     godb_db_close(s->db);

@@ -2,6 +2,7 @@
 #ifndef AGENT_SERVICE_H
 #define AGENT_SERVICE_H
 
+#include "auth/audit.h"
 #include "config.h"
 #include "flow/manager.h"
 #include "rt/metrics.h"
@@ -12,8 +13,11 @@ typedef struct agent_service agent_service;
  * agent_service_stop(). */
 gp_status agent_service_start(const agent_config *c, flow_manager *m, rt_metrics *metrics,
                               agent_service **out, gp_err *err) GP_MUST_CHECK;
-/* Read the trusted keys again; on failure the old ones stay. NULL is fine. */
+/* Read the trusted keys again; on failure the old ones stay. Goes on in a new audit log when the
+ * file was renamed. NULL is fine. */
 void agent_service_reload(agent_service *s);
+/* The audit log, or NULL: for what else changes something here. */
+auth_audit *agent_service_audit(agent_service *s);
 /* Running queries get 5 s to end. NULL is fine. */
 void agent_service_stop(agent_service *s);
 

@@ -3,6 +3,7 @@
 
 #include "rt/daemon.h"
 #include "rt/metrics.h"
+#include "wire/audit.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct daemon {
     aggr_options o;
     auth_identity *id;
     auth_trust *trust;
+    auth_audit *audit;
     rt_metrics *metrics;
     rt_http *http;
     rpc_runtime *rt;
@@ -84,10 +86,28 @@ static gp_status start_rpc(struct daemon *d, gp_err *err)
                       .fleet_name = d->o.fleet_name,
                       .software = "fleetprobe/" FLEETPROBE_VERSION,
                       .limits = d->o.limits,
-                      .metrics = d->metrics};
+                      .metrics = d->metrics,
+                      .audit = d->audit};
     GP_TRY(fanout_new(&fo, r, &d->fanout, err));
     rt_info("endpoint table read", RT_S("file", d->o.endpoints), RT_U("hosts", n));
     return listen_all(d, err);
+}
+
+static void audit_failed(void *ctx, const gp_err *err)
+{
+    (void)ctx;
+    RT_LOG_LIMITED(RT_ERROR, 10000, "audit log not written", RT_ERR(err));
+}
+
+static gp_status open_audit(struct daemon *d, gp_err *err)
+{
+    const auth_audit_opts o = {.path = d->o.audit_file,
+                               .identity = d->id,
+                               .program = "global-query/" FLEETPROBE_VERSION,
+                               .max_bytes = d->o.audit_max_bytes,
+                               .keep = d->o.audit_keep,
+                               .on_error = audit_failed};
+    return o.path && *o.path ? auth_audit_open(&o, &d->audit, err) : GP_OK;
 }
 
 static int is_ready(void *ctx)
@@ -102,6 +122,7 @@ static gp_status start(struct daemon *d, gp_err *err)
     GP_TRY(rt_metrics_new(&d->metrics, err));
     rt_metrics_process(d->metrics, "global_query", FLEETPROBE_VERSION);
     GP_TRY(load_trust(d, err));
+    GP_TRY(open_audit(d, err));
     GP_TRY(start_rpc(d, err));
     char bound[128];
     if (d->o.metrics_addr) {
@@ -142,9 +163,12 @@ static void reload(void *ctx)
     struct daemon *d = ctx;
     gp_err err = {0};
     aggr_options fresh = {0};
+    if (auth_audit_reopen(d->audit, &err) != GP_OK)
+        rt_error("audit log not reopened", RT_ERR(&err));
     gp_status st = aggr_options_reread(&d->o, &fresh, &err);
     if (st == GP_OK)
         st = apply(d, &fresh, &err);
+    wire_audit_config(d->audit, "SIGHUP", "configuration file", st == GP_OK ? NULL : err.msg);
     if (st != GP_OK)
         rt_error("reload failed, nothing was changed", RT_ERR(&err));
     aggr_options_clear(&fresh);
@@ -157,6 +181,7 @@ static void stop(struct daemon *d)
     rpc_runtime_free(d->rt, 100);          /* ends the handlers, which use the fleet */
     fleet_free(d->fleet);
     fanout_free(d->fanout);
+    auth_audit_close(d->audit);
     rt_metrics_free(d->metrics);
     auth_trust_free(d->trust);
     auth_identity_free(d->id);

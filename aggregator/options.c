@@ -32,6 +32,9 @@ static const struct {
     {"hosts.resolver.type", "NAME", "Default resolver (default string)"},
     {"metrics.addr", "ADDR:PORT", "Prometheus and health page on a loopback address"},
     {"server.shutdowngraceperiod", "DURATION", "Time for running queries at the end (default 30s)"},
+    {"audit.file", "FILE", "Signed log of every query and change of the configuration"},
+    {"audit.max_size", "SIZE", "A larger file becomes FILE.1 (default 64M; 0 = never)"},
+    {"audit.keep", "N", "Older files that stay: FILE.1 to FILE.N (default 9)"},
     {"logging.level", "LEVEL", "debug, info, warn, error"},
     {"logging.encoding", "NAME", "logfmt, json, plain"},
     {"logging.destination", "WHERE", "stderr, stdout, devnull or a file"},
@@ -261,6 +264,10 @@ static gp_status read_all(aggr_options *o, gp_err *err)
     GP_TRY(read_limits(o, err));
     GP_TRY(rt_config_str(o->config, "metrics.addr", NULL, &o->metrics_addr, err));
     GP_TRY(rt_config_bool(o->config, "metrics.allow_remote", 0, &o->metrics_remote, err));
+    GP_TRY(rt_config_str(o->config, "audit.file", NULL, &o->audit_file, err));
+    GP_TRY(rt_config_bytes(o->config, "audit.max_size", 64 << 20, 0, UINT64_C(1) << 40,
+                           &o->audit_max_bytes, err));
+    GP_TRY(read_number(o, "audit.keep", 9, 10000, &o->audit_keep, err));
     /* Settings of the HTTP service, which is a program of its own here. */
     GP_TRY(rt_config_str(o->config, "profiling.enabled", NULL, &ignored, err));
     GP_TRY(rt_config_str(o->config, "openapi.spec-outfile", NULL, &ignored, err));

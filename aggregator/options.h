@@ -27,6 +27,9 @@ typedef struct aggr_options {
     const char *metrics_addr;                /* NULL = none */
     int metrics_remote;
     int64_t grace_ms;
+    const char *audit_file; /* NULL = none */
+    uint64_t audit_max_bytes;
+    unsigned audit_keep;
 } aggr_options;
 
 /* Parse argv (prints usage and exits 64 on a mistake), then read file and environment. GP_EINVAL

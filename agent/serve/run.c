@@ -5,6 +5,7 @@
 #include "gp/mem.h"
 #include "rt/log.h"
 #include "wire/answer.h"
+#include "wire/audit.h"
 #include "wire/batch.h"
 
 #include <string.h>
@@ -164,20 +165,24 @@ rpc_code serve_run(serve *s, const serve_job *j, rpc_stream *stream, gp_buf *tex
         cancel->deadline = own;
     auth_digest_init(&a.digest);
     int64_t start = gp_mono_ns();
-    if (pthread_create(&t, NULL, low_priority, &a) != 0) {
-        gp_buf_adds(text, "no thread for the query");
-        return RPC_RESOURCE_EXHAUSTED;
-    }
-    pthread_join(t, NULL);
+    if (pthread_create(&t, NULL, low_priority, &a) == 0)
+        pthread_join(t, NULL);
+    else
+        a.st = gp_fail(&a.err, GP_ELIMIT, 0, "no thread for the query");
     rpc_code code = code_of(&a);
     if (code != RPC_OK)
         gp_buf_adds(text, a.err.msg);
-    rt_metric_observe(s->m_seconds, (double)(gp_mono_ns() - start) / 1e9);
+    const wire_audit_end end = {.status = code == RPC_OK ? result_code_name(a.out.status)
+                                                         : rpc_code_name(code),
+                                .why = code == RPC_OK ? "" : a.err.msg,
+                                .rows = a.rows,
+                                .took_ns = gp_mono_ns() - start};
+    rt_metric_observe(s->m_seconds, (double)end.took_ns / 1e9);
     rt_metric_add(s->m_rows, a.rows);
     rt_info("query", RT_S("user", j->who.name), RT_S("query", j->q.args.query),
-            RT_S("status", code == RPC_OK ? result_code_name(a.out.status) : rpc_code_name(code)),
-            RT_U("rows", a.rows), RT_D("took", gp_mono_ns() - start),
-            RT_S("error", code == RPC_OK ? "" : a.err.msg));
+            RT_S("status", end.status), RT_U("rows", a.rows), RT_D("took", end.took_ns),
+            RT_S("error", end.why));
+    wire_audit_answer(s->o.audit, &j->who, &j->q, &end);
     result_clear(&a.out);
     return code;
 }

@@ -5,6 +5,7 @@
 #include "gp/mem.h"
 #include "gp/pool.h"
 #include "rt/log.h"
+#include "wire/audit.h"
 #include "wire/info.h"
 
 #include <string.h>
@@ -52,15 +53,19 @@ static rpc_code on_query(void *ctx, rpc_stream *stream, const uint8_t *req, size
     if (!serve_admit(s)) {
         rt_metric_add(s->m_busy, 1);
         gp_buf_adds(text, "too many queries at once, try again later");
+        wire_audit_query(s->o.audit, peer, &j.who, &j.q, rpc_code_name(RPC_RESOURCE_EXHAUSTED),
+                         "too many queries at once");
         return RPC_RESOURCE_EXHAUSTED;
     }
     rpc_code code = serve_authorise(s, peer, req, len, &j, text);
     if (code == RPC_OK) {
+        wire_audit_query(s->o.audit, peer, &j.who, &j.q, NULL, NULL);
         code = serve_run(s, &j, stream, text);
         rt_metric_add(code == RPC_OK ? s->m_ok : s->m_failed, 1);
     } else {
         const char *why = gp_buf_str(text);
         rt_metric_add(s->m_denied, 1);
+        wire_audit_query(s->o.audit, peer, &j.who, &j.q, rpc_code_name(code), why);
         RT_LOG_LIMITED(RT_WARN, 1000, "query refused", RT_S("peer", peer->name),
                        RT_S("user", j.who.name), RT_S("code", rpc_code_name(code)),
                        RT_S("why", why));

@@ -13,6 +13,7 @@
 #include "fanout/fanout.h"
 #include "gp/clock.h"
 #include "wire/answer.h"
+#include "wire/audit.h"
 #include "wire/batch.h"
 #include "wire/query.h"
 
@@ -79,6 +80,7 @@ struct job {
     int64_t next_partial_ms, next_progress_ms;
     int partial_due; /* rows came since the last snapshot */
     unsigned n_ok, n_failed;
+    uint64_t rows; /* sent at the end */
     wire_dec *dec;
     pthread_mutex_t lock; /* protects events, over, progress of legs */
     pthread_cond_t wakeup;

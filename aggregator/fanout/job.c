@@ -294,12 +294,29 @@ static rpc_code run(job *j, gp_buf *text)
         gp_buf_adds(text, err.msg);
     if (st == GP_ELIMIT && fanout_fair_why(j->fair))
         gp_buf_printf(text, " (%s)", fanout_fair_why(j->fair));
-    rt_metric_observe(j->f->m_seconds, (double)(gp_mono_ns() - start) / 1e9);
+    const wire_audit_end end = {.status = gp_status_name(st),
+                                .why = st == GP_OK ? "" : err.msg,
+                                .rows = j->rows,
+                                .hosts_ok = j->n_ok,
+                                .hosts_failed = j->n_failed,
+                                .took_ns = gp_mono_ns() - start};
+    rt_metric_observe(j->f->m_seconds, (double)end.took_ns / 1e9);
     rt_info("query", RT_S("user", j->who.name), RT_S("query", j->q.args.query),
             RT_S("hosts", j->q.hosts), RT_U("ok", j->n_ok), RT_U("failed", j->n_failed),
-            RT_S("status", gp_status_name(st)), RT_D("took", gp_mono_ns() - start),
-            RT_S("error", st == GP_OK ? "" : err.msg));
+            RT_S("status", end.status), RT_D("took", end.took_ns), RT_S("error", end.why));
+    wire_audit_answer(j->f->o.audit, &j->who, &j->q, &end);
     return rpc_code_from_status(st);
+}
+
+/* Taken or refused: that stands in the log before anything runs. */
+static void audit(const job *j, rpc_code code, gp_buf *text)
+{
+    const auth_peer *peer = rpc_stream_peer(j->stream);
+    if (code == RPC_OK)
+        wire_audit_query(j->f->o.audit, peer, &j->who, &j->q, NULL, NULL);
+    else
+        wire_audit_query(j->f->o.audit, peer, &j->who, &j->q, rpc_code_name(code),
+                         gp_buf_str(text));
 }
 
 /* One that was checked: wait for a place, run. */
@@ -311,8 +328,11 @@ static rpc_code admit_and_run(job *j, gp_buf *text)
         fanout_fair_enter(f->fair, &j->who, rpc_stream_cancel(j->stream), &j->fair, &err);
     if (st != GP_OK) {
         rt_metric_add(f->m_outcome[3], 1);
-        return say(text, rpc_code_from_status(st), err.msg);
+        say(text, rpc_code_from_status(st), err.msg);
+        audit(j, rpc_code_from_status(st), text);
+        return rpc_code_from_status(st);
     }
+    audit(j, RPC_OK, text);
     rpc_code code = run(j, text);
     rt_metric_add(f->m_outcome[code == RPC_OK ? 0 : 1], 1);
     fanout_fair_leave(j->fair);
@@ -332,10 +352,12 @@ rpc_code fanout_on_query(void *ctx, rpc_stream *s, const uint8_t *req, size_t le
         code = say(text, RPC_INVALID_ARGUMENT, err.msg);
     else
         code = check(j, text);
-    if (code == RPC_OK)
+    if (code == RPC_OK) {
         code = admit_and_run(j, text);
-    else
+    } else {
         rt_metric_add(f->m_outcome[2], 1);
+        audit(j, code, text);
+    }
     if (code != RPC_OK) {
         const char *why = gp_buf_str(text);
         RT_LOG_LIMITED(RT_WARN, 1000, "query failed", RT_S("peer", rpc_stream_peer(s)->name),

@@ -79,10 +79,11 @@ gp_status fanout_send_partial(job *j, gp_err *err)
 static gp_status on_final_batch(void *ctx, const uint8_t *bytes, size_t len, size_t rows,
                                 gp_err *err)
 {
+    job *j = ctx;
     gp_buf msg = {0};
-    (void)rows;
+    j->rows += rows;
     wire_put_batch(&msg, bytes, len);
-    return fanout_send(ctx, &msg, err);
+    return fanout_send(j, &msg, err);
 }
 
 gp_status fanout_send_final(job *j, gp_err *err)

@@ -11,12 +11,12 @@
 typedef struct gpkey_values {
     int version, quiet, force;
     const char *out, *into, *roles, *hosts, *ifaces, *max_span, *not_before, *not_after;
-    const char *by, *list, *trust, *kinds;
+    const char *by, *list, *trust, *kinds, *key, *head;
     uint64_t days, max_days;
 } gpkey_values;
 
 extern const cli_cmd gpkey_new, gpkey_show, gpkey_trust, gpkey_init, gpkey_issue, gpkey_sign_csr,
-    gpkey_request, gpkey_renew, gpkey_revoke, gpkey_verify;
+    gpkey_request, gpkey_renew, gpkey_revoke, gpkey_verify, gpkey_audit;
 
 /* "gpkey: text" on stderr; returns 1, the exit code. */
 int gpkey_fail(const gp_err *err);

@@ -11,10 +11,10 @@ static const cli_opt OPTS[] = {
     {0},
 };
 
-static const cli_cmd *const SUBS[] = {&gpkey_new,      &gpkey_show,         &gpkey_trust,
-                                      &gpkey_init,     &gpkey_issue,        &gpkey_request,
-                                      &gpkey_sign_csr, &gpkey_verify,       &gpkey_renew,
-                                      &gpkey_revoke,   &cli_completion_cmd, NULL};
+static const cli_cmd *const SUBS[] = {
+    &gpkey_new,     &gpkey_show,         &gpkey_trust,  &gpkey_init,  &gpkey_issue,
+    &gpkey_request, &gpkey_sign_csr,     &gpkey_verify, &gpkey_renew, &gpkey_revoke,
+    &gpkey_audit,   &cli_completion_cmd, NULL};
 
 static const char *const USAGE[] = {"COMMAND [options]", NULL};
 

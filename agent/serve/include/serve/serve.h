@@ -2,6 +2,7 @@
 #ifndef SERVE_SERVE_H
 #define SERVE_SERVE_H
 
+#include "auth/audit.h"
 #include "auth/keys.h"
 #include "exec/exec.h"
 #include "godb/db.h"
@@ -43,6 +44,7 @@ typedef struct serve_opts {
     const rpc_method *extra; /* more methods on the same addresses; ctx of each must be set */
     size_t n_extra;
     rt_metrics *metrics; /* may be NULL */
+    auth_audit *audit;   /* who asked what; NULL = not kept */
     rpc_opts rpc;        /* identity and trust are filled in here */
 } serve_opts;
 

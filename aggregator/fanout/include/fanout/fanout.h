@@ -3,6 +3,7 @@
 #ifndef FANOUT_FANOUT_H
 #define FANOUT_FANOUT_H
 
+#include "auth/audit.h"
 #include "auth/keys.h"
 #include "fleet/fleet.h"
 #include "gp/err.h"
@@ -41,6 +42,7 @@ typedef struct fanout_opts {
     const char *software;
     fanout_limits limits;
     rt_metrics *metrics; /* may be NULL */
+    auth_audit *audit;   /* who asked what; NULL = not kept */
 } fanout_opts;
 
 /* Locked inside. */
