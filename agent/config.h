@@ -54,6 +54,7 @@ typedef struct agent_config {
     size_t n_names, n_groups;
     int metrics, disable_iface_metrics;
     const char *metrics_addr;
+    int metrics_remote; /* metrics_addr may be any address */
     agent_rate_limit rate;
 
     const char *audit_file; /* "" = none */

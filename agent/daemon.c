@@ -191,8 +191,9 @@ static gp_status start_http(agent *a, gp_err *err)
 
     if (!a->config->metrics)
         return GP_OK;
-    GP_TRY(rt_http_start(a->config->metrics_addr, 0, agent_events_metrics(a->events), is_ready, a,
-                         bound, sizeof bound, &a->http, err));
+    GP_TRY(rt_http_start(a->config->metrics_addr, a->config->metrics_remote,
+                         agent_events_metrics(a->events), is_ready, a, bound, sizeof bound,
+                         &a->http, err));
     rt_info("metrics", RT_S("addr", bound));
     return GP_OK;
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
-# setup.sh [build|test|browser]... - install the Debian packages that building (or testing) needs.
+# setup.sh [build|test|browser|deploy]... - install the Debian packages that building (or testing) needs.
 # browser (headless Chromium, 220 MB) is for the test that looks at report pages; without it that
-# test is skipped.
+# test is skipped. deploy (promtool, docker-compose) is for more checks of what deploy/ ships.
 # Asks apt only for what is missing; runs it as root or through sudo, else prints the exact line.
 set -eu
 
@@ -9,7 +9,7 @@ build="cmake ninja-build gcc libc6-dev pkg-config protobuf-compiler protobuf-c-c
 libprotobuf-c-dev libnng-dev libsodium-dev libpcap-dev libzstd-dev liblz4-dev libxxhash-dev
 libyaml-dev libjansson-dev libpcre2-dev libc-ares-dev libmicrohttpd-dev libmnl-dev libcap-ng-dev
 libseccomp-dev zlib1g-dev scdoc"
-tests="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck python3 python3-nacl
+tests="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck python3 python3-nacl python3-yaml
 iproute2 iputils-ping curl tcpdump zstd procps jq shellcheck mandoc zsh fish"
 
 [ $# -gt 0 ] || set -- build
@@ -19,8 +19,9 @@ for set_name in "$@"; do
     build) want="$want $build" ;;
     test) want="$want $build $tests" ;;
     browser) want="$want chromium-headless-shell fonts-dejavu-core" ;;
+    deploy) want="$want prometheus docker-compose" ;;
     *)
-        echo "setup.sh: unknown set '$set_name' (expected: build, test or browser)" >&2
+        echo "setup.sh: unknown set '$set_name' (expected: build, test, browser or deploy)" >&2
         exit 2
         ;;
     esac

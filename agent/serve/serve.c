@@ -172,6 +172,11 @@ static void set_defaults(serve *s)
     s->filled_ns = gp_mono_ns();
 }
 
+static double certificate_end(void *ctx)
+{
+    return (double)auth_identity_expires_s(((serve *)ctx)->o.identity);
+}
+
 static void set_metrics(serve *s)
 {
     static const double bounds[] = {0.01, 0.05, 0.1, 0.25, 1, 5, 10, 30, 60, 300};
@@ -186,6 +191,10 @@ static void set_metrics(serve *s)
     s->m_rows = rt_counter(m, "goprobe_query_rows_total", "Rows sent in answers.", NULL);
     s->m_seconds = rt_histogram(m, "goprobe_query_duration_seconds", "Run time of queries.", NULL,
                                 bounds, GP_COUNT(bounds));
+    if (auth_identity_expires_s(s->o.identity))
+        s->m_expires = rt_gauge_fn(m, "goprobe_certificate_not_after_seconds",
+                                   "Unix time at which the certificate of this agent expires.",
+                                   NULL, certificate_end, s);
 }
 
 static gp_status set_methods(serve *s, gp_err *err)
@@ -271,6 +280,7 @@ void serve_stop(serve *s, int64_t drain_ms)
     if (!s)
         return;
     serve_dial_stop(s);
+    rt_metric_drop(s->o.metrics, s->m_expires); /* asks us */
     if (s->rt)
         rpc_runtime_free(s->rt, drain_ms);
     auth_replay_free(s->replay);

@@ -38,7 +38,7 @@ struct serve {
     pthread_mutex_t bucket_lock; /* protects the token bucket */
     double tokens;
     int64_t filled_ns;
-    rt_metric *m_ok, *m_failed, *m_denied, *m_busy, *m_seconds, *m_rows;
+    rt_metric *m_ok, *m_failed, *m_denied, *m_busy, *m_seconds, *m_rows, *m_expires;
 };
 
 /* A query that was allowed to run. */

@@ -234,6 +234,11 @@ static void set_gauges(fanout *f, rt_metrics *m)
                 f);
 }
 
+static double certificate_end(void *ctx)
+{
+    return (double)auth_identity_expires_s(((fanout *)ctx)->o.identity);
+}
+
 static void set_metrics(fanout *f)
 {
     static const double bounds[] = {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
@@ -261,6 +266,10 @@ static void set_metrics(fanout *f)
     f->m_rows = rt_counter(m, "global_query_rows_total", "Rows received from hosts.", NULL);
     f->m_bytes = rt_counter(m, "global_query_bytes_total",
                             "Bytes of rows and trailers received from hosts.", NULL);
+    if (auth_identity_expires_s(f->o.identity))
+        rt_gauge_fn(m, "global_query_certificate_not_after_seconds",
+                    "Unix time at which the certificate of this aggregator expires.", NULL,
+                    certificate_end, f);
 }
 
 static void set_methods(fanout *f)

@@ -134,6 +134,19 @@ gp_status auth_identity_set_chain(const auth_identity *id, const auth_chain *cha
     return GP_OK;
 }
 
+int64_t auth_identity_expires_s(const auth_identity *id)
+{
+    int64_t first = 0;
+    auth_chain chain;
+    auth_cert c;
+    auth_identity_chain(id, &chain);
+    for (size_t i = 0; i < chain.n; i++)
+        if (auth_cert_parse(chain.der[i], chain.len[i], &c, NULL) == GP_OK &&
+            (first == 0 || c.not_after_s < first))
+            first = c.not_after_s;
+    return first;
+}
+
 const char *auth_identity_cert_path(const auth_identity *id)
 {
     return id->certs->path;

@@ -399,7 +399,9 @@ static void test_hello_with_cert(void **state)
     gp_err err = {0};
     add(&ch, &l, fleet);
     want_err(GP_EINVAL, &err, "another key", auth_identity_set_chain(user, &ch, &err));
+    assert_int_equal(auth_identity_expires_s(agent), 0);
     want_ok(auth_identity_set_chain(agent, &ch, NULL));
+    assert_int_equal(auth_identity_expires_s(agent), l.not_after_s);
     auth_hello_encode(agent, t, 0, &b);
     assert_true(b.len <= AUTH_HELLO_MAX);
     want_ok(auth_hello_decode(b.data, b.len, &h, NULL));

@@ -59,6 +59,8 @@ void auth_identity_chain(const auth_identity *id, struct auth_chain *out);
 /* GP_EINVAL unless the leaf is for this key and kind and name fit. */
 gp_status auth_identity_set_chain(const auth_identity *id, const struct auth_chain *chain,
                                   gp_err *err) GP_MUST_CHECK;
+/* Unix second at which the first of them expires; 0 when there are none. */
+int64_t auth_identity_expires_s(const auth_identity *id);
 /* Where the certificate belongs, "x.crt"; NULL when the identity came from no file. */
 const char *auth_identity_cert_path(const auth_identity *id);
 
