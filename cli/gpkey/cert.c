@@ -2,6 +2,7 @@
 #include "gpkey.h"
 
 #include "auth/digest.h"
+#include "auth/seal.h"
 #include "gp/clock.h"
 #include "gp/io.h"
 #include "gp/num.h"
@@ -81,17 +82,18 @@ static gp_status add_issuer(const char *signer_path, const auth_identity *signer
     return GP_OK;
 }
 
-gp_status gpkey_sign(const char *signer_path, auth_cert *c, auth_chain *out, gp_err *err)
+gp_status gpkey_sign(gpkey_values *v, auth_cert *c, auth_chain *out, gp_err *err)
 {
-    auth_identity *signer = NULL;
     auth_chain ch = {.n = 1};
     auth_cert got;
     gp_buf b = {0};
-    GP_TRY(auth_identity_load(signer_path, &signer, err));
+    if (!v->signer) /* once: it may ask for a pass phrase */
+        GP_TRY(auth_identity_load(v->by, &v->signer, err));
+    const auth_identity *signer = v->signer;
     gp_status st = GP_OK;
     auth_random(c->serial, sizeof c->serial);
     if (auth_identity_kind(signer) == AUTH_KIND_ISSUER)
-        st = add_issuer(signer_path, signer, &ch, c, err);
+        st = add_issuer(v->by, signer, &ch, c, err);
     if (st == GP_OK)
         st = auth_cert_sign(c, signer, &b, err);
     if (st == GP_OK) {
@@ -104,7 +106,16 @@ gp_status gpkey_sign(const char *signer_path, auth_cert *c, auth_chain *out, gp_
     if (st == GP_OK)
         *out = ch;
     gp_buf_free(&b);
-    auth_identity_free(signer);
+    return st;
+}
+
+gp_status gpkey_save(const gpkey_values *v, const auth_identity *id, const char *path, gp_err *err)
+{
+    char *pass = NULL;
+    if (v->seal)
+        GP_TRY(auth_pass_get(path, 1, &pass, err));
+    gp_status st = auth_identity_write(id, path, 0, pass, NULL, err);
+    auth_pass_free(pass);
     return st;
 }
 

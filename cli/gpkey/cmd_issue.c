@@ -68,6 +68,8 @@ static const cli_opt ISSUE_OPTS[] = {
      "key file to write (default NAME.key); the certificate goes beside it as .crt", NULL, NULL,
      CLI_FILE},
     DAYS,
+    {"seal", 0, CLI_BOOL, offsetof(gpkey_values, seal), NULL, NULL,
+     "put the key under a pass phrase at once", NULL, NULL, 0},
     SCOPES,
     {"may-sign", 0, CLI_STRING, offsetof(gpkey_values, kinds), "KINDS", NULL,
      "issuing keys: kinds of certificates it may sign (default agent,user)", "Issuing keys", NULL,
@@ -120,8 +122,8 @@ static gp_status parse_kinds(const char *s, uint32_t *out, gp_err *err)
 }
 
 /* Sign what p describes and write it to cert_path. */
-static gp_status certify(const gpkey_values *v, const auth_peer *p, int issuer,
-                         const char *cert_path, gp_err *err)
+static gp_status certify(gpkey_values *v, const auth_peer *p, int issuer, const char *cert_path,
+                         gp_err *err)
 {
     auth_cert c;
     auth_chain ch;
@@ -131,7 +133,7 @@ static gp_status certify(const gpkey_values *v, const auth_peer *p, int issuer,
         GP_TRY(parse_kinds(v->kinds && *v->kinds ? v->kinds : "agent,user", &c.kinds, err));
         c.max_validity_s = (int64_t)v->max_days * 86400;
     }
-    GP_TRY(gpkey_sign(v->by, &c, &ch, err));
+    GP_TRY(gpkey_sign(v, &c, &ch, err));
     GP_TRY(gpkey_write_chain(cert_path, &ch, err));
     if (!v->quiet) {
         printf("%s\n", cert_path);
@@ -142,7 +144,7 @@ static gp_status certify(const gpkey_values *v, const auth_peer *p, int issuer,
 
 static int issue(void *values, const cli_line *line)
 {
-    const gpkey_values *v = values;
+    gpkey_values *v = values;
     gp_err err = {0};
     auth_identity *id = NULL;
     auth_peer p = {.host_globs = "*", .iface_globs = "*"};
@@ -170,7 +172,7 @@ static int issue(void *values, const cli_line *line)
         gpkey_cert_path(gp_buf_str(&key), &crt);
     }
     if (st == GP_OK)
-        st = auth_identity_save(id, gp_buf_str(&key), &err);
+        st = gpkey_save(v, id, gp_buf_str(&key), &err);
     if (st == GP_OK &&
         (st = certify(v, &p, kind == AUTH_KIND_ISSUER, gp_buf_str(&crt), &err)) != GP_OK)
         unlink(gp_buf_str(&key)); /* ours; a key without its certificate helps nobody */
@@ -196,7 +198,7 @@ static gp_status read_request(const char *path, auth_peer *p, gp_err *err)
 
 static int sign_csr(void *values, const cli_line *line)
 {
-    const gpkey_values *v = values;
+    gpkey_values *v = values;
     if (!line->n_words || (line->n_words > 1 && v->out && *v->out))
         return gpkey_usage(line, "sign-csr: expected requests (one, if --out is given)");
     if (need_by(v, line))
@@ -268,7 +270,7 @@ static int request(void *values, const cli_line *line)
 
 static int renew(void *values, const cli_line *line)
 {
-    const gpkey_values *v = values;
+    gpkey_values *v = values;
     if (!line->n_words)
         return gpkey_usage(line, "renew: expected certificates");
     if (need_by(v, line))

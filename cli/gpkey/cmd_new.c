@@ -12,6 +12,8 @@ static const cli_opt OPTS[] = {
     {"out", 'o', CLI_STRING, offsetof(gpkey_values, out), "FILE", NULL,
      "key file to write (default NAME.key here); the public half goes to FILE with .pub", "Options",
      NULL, CLI_FILE},
+    {"seal", 0, CLI_BOOL, offsetof(gpkey_values, seal), NULL, NULL,
+     "put the key under a pass phrase at once", NULL, NULL, 0},
     {0},
 };
 
@@ -35,7 +37,7 @@ static int run(void *values, const cli_line *line)
             gp_buf_printf(&path, "%s.key", line->words[1]);
         gpkey_pub_path(gp_buf_str(&path), &pub);
         auth_trust_entry(id, NULL, &entry);
-        st = auth_identity_save(id, gp_buf_str(&path), &err);
+        st = gpkey_save(v, id, gp_buf_str(&path), &err);
     }
     if (st == GP_OK)
         st = gp_write_file_atomic(AT_FDCWD, gp_buf_str(&pub), entry.data, entry.len, 0644, &err);

@@ -9,14 +9,15 @@
 
 /* Values of all options. */
 typedef struct gpkey_values {
-    int version, quiet, force;
+    int version, quiet, force, seal;
     const char *out, *into, *roles, *hosts, *ifaces, *max_span, *not_before, *not_after;
     const char *by, *list, *trust, *kinds, *key, *head;
     uint64_t days, max_days;
+    auth_identity *signer; /* --by, once it was loaded; freed by main() */
 } gpkey_values;
 
 extern const cli_cmd gpkey_new, gpkey_show, gpkey_trust, gpkey_init, gpkey_issue, gpkey_sign_csr,
-    gpkey_request, gpkey_renew, gpkey_revoke, gpkey_verify, gpkey_audit;
+    gpkey_request, gpkey_renew, gpkey_revoke, gpkey_verify, gpkey_audit, gpkey_seal, gpkey_unseal;
 
 /* "gpkey: text" on stderr; returns 1, the exit code. */
 int gpkey_fail(const gp_err *err);
@@ -37,9 +38,11 @@ void gpkey_cert_path(const char *path, gp_buf *out);
 gp_status gpkey_with_options(const gpkey_values *v, auth_peer *p, gp_err *err) GP_MUST_CHECK;
 /* A certificate of what p says, valid for so many days from now unless p names times. */
 void gpkey_cert_from_peer(const auth_peer *p, uint64_t days, auth_cert *c);
-/* Sign with the key file of a fleet or issuer; the issuer's certificate goes along. Sets c->serial.
- */
-gp_status gpkey_sign(const char *signer_path, auth_cert *c, auth_chain *out,
+/* Sign with the key of --by, a fleet's or issuer's; the issuer's certificate goes along. Sets
+ * c->serial. */
+gp_status gpkey_sign(gpkey_values *v, auth_cert *c, auth_chain *out, gp_err *err) GP_MUST_CHECK;
+/* Save a fresh key; under a pass phrase when the command line says so. */
+gp_status gpkey_save(const gpkey_values *v, const auth_identity *id, const char *path,
                      gp_err *err) GP_MUST_CHECK;
 gp_status gpkey_write_chain(const char *path, const auth_chain *ch, gp_err *err) GP_MUST_CHECK;
 void gpkey_print_cert(const auth_cert *c);

@@ -12,9 +12,9 @@ static const cli_opt OPTS[] = {
 };
 
 static const cli_cmd *const SUBS[] = {
-    &gpkey_new,     &gpkey_show,         &gpkey_trust,  &gpkey_init,  &gpkey_issue,
-    &gpkey_request, &gpkey_sign_csr,     &gpkey_verify, &gpkey_renew, &gpkey_revoke,
-    &gpkey_audit,   &cli_completion_cmd, NULL};
+    &gpkey_new,     &gpkey_show,     &gpkey_trust,  &gpkey_init,         &gpkey_issue,
+    &gpkey_request, &gpkey_sign_csr, &gpkey_verify, &gpkey_renew,        &gpkey_revoke,
+    &gpkey_seal,    &gpkey_unseal,   &gpkey_audit,  &cli_completion_cmd, NULL};
 
 static const char *const USAGE[] = {"COMMAND [options]", NULL};
 
@@ -68,6 +68,7 @@ int main(int argc, char **argv)
     } else {
         rc = line.cmd->run(&v, &line);
     }
+    auth_identity_free(v.signer);
     cli_line_free(&line);
     return rc;
 }

@@ -49,7 +49,9 @@ gp_status gpkey_read_public(const char *path, auth_peer *out, int *secret, gp_er
     const char *line = NULL;
     gp_status st = gp_read_file(AT_FDCWD, path, PUB_MAX, &text, err);
     *secret = 0;
-    if (st == GP_OK && text.len > 15 && memcmp(text.data, "fleetprobe-key-", 15) == 0) {
+    if (st == GP_OK && text.len > 18 &&
+        (memcmp(text.data, "fleetprobe-key-", 15) == 0 ||
+         memcmp(text.data, "fleetprobe-sealed-", 18) == 0)) {
         auth_identity *id = NULL;
         gp_buf_free(&text);
         GP_TRY(auth_identity_load(path, &id, err));

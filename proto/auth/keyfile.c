@@ -1,8 +1,8 @@
 /* keyfile.c - key files on disk: one text line, private to its owner, never overwritten. */
+#include "keyfile.h"
 #include "gp/io.h"
 #include "gp/mem.h"
 #include "gp/num.h"
-#include "identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,36 +12,58 @@
 #include <unistd.h>
 
 static const char MAGIC[] = "fleetprobe-key-v1";
+enum { PLAIN_MAX = 256 }; /* bytes of a line that is not sealed */
 
-gp_status auth_identity_save(const auth_identity *id, const char *path, gp_err *err)
+/* "MAGIC kind name seed\n"; the buffer is wiped by its owner. */
+static gp_status plain_line(const auth_identity *id, gp_buf *out, gp_err *err)
 {
     char hex[2 * AUTH_SEED + 1];
-    char line[sizeof MAGIC + sizeof hex + AUTH_NAME_MAX + 32];
+    (void)gp_buf_reserve(out, PLAIN_MAX); /* growing would leave a copy behind */
     gp_hex(id->seed, AUTH_SEED, hex);
-    int n = snprintf(line, sizeof line, "%s %s %s %s\n", MAGIC, auth_kind_name(id->kind), id->name,
-                     hex);
+    gp_buf_printf(out, "%s %s %s %s\n", MAGIC, auth_kind_name(id->kind), id->name, hex);
     sodium_memzero(hex, sizeof hex);
+    return out->failed ? gp_fail(err, GP_ENOMEM, 0, "key file: out of memory") : GP_OK;
+}
 
+static gp_status write_new(const char *path, const gp_buf *line, gp_err *err)
+{
     GP_CLEANUP(gp_closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     gp_status st;
     if (fd < 0)
-        st = errno == EEXIST ? gp_fail(err, GP_EEXIST, 0,
-                                       "%s exists already; a key file is never overwritten", path)
-                             : gp_fail(err, GP_EIO, errno, "cannot create key file %s", path);
-    else if (fchmod(fd, 0600) != 0) /* the umask may have taken bits from us */
+        return errno == EEXIST ? gp_fail(err, GP_EEXIST, 0,
+                                         "%s exists already; a key file is never overwritten", path)
+                               : gp_fail(err, GP_EIO, errno, "cannot create key file %s", path);
+    if (fchmod(fd, 0600) != 0) /* the umask may have taken bits from us */
         st = gp_fail(err, GP_EIO, errno, "cannot set the mode of %s", path);
     else
-        st = gp_write_full(fd, line, (size_t)n, err);
+        st = gp_write_full(fd, line->data, line->len, err);
     if (st == GP_OK && fsync(fd) != 0)
         st = gp_fail(err, GP_EIO, errno, "cannot write key file %s", path);
-    if (st != GP_OK && fd >= 0)
+    if (st != GP_OK)
         unlink(path); /* ours: O_EXCL made it */
-    sodium_memzero(line, sizeof line);
     return st;
 }
 
-/* Refuse what others could read or exchange: wrong type, group or other permission bits. */
-static gp_status check_file(int fd, const char *path, gp_err *err)
+gp_status auth_identity_write(const auth_identity *id, const char *path, int replace,
+                              const char *pass, const auth_seal_cost *cost, gp_err *err)
+{
+    gp_buf line = {0};
+    gp_status st = pass ? auth_seal_line(id, pass, cost, &line, err) : plain_line(id, &line, err);
+    if (st == GP_OK)
+        st = replace ? gp_write_file_atomic(AT_FDCWD, path, line.data, line.len, 0600, err)
+                     : write_new(path, &line, err);
+    if (line.data)
+        sodium_memzero(line.data, line.cap);
+    gp_buf_free(&line);
+    return st;
+}
+
+gp_status auth_identity_save(const auth_identity *id, const char *path, gp_err *err)
+{
+    return auth_identity_write(id, path, 0, NULL, NULL, err);
+}
+
+gp_status auth_private_file(int fd, const char *path, gp_err *err)
 {
     struct stat sb;
     if (fstat(fd, &sb) != 0)
@@ -62,30 +84,41 @@ static gp_status check_file(int fd, const char *path, gp_err *err)
 }
 
 /* One line "MAGIC kind name seed"; text is cut apart in place. */
-static gp_status parse_line(char *text, const char *path, auth_identity **out, gp_err *err)
+static gp_status parse_plain(char *text, const char *path, uint8_t seed[AUTH_SEED],
+                             const char **kind, const char **name, gp_err *err)
 {
     char *save = NULL;
     const char *magic = strtok_r(text, " \t\r\n", &save);
-    const char *kind = strtok_r(NULL, " \t\r\n", &save);
-    const char *name = strtok_r(NULL, " \t\r\n", &save);
+    *kind = strtok_r(NULL, " \t\r\n", &save);
+    *name = strtok_r(NULL, " \t\r\n", &save);
     const char *hex = strtok_r(NULL, " \t\r\n", &save);
-    uint8_t seed[AUTH_SEED];
     if (!magic || strcmp(magic, MAGIC) != 0)
         return gp_fail(err, GP_ECORRUPT, 0,
                        "%s is no key file: expected a line that starts with %s", path, MAGIC);
     if (!hex || strtok_r(NULL, " \t\r\n", &save))
         return gp_fail(err, GP_ECORRUPT, 0, "%s: expected '%s KIND NAME SEED' in one line", path,
                        MAGIC);
+    if (!gp_unhex(hex, strlen(hex), seed, AUTH_SEED))
+        return gp_fail(err, GP_ECORRUPT, 0, "%s: the seed is not 64 hexadecimal digits", path);
+    return GP_OK;
+}
+
+/* A key file of either form. seed: locked memory. */
+static gp_status parse_text(char *text, const char *path, uint8_t *seed, auth_identity **out,
+                            gp_err *err)
+{
+    const char *kind = NULL, *name = NULL;
+    size_t n = sizeof AUTH_SEALED_MAGIC - 1;
+    if (strncmp(text, AUTH_SEALED_MAGIC " ", n + 1) == 0)
+        GP_TRY(auth_seal_open(text, path, seed, &kind, &name, err));
+    else
+        GP_TRY(parse_plain(text, path, seed, &kind, &name, err));
     int k = auth_kind_by_name(kind);
     if (k < 0)
         return gp_fail(err, GP_ECORRUPT, 0,
                        "%s: kind '%s'; expected agent, aggregator, gateway, user, issuer or fleet",
                        path, kind);
-    if (!gp_unhex(hex, strlen(hex), seed, sizeof seed))
-        return gp_fail(err, GP_ECORRUPT, 0, "%s: the seed is not 64 hexadecimal digits", path);
-    gp_status st = auth_identity_from_seed((auth_kind)k, name, seed, out, err);
-    sodium_memzero(seed, sizeof seed);
-    return st;
+    return auth_identity_from_seed((auth_kind)k, name, seed, out, err);
 }
 
 /* "x.key" -> "x.crt"; appended when there is no ".key". */
@@ -121,9 +154,13 @@ gp_status auth_identity_load(const char *path, auth_identity **out, gp_err *err)
                    ? gp_fail(err, GP_ENOTFOUND, 0,
                              "key file %s does not exist; make one with: gpkey new", path)
                    : gp_fail(err, GP_EIO, errno, "cannot open key file %s", path);
-    GP_TRY(check_file(fd, path, err));
+    GP_TRY(auth_private_file(fd, path, err));
 
-    char text[AUTH_KEY_FILE_MAX + 1];
+    /* Text and seed lie in locked memory, too. */
+    GP_TRY(auth_init(err));
+    char *text = sodium_malloc(AUTH_KEY_FILE_MAX + 1 + AUTH_SEED);
+    if (!text)
+        return gp_fail(err, GP_ENOMEM, 0, "%s: out of locked memory", path);
     size_t n = 0;
     gp_status st = GP_OK;
     while (n < AUTH_KEY_FILE_MAX) {
@@ -138,8 +175,8 @@ gp_status auth_identity_load(const char *path, auth_identity **out, gp_err *err)
     }
     text[n] = 0;
     if (st == GP_OK)
-        st = parse_line(text, path, &id, err);
-    sodium_memzero(text, sizeof text);
+        st = parse_text(text, path, (uint8_t *)text + AUTH_KEY_FILE_MAX + 1, &id, err);
+    sodium_free(text); /* wipes */
     if (st == GP_OK && (st = load_cert(id, path, err)) != GP_OK) {
         auth_identity_free(id);
         return st;

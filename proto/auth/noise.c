@@ -23,9 +23,10 @@ typedef struct cipher {
 
 struct auth_noise {
     uint8_t h[HASHLEN], ck[HASHLEN];
-    cipher hs;     /* handshake encryption */
-    cipher tx, rx; /* after the split */
-    uint8_t s_sk[AUTH_DH], s_pk[AUTH_DH];
+    cipher hs;           /* handshake encryption */
+    cipher tx, rx;       /* after the split */
+    const uint8_t *s_sk; /* the identity's, in locked memory; NULL after the handshake */
+    uint8_t raw_sk[AUTH_DH], s_pk[AUTH_DH];
     uint8_t e_sk[AUTH_DH], e_pk[AUTH_DH];
     uint8_t rs[AUTH_DH], re[AUTH_DH];
     int initiator, fixed_e, step, failed; /* step: messages written and read so far, 0..3 */
@@ -163,7 +164,8 @@ static void split(auth_noise *n)
     sodium_memzero(k2, sizeof k2);
     sodium_memzero(n->ck, sizeof n->ck);
     sodium_memzero(n->e_sk, sizeof n->e_sk);
-    sodium_memzero(n->s_sk, sizeof n->s_sk);
+    sodium_memzero(n->raw_sk, sizeof n->raw_sk);
+    n->s_sk = NULL;
     sodium_memzero(&n->hs, sizeof n->hs);
 }
 
@@ -176,11 +178,13 @@ static gp_status noise_new(const uint8_t s_sk[AUTH_DH], const uint8_t s_pk[AUTH_
     if (!n)
         return gp_fail(err, GP_ENOMEM, 0, "handshake: out of memory");
     n->initiator = initiator != 0;
-    memcpy(n->s_sk, s_sk, AUTH_DH);
+    n->s_sk = s_sk;
     memcpy(n->s_pk, s_pk, AUTH_DH);
     if (e_sk) {
         memcpy(n->e_sk, e_sk, AUTH_DH);
         n->fixed_e = 1;
+        memcpy(n->raw_sk, s_sk, AUTH_DH);
+        n->s_sk = n->raw_sk;
     }
     /* The name is shorter than HASHLEN: padded with zeros, not hashed. */
     memcpy(n->h, NAME, sizeof NAME - 1);

@@ -1,5 +1,7 @@
 /* keys_test.c - key files: round trip, modes, damage; typed signatures against known answers. */
 #include "auth/keys.h"
+#include "auth/seal.h"
+#include "gp/io.h"
 
 #include "gp/num.h"
 #include "test.h"
@@ -152,12 +154,92 @@ static void test_names(void **state)
     assert_int_equal(auth_kind_by_name(""), -1);
 }
 
+static void spew_key(const char *path, const char *text, size_t n)
+{
+    test_spew(path, text, n);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
+/* Sealed files: right and wrong pass phrase, every byte changed, limits on what they may cost. */
+static void test_sealed(void **state)
+{
+    (void)state;
+    const auth_seal_cost cheap = {1, 8};
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    char path[512], pass[512];
+    auth_identity *id = NULL, *back = NULL;
+    gp_err err = {0};
+    gp_buf text = {0};
+    snprintf(path, sizeof path, "%s/k.key", dir);
+    snprintf(pass, sizeof pass, "%s/pass", dir);
+    test_spew(pass, "correct horse\nnot this", 22);
+    assert_int_equal(chmod(pass, 0600), 0);
+    assert_int_equal(setenv("FLEETPROBE_PASSPHRASE_FILE", pass, 1), 0);
+    want_ok(auth_identity_new(AUTH_KIND_USER, "alice", &id, NULL));
+    want_err(GP_EINVAL, &err, "empty", auth_identity_write(id, path, 0, "", &cheap, &err));
+    want_ok(auth_identity_write(id, path, 0, "correct horse", &cheap, NULL));
+    want_err(GP_EEXIST, &err, "never overwritten",
+             auth_identity_write(id, path, 0, "x", &cheap, &err));
+    want_ok(gp_read_file(AT_FDCWD, path, 4096, &text, NULL));
+    want_ok(auth_identity_load(path, &back, NULL));
+    assert_memory_equal(auth_identity_sign_pk(id), auth_identity_sign_pk(back), AUTH_SIGN_PK);
+    assert_string_equal(auth_identity_name(back), "alice");
+    auth_identity_free(back);
+    for (size_t i = 0; i + 1 < text.len; i++) { /* one bit of every byte, kind and cost included */
+        back = NULL;
+        text.data[i] ^= 1;
+        spew_key(path, (char *)text.data, text.len);
+        if (auth_identity_load(path, &back, NULL) == GP_OK)
+            fail_msg("byte %zu changed: loaded", i);
+        text.data[i] ^= 1;
+    }
+    static const struct {
+        const char *what, *text, *part;
+    } bad[] = {{"too much memory", "user a 1 1048577 ", "PASSES MEMORY"},
+               {"too many passes", "user a 17 8 ", "PASSES MEMORY"},
+               {"no pass", "user a 0 8 ", "PASSES MEMORY"},
+               {"short", "user a 1 8 00", "PASSES MEMORY"}};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        char line[600];
+        memset(line, '0', sizeof line);
+        int n = snprintf(line, sizeof line, "fleetprobe-sealed-v1 %s", bad[i].text);
+        line[n] = '0';
+        spew_key(path, line, (size_t)n + (strstr(bad[i].text, "00") ? 0 : 176));
+        want_err(GP_ECORRUPT, &err, bad[i].part, auth_identity_load(path, &back, &err));
+    }
+    spew_key(path, (char *)text.data, text.len);
+    spew_key(pass, "wrong horse", 11);
+    want_err(GP_EDENIED, &err, "wrong pass phrase", auth_identity_load(path, &back, &err));
+    assert_int_equal(chmod(pass, 0640), 0);
+    want_err(GP_EDENIED, &err, "may be read by others", auth_identity_load(path, &back, &err));
+    assert_int_equal(unsetenv("FLEETPROBE_PASSPHRASE_FILE"), 0);
+    int fds[2]; /* a descriptor: one line of it is ours */
+    char number[12];
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], "correct horse\nrest", 18), 18);
+    snprintf(number, sizeof number, "%d", fds[0]);
+    assert_int_equal(setenv("FLEETPROBE_PASSPHRASE_FD", number, 1), 0);
+    want_ok(auth_identity_load(path, &back, NULL));
+    char rest[8];
+    assert_int_equal(read(fds[0], rest, sizeof rest), 4);
+    close(fds[1]);
+    want_ok(auth_identity_write(back, path, 1, NULL, NULL, NULL)); /* unsealed in place */
+    auth_identity_free(back);
+    back = NULL;
+    want_ok(auth_identity_load(path, &back, NULL));
+    close(fds[0]);
+    assert_int_equal(unsetenv("FLEETPROBE_PASSPHRASE_FD"), 0);
+    auth_identity_free(back);
+    auth_identity_free(id);
+    gp_buf_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_known_answers), cmocka_unit_test(test_signatures),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_sealed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,3 +65,36 @@ ok revoke alice.pub --by acme.key --list ft.revoked
 no 'revoked' verify alice.crt --trust ft
 no 'no fleet key' revoke fw-2.crt --by eu.key --list other.revoked
 no 'unknown command' frobnicate
+
+# Under a pass phrase: from a file, a descriptor, or the terminal, which must not echo it.
+printf 'correct horse\n' >pass
+chmod 600 pass
+export FLEETPROBE_PASSPHRASE_FILE=pass
+ok new user carol --seal
+grep -q '^fleetprobe-sealed-v1 user carol 3 262144 ' carol.key || fail "carol.key is not sealed"
+[ "$(stat -c %a carol.key)" = 600 ] || fail "mode of a sealed key"
+unset FLEETPROBE_PASSPHRASE_FILE
+python3 - "$g" <<'PY' >out 2>&1 || fail "pass phrase from the terminal"
+import os, pty, sys, termios, time
+pid, tty = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], [sys.argv[1], "unseal", "carol.key"])
+said = b""
+while b"Pass phrase for carol.key: " not in said:
+    said += os.read(tty, 1000)
+assert not termios.tcgetattr(tty)[3] & termios.ECHO, "echo is on"
+os.write(tty, b"correct horse\n")
+try:
+    while chunk := os.read(tty, 1000):
+        said += chunk
+except OSError:
+    pass # the other end is closed
+print(said)
+assert b"horse" not in said and b"not sealed any more" in said
+assert os.waitpid(pid, 0)[1] == 0
+PY
+grep -q '^fleetprobe-key-v1 user carol ' carol.key || fail "carol.key is still sealed"
+if setsid -w "$g" seal carol.key >out 2>&1 </dev/null; then fail "sealed without a pass phrase"; fi
+grep -q 'no terminal' out || fail "no word about the terminal"
+printf 'correct horse\n' | FLEETPROBE_PASSPHRASE_FD=0 "$g" seal carol.key >out 2>&1 || fail "pass phrase from a descriptor"
+grep -q '^fleetprobe-sealed-v1 ' carol.key || fail "carol.key is not sealed again"

@@ -14,7 +14,7 @@ enum {
  * decrypting may go on in two threads at once. */
 typedef struct auth_noise auth_noise;
 
-/* prologue: bytes both sides must agree on. */
+/* prologue: bytes both sides must agree on. id must outlive the handshake. */
 gp_status auth_noise_new(const auth_identity *id, int initiator, const void *prologue,
                          size_t prologue_len, auth_noise **out, gp_err *err) GP_MUST_CHECK;
 /* For test vectors: raw 32-byte secrets instead of an identity and a random ephemeral. */
