@@ -100,6 +100,13 @@ static gp_status set(const parse *p, const cli_opt *o, const char *text)
     return cli_value_set(o, text, p->values, shown, l, p->err);
 }
 
+/* Every command has --help. It does not stop parsing: what is wrong behind it is still an error. */
+static gp_status set_help(const parse *p, const char *text)
+{
+    static const cli_opt help = {.name = "help", .letter = 'h', .type = CLI_BOOL};
+    return cli_value_set(&help, text, &p->line->help, "-h, --help", p->line, p->err);
+}
+
 /* --name, --name=value, --name value */
 static gp_status long_flag(parse *p, const char *word)
 {
@@ -108,10 +115,8 @@ static gp_status long_flag(parse *p, const char *word)
     if (len == 0 || name[0] == '-')
         return gp_fail(p->err, GP_EINVAL, 0, "bad flag syntax: %.80s", word);
     const cli_opt *o = cli_opt_find(p->line->root, p->line->cmd, name, len, 0);
-    if (!o && len == 4 && memcmp(name, "help", 4) == 0) {
-        p->line->help = 1;
-        return GP_OK;
-    }
+    if (!o && len == 4 && memcmp(name, "help", 4) == 0)
+        return set_help(p, name[4] == '=' ? name + 5 : "true");
     if (!o)
         return unknown_flag(p, name, len);
     if (name[len] == '=')
@@ -129,8 +134,10 @@ static gp_status short_flags(parse *p, const char *word)
     for (const char *s = word + 1; *s; s++) {
         const cli_opt *o = cli_opt_find(p->line->root, p->line->cmd, NULL, 0, *s);
         if (!o && *s == 'h') {
-            p->line->help = 1;
-            return GP_OK;
+            if (s[1] == '=')
+                return set_help(p, s + 2);
+            GP_TRY(set_help(p, "true"));
+            continue;
         }
         if (!o && (unsigned char)*s < 0x80)
             return gp_fail(p->err, GP_EINVAL, 0, "unknown shorthand flag: '%c' in %.80s", *s, word);
@@ -168,8 +175,6 @@ static gp_status parse_words(parse *p, const unsigned char *skip)
             continue;
         }
         GP_TRY(word[1] == '-' ? long_flag(p, word) : short_flags(p, word));
-        if (l->help)
-            break;
     }
     return GP_OK;
 }
@@ -201,7 +206,7 @@ gp_status cli_parse(const cli_cmd *root, int argc, char *const *argv, void *valu
                     gp_err *err)
 {
     const char *path = argc > 0 ? argv[0] : root->name, *slash = strrchr(path, '/');
-    *out = (cli_line){.root = root, .cmd = root, .program = slash ? slash + 1 : path};
+    *out = (cli_line){.root = root, .cmd = root, .path = path, .program = slash ? slash + 1 : path};
     size_t n = argc > 0 ? (size_t)argc : 1;
     GP_CLEANUP(gp_freep) unsigned char *skip = gp_calloc(n, 1);
     out->words = gp_calloc(n, sizeof *out->words);

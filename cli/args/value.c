@@ -23,7 +23,9 @@ static int parse_bool(const char *s, int *out)
 static int parse_u64(const char *s, uint64_t *out)
 {
     int64_t i;
-    if (gp_num_i64_prefixed(s, strlen(s), &i) && i >= 0 && s[0] != '-') {
+    if (*s == '+' || *s == '-')
+        return 0;
+    if (gp_num_i64_prefixed(s, strlen(s), &i) && i >= 0) {
         *out = (uint64_t)i;
         return 1;
     }

@@ -203,14 +203,15 @@ static void put_axes(const series *t, double top, double step, int packets, gp_b
     }
 }
 
-/* Steps: an amount belongs to the whole bin. */
+/* Steps: an amount belongs to the whole bin. What was sent is a line over the area of what was
+ * received: two areas would mix to a third colour. */
 static void put_curve(const series *t, double top, int sent, gp_buf *out)
 {
-    gp_buf_printf(out,
-                  "<path class=\"%s\" fill=\"%s\" fill-opacity=\"0.55\" stroke=\"%s\" "
-                  "stroke-width=\"1\" d=\"M%d %.1f",
-                  sent ? "out" : "in", sent ? COLOR_OUT : COLOR_IN, sent ? COLOR_OUT : COLOR_IN,
-                  LEFT, y_of(0, top));
+    static const char in[] = "class=\"in\" fill=\"" COLOR_IN "\" fill-opacity=\"0.55\" "
+                             "stroke=\"" COLOR_IN "\" stroke-width=\"1\"",
+                      line[] = "class=\"out\" fill=\"none\" stroke=\"" COLOR_OUT "\" "
+                               "stroke-width=\"2\"";
+    gp_buf_printf(out, "<path %s d=\"M%d %.1f", sent ? line : in, LEFT, y_of(0, top));
     for (size_t i = 0; i < t->n; i++)
         gp_buf_printf(out, "V%.1fH%.1f", y_of(sent ? t->v[i].out : t->v[i].in, top),
                       x_of(t, (double)i + 1));

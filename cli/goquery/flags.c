@@ -17,8 +17,9 @@ const cli_opt goquery_flags[] = {
      "Count only flows that match, e.g. \"dport = 443 and net = 10.0.0.0/8\" (see below).", NULL,
      NULL, 0},
     {"first", 'f', CLI_STRING, AT(first), "TIME", NULL,
-     "From when on (see below). Without it: one month back, for queries with the time label one "
-     "day back, for list everything.",
+     "From when on, such as -1d or \"2030-01-31 14:05\" (goquery --help has all forms). Without "
+     "it: "
+     "one month back, for queries with the time label one day back, for list everything.",
      NULL, NULL, CLI_PERSISTENT},
     {"last", 'l', CLI_STRING, AT(last), "TIME", NULL, "Until when. Without it: now.", NULL, NULL,
      CLI_PERSISTENT},
@@ -90,6 +91,10 @@ const cli_opt goquery_flags[] = {
      NULL, CLI_PERSISTENT | CLI_CONFIG | CLI_FILE},
     {"fleet", 0, CLI_STRING, AT(fleet), "NAME", NULL, "Sign queries for this fleet only.", NULL,
      NULL, CLI_PERSISTENT | CLI_CONFIG},
+    {"live", 0, CLI_BOOL, AT(live), NULL, NULL,
+     "Add the flows that agents hold in memory and have not written yet. Goes with a query server "
+     "and without --last.",
+     NULL, NULL, 0},
     {"merge-hosts", 0, CLI_BOOL, AT(merge_hosts), NULL, NULL,
      "Add up the rows of all hosts instead of showing hosts apart.", NULL, NULL, 0},
     {"strict", 0, CLI_BOOL, AT(strict), NULL, NULL,

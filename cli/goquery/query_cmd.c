@@ -58,7 +58,7 @@ static gp_status set_strings(query_args *a, const goquery_opts *o, const cli_lin
         {&a->time_resolution, o->time_resolution},
         {&a->format, o->json ? "json" : o->format},
         {&a->sort_by, o->sort_by},
-        {&a->caller, line->program},
+        {&a->caller, line->path},
     };
     for (size_t i = 0; i < GP_COUNT(strings); i++)
         GP_TRY(query_args_set(strings[i].member, strings[i].value));
@@ -81,6 +81,7 @@ static gp_status make_args(query_args *a, const goquery_opts *o, const cli_line 
     a->low_mem = o->low_mem;
     a->keepalive_ns = o->keepalive_ns;
     a->merge_hosts = o->merge_hosts;
+    a->live = o->live;
     return GP_OK;
 }
 
@@ -123,6 +124,16 @@ static int load_stored(query_run *q)
     return code;
 }
 
+/* Flows in memory belong to no block yet, so a live query has no end (5.7). */
+static gp_status open_end(query_args *a)
+{
+    char epoch[24];
+    if (!a->live || (a->last && *a->last))
+        return GP_OK;
+    snprintf(epoch, sizeof epoch, "%lld", (long long)QUERY_TIME_MAX);
+    return query_args_set(&a->last, epoch);
+}
+
 /* Tables for people get a host column when many hosts answer (1.2). */
 static gp_status expand_query(query_run *q)
 {
@@ -152,14 +163,25 @@ static int check_mode(query_run *q, int server)
     return 0;
 }
 
+/* The arguments as given; bounds that are not are shown as what they default to (2.6). */
+static void log_args(const query_run *q)
+{
+    query_args shown = q->args;
+    if (q->stmt && !(shown.first && *shown.first))
+        shown.first = q->stmt->args.first;
+    if (q->stmt && !(shown.last && *shown.last))
+        shown.last = q->stmt->args.last;
+    goquery_querylog_args(&q->log, &shown);
+}
+
 static int prepare(query_run *q)
 {
     gp_err err = {0};
     query_problems problems = {0};
     query_env env = {.now_s = gp_wall_s(), .lookup = query_lookup_system};
     int code = 0;
-    goquery_querylog_args(&q->log, &q->args);
     gp_status st = query_prepare(&q->args, &env, &q->stmt, &problems, &err);
+    log_args(q);
     if (st != GP_OK)
         code = problems.n ? goquery_fail_problems(&problems) : goquery_fail("%s", err.msg);
     else
@@ -308,16 +330,18 @@ static int round_of(query_run *q, unsigned rows)
 static int watch(query_run *q)
 {
     gp_cancel *cancel = goquery_interrupt_start(0);
-    unsigned rows = strcmp(q->args.format, "txt") == 0 ? goquery_term_rows() : 0;
-    int code;
+    int redraw = strcmp(q->args.format, "txt") == 0 && goquery_term_rows() > 0;
+    int fit = redraw && !cli_given(q->line, "results.limit");
+    uint64_t most = q->args.num_results;
+    int code = 0, rounds = 0;
     q->watching = 1;
-    if (rows && !cli_given(q->line, "results.limit"))
-        q->args.num_results = goquery_watch_limit(rows);
-    if (rows)
-        fputs("\033[2J", stdout);
-    code = round_of(q, rows);
-    while (!code && goquery_watch_wait(cancel, q->o->watch_ns))
-        (void)round_of(q, rows);
+    do {
+        unsigned rows = redraw ? goquery_term_rows() : 0; /* windows change their size */
+        if (fit)
+            q->args.num_results = goquery_watch_limit(rows, most);
+        int st = round_of(q, rows);
+        code = rounds++ == 0 ? st : 0;
+    } while (!code && goquery_watch_wait(cancel, q->o->watch_ns));
     return goquery_watch_stopped(cancel) ? 0 : code;
 }
 
@@ -333,7 +357,7 @@ static int run(query_run *q)
         code = check_mode(q, server);
     if (code)
         return code;
-    if (server && expand_query(q) != GP_OK)
+    if (open_end(&q->args) != GP_OK || (server && expand_query(q) != GP_OK))
         return out_of_memory();
     if (o->watch_ns > 0)
         return watch(q);
@@ -344,13 +368,16 @@ static int run(query_run *q)
 int goquery_query(void *opts, const cli_line *line)
 {
     const goquery_opts *o = opts;
+    if (!*o->stored_query && line->n_words == 0)
+        return goquery_fail("no query type or command given (try \"%s help\")", line->program);
+    if (!*o->stored_query && strcmp(line->words[0], "help") == 0) { /* behind "--" */
+        cli_line root = *line;
+        root.n_words = 0;
+        return goquery_help(opts, &root);
+    }
     query_run *q = gp_calloc(1, sizeof *q);
     if (!q)
         return out_of_memory();
-    if (!*o->stored_query && line->n_words == 0) {
-        gp_free(q);
-        return goquery_fail("no query type or command given (try \"%s help\")", line->program);
-    }
     q->o = o;
     q->line = line;
     goquery_querylog_open(&q->log, o->query_log);

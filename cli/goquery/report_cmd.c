@@ -71,7 +71,7 @@ static gp_status load(report_run *r, gp_err *err)
     const goquery_opts *o = r->o;
     gp_status st = query_args_init(&base);
     if (st == GP_OK)
-        st = query_args_set(&base.caller, r->line->program);
+        st = query_args_set(&base.caller, r->line->path);
     if (st == GP_OK)
         st = query_args_set(&top.first, o->first);
     if (st == GP_OK)

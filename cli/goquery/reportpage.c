@@ -34,7 +34,7 @@ static const char style[] =
     ".grid{stroke:var(--line)}\n"
     "svg.chart rect.in{fill:var(--in)}svg.chart rect.out{fill:var(--out)}\n"
     "svg.chart path.in{fill:var(--in);stroke:var(--in)}svg.chart "
-    "path.out{fill:var(--out);stroke:var(--out)}\n"
+    "path.out{stroke:var(--out)}\n"
     ".failed,.fleetprobe-note{color:var(--bad);white-space:pre-wrap}\n"
     "@media print{:root{color-scheme:light;--fg:#000;--bg:#fff;--soft:#444;--line:#999;"
     "--head:#eee;--in:#2563a8;--out:#c2571a;--bad:#b3261e}body{padding:0;max-width:none}"

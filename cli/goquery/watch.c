@@ -26,20 +26,21 @@ int goquery_watch_wait(const gp_cancel *cancel, int64_t ns)
     return !goquery_watch_stopped(cancel);
 }
 
-uint64_t goquery_watch_limit(unsigned rows)
+uint64_t goquery_watch_limit(unsigned rows, uint64_t most)
 {
-    return rows > LINES_AROUND + FEWEST_ROWS ? rows - LINES_AROUND : FEWEST_ROWS;
+    uint64_t fit = rows > LINES_AROUND + FEWEST_ROWS ? rows - LINES_AROUND : FEWEST_ROWS;
+    return fit < most ? fit : most;
 }
 
 void goquery_watch_draw(const char *text, unsigned rows)
 {
-    fputs("\033[H", stdout);
+    fputs("\033[H\033[?7l", stdout); /* to the top; no wrapping, which would push it away */
     for (unsigned i = 1; *text && i < rows; i++) {
         size_t n = strcspn(text, "\n");
         fwrite(text, 1, n, stdout);
         fputs("\033[K\n", stdout); /* what is left of a longer line */
         text += n + (text[n] == '\n');
     }
-    fputs("\033[J", stdout);
+    fputs("\033[J\033[?7h", stdout);
     (void)fflush(stdout);
 }

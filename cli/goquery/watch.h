@@ -12,11 +12,12 @@ int goquery_watch_wait(const gp_cancel *cancel, int64_t ns);
 /* 1 when a signal asked to stop. */
 int goquery_watch_stopped(const gp_cancel *cancel);
 
-/* Rows of results that fit on a terminal of this height beside headings and footer. */
-uint64_t goquery_watch_limit(unsigned rows);
+/* Rows of results that fit on a terminal of this height beside headings and footer, at most `most`.
+ */
+uint64_t goquery_watch_limit(unsigned rows, uint64_t most);
 
 /* Put text on the terminal (standard output) in place of what is there, without flicker; lines
- * below the last row are left out. */
+ * below the last row and the ends of lines that are too long are left out. */
 void goquery_watch_draw(const char *text, unsigned rows);
 
 #endif

@@ -1,6 +1,7 @@
 /* inventory.c - interfaces of a database with their totals, as table and as JSON (query.md 2.9). */
 #include "cli/inventory.h"
 
+#include "godb/columns.h"
 #include "gp/bytes.h"
 #include "gp/mem.h"
 #include "query/json.h"
@@ -45,6 +46,10 @@ gp_status cli_inventory_take(const char *path, const char *const *words, size_t 
         gp_status st = godb_listing_get(db, e->iface, first_s, last_s, &e->l, err);
         if (st != GP_OK)
             return gp_fail_context(err, st, "interface %s", e->iface);
+        if (e->l.first_s == 0 && e->l.last_s == 0) { /* no block: the range itself */
+            e->l.first_s = first_s > INT64_MIN + GODB_BLOCK_S ? first_s - GODB_BLOCK_S : first_s;
+            e->l.last_s = last_s;
+        }
         out->n++;
     }
     return GP_OK;

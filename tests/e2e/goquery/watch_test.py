@@ -60,14 +60,29 @@ class Watch(support.Case):
         p.send_signal(signal.SIGINT)
         self.assertEqual(p.wait(timeout=30), 0)
         os.close(main)
-        self.assertTrue(out.startswith("\033[2J\033[H"), out[:40])
-        first = out.split("\033[H")[1]
-        self.assertTrue(first.endswith("\033[J"), first)
+        # lines longer than the window end at its edge, and only while the table is drawn
+        self.assertTrue(out.startswith("\033[H\033[?7l"), out[:40])
+        first = out.split("\033[H\033[?7l")[1]
+        self.assertTrue(first.endswith("\033[J\033[?7h"), first)
         lines = first.replace("\r\n", "\n").split("\n")
         self.assertLessEqual(len(lines), 18)
         self.assertTrue(all(line.endswith("\033[K") for line in lines[:-1]))
         # a screen of 18 lines has 4 rows of results, of 6
         self.assertIn("displayed top 4 hits out of 6", first)
+
+    def test_resized(self):
+        """A window that grows shows more rows; a stored query's limit still holds."""
+        stored = self.path("q.json", '{"query":"sip,dip","num_results":5}')
+        main, side = pty.openpty()
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 18, 120, 0, 0))
+        p = self.start("--watch=50ms", "--stored-query", stored, stdin=side, stdout=side, stderr=side)
+        self.collect(main, lambda s: "displayed top 4 hits out of 6" in s)
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        self.collect(main, lambda s: "displayed top 5 hits out of 6" in s)
+        p.send_signal(signal.SIGINT)
+        self.assertEqual(p.wait(timeout=30), 0)
+        os.close(side)
+        os.close(main)
 
     def test_new_data_appears(self):
         db = self.path("growing")

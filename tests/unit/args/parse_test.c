@@ -101,7 +101,11 @@ static void test_good(void **state)
         {"config|-ejson|set|x", "set sum=0 in=0 asc=0 ver=0 det=0 i= e=json f= d= n=1000 m=25 k=0 "
                                 "s=0 [x]"},
         {"-h", "tool help" PLAIN "[]"},
-        {"list|--help|--bogus", "list help" PLAIN "[]"},
+        {"list|--help|-v", "list help sum=0 in=0 asc=0 ver=0 det=1 i= e=txt f= d= n=1000 m=25 k=0 "
+                           "s=0 []"},
+        {"-hv|x", "tool help sum=0 in=0 asc=0 ver=1 det=0 i= e=txt f= d= n=1000 m=25 k=0 s=0 [x]"},
+        {"--help=false|x", "tool" PLAIN "[x]"},
+        {"-h=0|x", "tool" PLAIN "[x]"},
         {"--secret", "tool sum=1 in=0 asc=0 ver=0 det=0 i= e=txt f= d= n=1000 m=25 k=0 s=0 []"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -129,6 +133,15 @@ static void test_bad(void **state)
         const char *line, *want;
     } cases[] = {
         {"--bogus|x", "unknown flag: --bogus"},
+        {"list|--help|--bogus", "unknown flag: --bogus"},
+        {"-h|-n|x",
+         "invalid argument \"x\" for \"-n, --results.limit\" flag: expected a whole number, "
+         "0 or more"},
+        {"--help=maybe",
+         "invalid argument \"maybe\" for \"-h, --help\" flag: expected true or false"},
+        {"-n|+2",
+         "invalid argument \"+2\" for \"-n, --results.limit\" flag: expected a whole number, 0 "
+         "or more"},
         {"--resluts.limit|5", "unknown flag: --resluts.limit (did you mean --results.limit?)"},
         {"--limit|5", "unknown flag: --limit (did you mean --results.limit?)"},
         {"-i|eth0|list", "unknown shorthand flag: 'i' in -i"},

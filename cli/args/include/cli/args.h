@@ -67,10 +67,11 @@ struct cli_cmd {
 struct cli_line {
     const cli_cmd *root;
     const cli_cmd *cmd;  /* root or a command below it */
-    const char *program; /* base name of argv[0] */
+    const char *path;    /* argv[0] */
+    const char *program; /* its base name */
     const char **words;  /* positional arguments without command names */
     size_t n_words;
-    int help;              /* -h or --help was given; parsing stopped there */
+    int help;              /* -h or --help was given */
     const cli_opt **given; /* options seen on the command line */
     size_t n_given;
     cli_strings **lists; /* private: to be freed */
