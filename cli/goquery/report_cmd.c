@@ -165,10 +165,10 @@ static char *prepare(report_run *r, size_t i, query_stmt **s)
     query_problems problems = {0};
     gp_err err = {0};
     gp_buf text = {0};
-    if (query_args_set(&q->args.format, "json") != GP_OK) /* the page is printed from rows */
+    int all_hosts = *r->o->server_addr && !(q->args.query_hosts && *q->args.query_hosts);
+    if (query_args_set(&q->args.format, "json") != GP_OK || /* the page is printed from rows */
+        (all_hosts && query_args_set(&q->args.query_hosts, "any") != GP_OK))
         return gp_strdup("out of memory");
-    if (*r->o->server_addr && !(q->args.query_hosts && *q->args.query_hosts))
-        return gp_strdup("query_hosts: no hosts to ask; name them in the file or with -q");
     if (!*r->o->server_addr && q->args.live)
         return gp_strdup("cannot run live query in local DB mode");
     gp_status st = query_prepare(&q->args, &env, s, &problems, &err);

@@ -198,6 +198,65 @@ Query stats        : displayed top 3 hits out of 3 in 1ms
         text = self.ok("--config", path, "-q", "edge-8", "-i", "any", *self.RANGE, "-e", "csv", "sip")
         self.assertIn("10.0.0.7", text)
 
+    def test_watch(self):
+        """--watch goes on when a host fails and when it comes back, and ends with Ctrl-C."""
+        p = subprocess.Popen([support.GOQUERY, *self.args(
+            "-i", "any", *self.RANGE, "-q", "edge-7,edge-8", "--max-wait", "300ms", "--watch", "50ms", "-e", "csv",
+            "--sum", "host")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=support.environment())
+
+        def collect(stream, enough):
+            out, end = "", time.monotonic() + 30
+            while not enough(out):
+                self.assertGreater(end, time.monotonic(), out)
+                if select.select([stream], [], [], 0.5)[0]:
+                    part = os.read(stream.fileno(), 65536).decode()
+                    self.assertTrue(part, out)
+                    out += part
+            return out
+        with p:
+            collect(p.stdout, lambda s: s.count("\nedge-7,") >= 2 and s.count("\nedge-8,") >= 2)
+            self.daemons[1].p.send_signal(signal.SIGSTOP)
+            try:
+                collect(p.stderr, lambda s: re.search(r"^Host edge-8 returned with error", s, re.M))
+                collect(p.stdout, lambda s: "\nedge-7," in s)
+            finally:
+                self.daemons[1].p.send_signal(signal.SIGCONT)
+            collect(p.stdout, lambda s: "\nedge-8," in s)
+            p.send_signal(signal.SIGINT)
+            p.communicate(timeout=30)
+        self.assertEqual(p.returncode, 0)
+
+    def test_report(self):
+        """The three examples against the aggregator, and against one agent."""
+        examples = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../deploy/examples/reports")
+        for name, queries in (("daily-traffic", 5), ("fleet-weekly", 4), ("security-review", 5)):
+            path = os.path.join(examples, name + ".yaml")
+            for addr, hosts in ((None, ["-q", "edge-7,edge-8"]), (self.daemons[0].addr, [])):
+                p = self.run_raw("report", path, *self.args(*hosts, *self.RANGE, "--strict", addr=addr))
+                self.assertEqual(p.returncode, 0, (name, addr, p.stderr))
+                self.assertIn(": %d queries, 0 failed, " % queries, p.stderr)
+                self.assertTrue(p.stdout.endswith("</html>\n"))
+                self.assertEqual(p.stdout.count("<section"), queries)
+        # what the page and the exit code say about a host that is down
+        weekly = os.path.join(examples, "fleet-weekly.yaml")
+        p = self.run_raw("report", weekly, *self.args(*self.RANGE, "--strict"))
+        self.assertEqual(p.returncode, 3, p.stderr)
+        self.assertIn("0 failed", p.stderr)
+        self.assertIn("4 answers of hosts missing", p.stderr)
+        self.assertEqual(p.stdout.count("Host edge-9 returned with error"), 4)
+        self.assertIn("edge-7", p.stdout)
+        p = self.run_raw("report", weekly, *self.args("-q", "edge-7,edge-8", *self.RANGE, "-e", "json", "-o", "weekly"))
+        self.assertEqual(p.returncode, 0, p.stderr)
+        with open(self.path("weekly/01-traffic-by-host.json"), encoding="utf-8") as f:
+            rows = json.load(f)["rows"]
+        self.assertEqual([(x["labels"]["host"], x["counters"]) for x in rows],
+                         [("edge-8", {"br": 400000000000000000, "pr": 2}),
+                          ("edge-7", {"br": 2968, "bs": 2060, "pr": 30, "ps": 21})])
+        # nobody answers at all: the page says so, and it is a failure
+        p = self.run_raw("report", weekly, *self.args(*self.RANGE, addr="tcp://127.0.0.1:1"))
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("4 queries, 4 failed", p.stderr)
+
     def test_stopped_host(self):
         """A host that does not answer costs --max-wait, not for ever."""
         self.daemons[1].p.send_signal(signal.SIGSTOP)
