@@ -1,6 +1,6 @@
 #!/bin/sh
 # setup.sh [build|test|browser|deploy]... - install the Debian packages that building (or testing) needs.
-# browser (headless Chromium, 220 MB) is for the test that looks at report pages; without it that
+# browser (headless Chromium, 290 MB) is for the test that looks at report pages; without it that
 # test is skipped. deploy (promtool, docker-compose) is for more checks of what deploy/ ships.
 # Asks apt only for what is missing; runs it as root or through sudo, else prints the exact line.
 set -eu
