@@ -1,6 +1,6 @@
 /* make_db.c - test tool: write a database from lines of flows, or a big one of pseudo-random flows.
  *
- * make_db ROOT < flows     lines of "time,iface,sip,dip,dport,proto,pr,ps,br,bs", any order
+ * make_db ROOT < flows     lines of "time,iface,sip,dip,dport,proto,pr,ps,br,bs[,drops]", any order
  * make_db ROOT random IFACE FIRST BLOCKS ROWS    BLOCKS blocks of ROWS flows, from time FIRST on
  */
 #include "godb/writer.h"
@@ -13,12 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS = 10 };
+enum { FIELDS = 10, MOST_FIELDS };
 
 typedef struct flow {
     int64_t time_s;
     char iface[32];
     godb_row row;
+    uint64_t drops;
 } flow;
 
 static void die(const char *what, const char *why)
@@ -43,17 +44,17 @@ static uint64_t number(const char *s, uint64_t max)
 
 static void parse_line(char *line, flow *f)
 {
-    char *field[FIELDS];
+    char *field[MOST_FIELDS];
     size_t n = 0;
     line[strcspn(line, "\n")] = '\0';
-    for (char *p = line; p && n < FIELDS; n++) {
+    for (char *p = line; p && n < MOST_FIELDS; n++) {
         field[n] = p;
         p = strchr(p, ',');
         if (p)
             *p++ = '\0';
     }
-    if (n != FIELDS)
-        die("10 fields expected", line);
+    if (n < FIELDS)
+        die("10 or 11 fields expected", line);
     memset(f, 0, sizeof *f);
     f->time_s = (int64_t)number(field[0], INT64_MAX);
     snprintf(f->iface, sizeof f->iface, "%s", field[1]);
@@ -70,6 +71,7 @@ static void parse_line(char *line, flow *f)
     f->row.counter[GODB_COL_PKTS_SENT - GODB_N_ATTRS] = number(field[7], UINT64_MAX);
     f->row.counter[GODB_COL_BYTES_RCVD - GODB_N_ATTRS] = number(field[8], UINT64_MAX);
     f->row.counter[GODB_COL_BYTES_SENT - GODB_N_ATTRS] = number(field[9], UINT64_MAX);
+    f->drops = n > FIELDS ? number(field[FIELDS], UINT32_MAX) : 0;
 }
 
 static int by_block(const void *a, const void *b)
@@ -84,11 +86,14 @@ static void put_block(godb_writer *w, godb_sorter *s, const flow *v, size_t n)
 {
     gp_err err = {0};
     godb_rows rows;
+    uint64_t drops = 0;
     godb_sorter_clear(s);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         check(godb_sorter_add(s, &v[i].row), &err, "sorter");
+        drops += v[i].drops;
+    }
     check(godb_sorter_finish(s, 0, &rows, &err), &err, "sorter");
-    check(godb_writer_append(w, v[0].time_s, &rows, 0, &err), &err, v[0].iface);
+    check(godb_writer_append(w, v[0].time_s, &rows, drops, &err), &err, v[0].iface);
 }
 
 static void write_all(const char *root, flow *v, size_t n)
