@@ -5,22 +5,21 @@ Starts an agent that captures and an aggregator, in a network namespace of their
 metric, label and label value of deploy/monitoring against their /metrics pages. With promtool
 (Debian's prometheus) the rules are also run on made-up series: alerts_test.yaml.
 """
-import glob
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 
 try:
     import yaml
 except ImportError:
     print("skipped: python3-yaml is missing")
     sys.exit(77)
+
+from kit import Fleet, own_network, page, until, write
 
 SRC, BIN = sys.argv[1:3]
 DIR = SRC + "/deploy/monitoring/"
@@ -42,42 +41,6 @@ metrics: {addr: '127.0.0.1:18148'}
 """
 
 
-def own_network():
-    """Go on in a network namespace of our own; skip where that is not allowed."""
-    if os.environ.get("MONITORING_TEST_NETNS"):
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        return
-    if subprocess.run(["unshare", "-n", "true"], stderr=subprocess.DEVNULL, check=False).returncode:
-        print("skipped: no network namespaces here")
-        sys.exit(77)
-    os.environ["MONITORING_TEST_NETNS"] = "1"
-    os.execvp("unshare", ["unshare", "-n", sys.executable] + sys.argv)
-
-
-def write(path, text):
-    with open(path, "w") as f:
-        f.write(text)
-
-
-def page(port, path="/metrics"):
-    with urllib.request.urlopen("http://127.0.0.1:%d%s" % (port, path), timeout=5) as r:
-        return r.read().decode()
-
-
-def until(what, text, seconds=60):
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            got = what()
-            if got:
-                return got
-        except OSError:
-            pass
-        if time.monotonic() > end:
-            raise AssertionError("not in %d s: %s" % (seconds, text))
-        time.sleep(0.1)
-
-
 def samples(text):
     """{metric: {label: set of values}} of an exposition page."""
     out = {}
@@ -91,7 +54,9 @@ def samples(text):
     return out
 
 
-def scrape(tmp, daemons):
+def scrape(fleet):
+    tmp = fleet.tmp
+
     def gpkey(*args):
         subprocess.run([BIN + "/gpkey", "-q", *args], cwd=tmp, check=True)
 
@@ -102,10 +67,8 @@ def scrape(tmp, daemons):
     write(tmp + "/agent.yaml", AGENT % {"tmp": tmp})
     write(tmp + "/hub.yaml", HUB % {"tmp": tmp})
     write(tmp + "/hosts.yaml", "fw: {addr: '127.0.0.1:18145'}\n")
-    for name, cmd in (("agent", ["goprobe"]), ("hub", ["global-query", "server"])):
-        with open("%s/%s.log" % (tmp, name), "w") as log:
-            daemons.append(subprocess.Popen([BIN + "/" + cmd[0], *cmd[1:], "-c", "%s/%s.yaml" % (tmp, name)],
-                                            stdout=log, stderr=log))
+    fleet.start("agent", BIN + "/goprobe", "-c", "agent.yaml")
+    fleet.start("hub", BIN + "/global-query", "server", "-c", "hub.yaml")
     until(lambda: 'state="connected"} 1\n' in page(18148), "the aggregator has its host")
     until(lambda: 'interfaces_capturing_total 1\n' in page(18146), "the agent captures")
     until(lambda: page(18146, "/-/ready"), "ready")
@@ -206,27 +169,13 @@ def promtool():
 
 def main():
     own_network()
-    tmp, daemons = tempfile.mkdtemp(), []
-    try:
-        metrics = scrape(tmp, daemons)
+    with Fleet() as fleet:
+        metrics = scrape(fleet)
         rules, panels = check_rules(metrics), check_dashboard(metrics)
         check_jobs()
         promtool()
         print("%d rules, %d expressions of the dashboard" % (rules, panels))
-        for p in daemons:
-            p.terminate()
-            assert p.wait(60) == 0, "exit code %d" % p.returncode
-    except AssertionError:
-        for log in glob.glob(tmp + "/*.log"):
-            with open(log) as f:
-                print(log + ":\n" + f.read())
-        raise
-    finally:
-        for p in daemons:
-            if p.poll() is None:
-                p.kill()
-                p.wait()
-        shutil.rmtree(tmp)
+        fleet.end()
     print("1 passed, 0 failed")
 
 

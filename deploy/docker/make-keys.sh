@@ -1,0 +1,31 @@
+#!/bin/sh
+# make-keys.sh DIR AGGREGATOR AGENT... - keys and certificates of a fleet, one directory for each who holds some.
+#
+#   DIR/fleet       the key that signs all others: keep it offline
+#   DIR/AGGREGATOR  aggregator.key, .crt and trusted_keys; DIR/AGENT the same with agent.key
+#   DIR/user        user.key, .crt and trusted_keys of the first user
+# What exists stays; run again with more agents to add them. OWNER=UID:GID gives all but the fleet's key to that user.
+# DAYS: validity of new certificates (default 365).
+set -eu
+[ $# -ge 3 ] || {
+    echo "usage: make-keys.sh DIR AGGREGATOR AGENT..." >&2
+    exit 2
+}
+dir=$1 hub=$2
+shift 2
+umask 077
+
+issue() { # issue KIND NAME [HOLDER'S DIRECTORY]
+    mkdir -p "$dir/${3:-$2}"
+    [ -f "$dir/${3:-$2}/$1.crt" ] ||
+        gpkey -q issue "$1" "$2" --by "$dir/fleet/fleet.key" --days "${DAYS:-365}" -o "$dir/${3:-$2}/$1.key"
+    cp "$dir/fleet/trusted_keys" "$dir/${3:-$2}/trusted_keys"
+    [ -z "${OWNER:-}" ] || chown -R "$OWNER" "$dir/${3:-$2}"
+}
+
+mkdir -p "$dir/fleet"
+[ -f "$dir/fleet/fleet.key" ] || gpkey -q init "${FLEET:-fleet}" -o "$dir/fleet/fleet.key"
+[ -f "$dir/fleet/trusted_keys" ] || gpkey -q trust "$dir/fleet/fleet.pub" --into "$dir/fleet/trusted_keys"
+issue aggregator "$hub"
+for agent in "$@"; do issue agent "$agent"; done
+issue user "${FIRST_USER:-user}" user
