@@ -17,6 +17,7 @@ struct daemon {
     aggr_options o;
     auth_identity *id;
     auth_trust *trust;
+    auth_issuer *issuer;
     auth_audit *audit;
     rt_metrics *metrics;
     rt_http *http;
@@ -32,6 +33,8 @@ static gp_status load_trust(struct daemon *d, gp_err *err)
     if (auth_identity_kind(d->id) != AUTH_KIND_AGGREGATOR)
         return gp_fail(err, GP_EINVAL, 0, "%s: the key is of kind %s, expected aggregator",
                        d->o.key, auth_kind_name(auth_identity_kind(d->id)));
+    if (d->o.issuer_key && *d->o.issuer_key)
+        GP_TRY(auth_issuer_load(d->o.issuer_key, &d->issuer, err));
     GP_TRY(auth_trust_new(&d->trust, err));
     return auth_trust_load(d->trust, d->o.trusted_keys, err);
 }
@@ -65,15 +68,35 @@ static gp_status listen_all(struct daemon *d, gp_err *err)
     return GP_OK;
 }
 
+/* Connections and calls of the RPC layer on the metrics page. */
+static void set_rpc_metrics(struct daemon *d)
+{
+    size_t n;
+    const rpc_metric *v = rpc_runtime_metrics(d->rt, &n);
+    for (size_t i = 0; i < n; i++) {
+        union {
+            const rpc_metric *c;
+            void *m;
+        } ctx = {.c = &v[i]};
+        const char *labels = *v[i].labels ? v[i].labels : NULL;
+        if (v[i].is_gauge)
+            rt_gauge_fn(d->metrics, v[i].name, v[i].help, labels, v[i].get, ctx.m);
+        else
+            rt_counter_fn(d->metrics, v[i].name, v[i].help, labels, v[i].get, ctx.m);
+    }
+}
+
 static gp_status start_rpc(struct daemon *d, gp_err *err)
 {
     rpc_opts ro = {.identity = d->id,
                    .trust = d->trust,
+                   .issuer = d->issuer,
                    .workers = 4,
                    .max_workers = d->o.limits.max_concurrent + d->o.limits.max_waiting + 16};
     fleet_table *t = NULL;
     resolver_set *r = NULL;
     GP_TRY(rpc_runtime_new(&ro, &d->rt, err));
+    set_rpc_metrics(d);
     d->o.fleet.rt = d->rt;
     d->o.fleet.metrics = d->metrics;
     GP_TRY(fleet_table_load(d->o.endpoints, &t, err));
@@ -184,6 +207,7 @@ static void stop(struct daemon *d)
     auth_audit_close(d->audit);
     rt_metrics_free(d->metrics);
     auth_trust_free(d->trust);
+    auth_issuer_free(d->issuer);
     auth_identity_free(d->id);
     aggr_options_clear(&d->o);
 }

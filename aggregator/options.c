@@ -25,6 +25,7 @@ static const struct {
     {"server.addr", "ADDR", "Address to listen on: host:port, unix:/path (default localhost:8145)"},
     {"identity.key", "FILE", "Key file of this aggregator (gpkey new aggregator)"},
     {"identity.trusted_keys", "FILE", "Users, agents and aggregators that are trusted"},
+    {"issuer.key", "FILE", "Issuing key that renews certificates of agents and aggregators"},
     {"fleet", "NAME", "Refuse queries signed for another fleet"},
     {"querier.config", "FILE", "Endpoint table: which host answers where"},
     {"querier.type", "NAME", "Only \"api\""},
@@ -264,6 +265,7 @@ static gp_status read_all(aggr_options *o, gp_err *err)
     GP_TRY(read_limits(o, err));
     GP_TRY(rt_config_str(o->config, "metrics.addr", NULL, &o->metrics_addr, err));
     GP_TRY(rt_config_bool(o->config, "metrics.allow_remote", 0, &o->metrics_remote, err));
+    GP_TRY(rt_config_str(o->config, "issuer.key", NULL, &o->issuer_key, err));
     GP_TRY(rt_config_str(o->config, "audit.file", NULL, &o->audit_file, err));
     GP_TRY(rt_config_bytes(o->config, "audit.max_size", 64 << 20, 0, UINT64_C(1) << 40,
                            &o->audit_max_bytes, err));

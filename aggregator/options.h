@@ -27,6 +27,7 @@ typedef struct aggr_options {
     const char *metrics_addr;                /* NULL = none */
     int metrics_remote;
     int64_t grace_ms;
+    const char *issuer_key; /* NULL = renews no certificates */
     const char *audit_file; /* NULL = none */
     uint64_t audit_max_bytes;
     unsigned audit_keep;

@@ -197,6 +197,24 @@ static void set_metrics(serve *s)
                                    NULL, certificate_end, s);
 }
 
+/* Connections and calls of the RPC layer on the metrics page. */
+static void set_rpc_metrics(serve *s)
+{
+    size_t n;
+    const rpc_metric *v = rpc_runtime_metrics(s->rt, &n);
+    for (size_t i = 0; i < n; i++) {
+        union {
+            const rpc_metric *c;
+            void *m;
+        } ctx = {.c = &v[i]};
+        const char *labels = *v[i].labels ? v[i].labels : NULL;
+        if (v[i].is_gauge)
+            rt_gauge_fn(s->o.metrics, v[i].name, v[i].help, labels, v[i].get, ctx.m);
+        else
+            rt_counter_fn(s->o.metrics, v[i].name, v[i].help, labels, v[i].get, ctx.m);
+    }
+}
+
 static gp_status set_methods(serve *s, gp_err *err)
 {
     const rpc_method own[] = {
@@ -263,6 +281,8 @@ gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
         st = set_methods(s, err);
     if (st == GP_OK)
         st = rpc_runtime_new(&s->o.rpc, &s->rt, err);
+    if (st == GP_OK && s->o.metrics)
+        set_rpc_metrics(s);
     if (st == GP_OK)
         st = listen_all(s, err);
     if (st == GP_OK)

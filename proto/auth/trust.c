@@ -135,8 +135,8 @@ static gp_status parse_all(const char *text, size_t len, parsed *s, gp_err *err)
     return sort_set(&s->set, err);
 }
 
-/* Put what was parsed in force; *s gets what was there. Lists of fleets that stay are kept, what
- * was learned is checked again when it is shown again. Lock held for writing. */
+/* Put what was parsed in force; *s gets what was there. Lists of fleets that stay are kept, and so
+ * is who showed their certificates. Lock held for writing. */
 static void swap_in(auth_trust *t, parsed *s)
 {
     parsed old = {.set = t->set, .n_fleets = t->n_fleets};
@@ -152,7 +152,6 @@ static void swap_in(auth_trust *t, parsed *s)
     t->set = s->set;
     t->n_fleets = s->n_fleets;
     memcpy(t->fleets, s->fleets, sizeof t->fleets);
-    auth_learned_clear(t);
     atomic_fetch_add(&t->generation, 1);
     *s = old;
 }

@@ -181,13 +181,16 @@ void rpc_conn_opened(rpc_conn *c, gp_status st, const gp_err *err)
 static void count_close(rpc_conn *c, conn_state was, gp_status st)
 {
     rpc_stats *s = &c->rt->stats;
+    rpc_code code = rpc_code_from_status(c->why.code);
     if (!c->was_open)
         atomic_fetch_add(&s->handshake_failed, 1);
     else {
         atomic_fetch_sub(&s->conns_open, 1);
         int clean = was == CONN_CLOSING || c->goaway_in || c->goaway_out || st == GP_ECANCELLED;
         atomic_fetch_add(clean ? &s->closed_ok : &s->closed_error, 1);
+        code = clean ? RPC_OK : code;
     }
+    atomic_fetch_add(&s->closed[c->was_open][code], 1);
 }
 
 void rpc_conn_shutdown(rpc_conn *c, gp_status st, const char *fmt, ...)

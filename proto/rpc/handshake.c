@@ -120,7 +120,7 @@ static gp_status dialer_message(rpc_conn *c, const auth_hello *h, gp_err *err)
     GP_TRY(check_wanted(c, err));
     memcpy(c->r.fleets, h->fleets, sizeof c->r.fleets);
     c->r.n_fleets = h->n_fleets;
-    if (c->offers)
+    if (c->offers || c->rt->o.issuer)
         GP_TRY(join_peer(c, err));
     GP_TRY(send_hello(c, c->rt->anonymous ? NULL : c->rt->id, err));
     c->r.stage = RS_WELCOME;

@@ -22,7 +22,8 @@
 
 typedef struct rpc_stats {
     atomic_uint_fast64_t accepted, handshake_failed, refused, closed_ok, closed_error,
-        calls_started, finished[17], bytes_in, bytes_out, conns_open, streams_open;
+        calls_started, finished[17], bytes_in, bytes_out, conns_open, streams_open, distrusted,
+        renewed, renew_failed, closed[2][17]; /* in handshake, open; by status */
 } rpc_stats;
 
 typedef struct rpc_listener {
@@ -46,6 +47,13 @@ struct rpc_runtime {
     rpc_stats stats;
     atomic_uint refs; /* 1 of the owner, 1 a connection */
 
+    struct rpc_metrics *metrics; /* metrics.c */
+
+    rpc_timer upkeep; /* timer thread: what follows */
+    uint64_t trust_seen;
+    int64_t trust_next_s, renew_next_s;
+    int renew_asked;
+
     pthread_mutex_t lock; /* protects everything below */
     pthread_cond_t changed;
     rpc_conn *conns, *half_first,
@@ -58,6 +66,9 @@ struct rpc_runtime {
 
 gp_status rpc_runtime_adopt(rpc_runtime *rt, rpc_conn *c, gp_err *err) GP_MUST_CHECK;
 void rpc_runtime_unref(rpc_runtime *rt);
+
+/* Do fn for every connection, without holding the lock meanwhile. */
+void rpc_for_all_conns(rpc_runtime *rt, void (*fn)(rpc_conn *c, void *ctx), void *ctx);
 
 /* ---- connection ---- */
 
@@ -254,6 +265,11 @@ void rpc_streams_cancel_all(rpc_conn *c); /* lock held */
 extern const rpc_method rpc_lists_method; /* served on every connection with trust */
 /* Dialer, after the welcome: bring the older side up to date. */
 void rpc_lists_exchange(rpc_conn *c, const auth_fleet_state *theirs, size_t n);
+
+/* ---- upkeep.c ---- */
+extern const rpc_method rpc_renew_method; /* served on every connection when there is an issuer */
+/* Arm the next tick. */
+void rpc_upkeep_start(rpc_runtime *rt);
 
 /* ---- server.c, dial.c ---- */
 void rpc_accept_link(rpc_listener *lis, rpc_link *l);

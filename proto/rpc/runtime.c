@@ -79,6 +79,7 @@ gp_status rpc_runtime_new(const rpc_opts *o, rpc_runtime **out, gp_err *err)
         rpc_runtime_free(rt, 0);
         return st;
     }
+    rpc_upkeep_start(rt);
     *out = rt;
     return GP_OK;
 }
@@ -89,6 +90,7 @@ void rpc_runtime_unref(rpc_runtime *rt)
         return;
     pthread_mutex_destroy(&rt->lock);
     pthread_cond_destroy(&rt->changed);
+    gp_free(rt->metrics);
     gp_free(rt);
 }
 
@@ -167,8 +169,7 @@ gp_status rpc_runtime_adopt(rpc_runtime *rt, rpc_conn *c, gp_err *err)
 
 /* ---- stopping ---- */
 
-/* Do fn for every connection, without holding the lock meanwhile. */
-static void for_all_conns(rpc_runtime *rt, void (*fn)(rpc_conn *c))
+void rpc_for_all_conns(rpc_runtime *rt, void (*fn)(rpc_conn *c, void *ctx), void *ctx)
 {
     pthread_mutex_lock(&rt->lock);
     size_t n = 0, have = rt->n_conns;
@@ -179,19 +180,21 @@ static void for_all_conns(rpc_runtime *rt, void (*fn)(rpc_conn *c))
     }
     pthread_mutex_unlock(&rt->lock);
     for (size_t i = 0; i < n; i++) {
-        fn(all[i]);
+        fn(all[i], ctx);
         rpc_conn_unref(all[i]);
     }
     gp_free(all);
 }
 
-static void say_goodbye(rpc_conn *c)
+static void say_goodbye(rpc_conn *c, void *ctx)
 {
+    (void)ctx;
     rpc_conn_goaway(c, RPC_UNAVAILABLE, "shutting down");
 }
 
-static void break_off(rpc_conn *c)
+static void break_off(rpc_conn *c, void *ctx)
 {
+    (void)ctx;
     rpc_conn_shutdown(c, GP_ECANCELLED, "shutting down");
 }
 
@@ -221,11 +224,11 @@ void rpc_runtime_free(rpc_runtime *rt, int64_t drain_ms)
         rpc_acceptor_free(l->acceptor);
 
     if (drain_ms > 0) {
-        for_all_conns(rt, say_goodbye);
+        rpc_for_all_conns(rt, say_goodbye, NULL);
         wait_gone(rt, gp_deadline_in_ms(drain_ms));
     }
-    do /* again and again: if memory is out, for_all_conns does nothing */
-        for_all_conns(rt, break_off);
+    do /* again and again: if memory is out, rpc_for_all_conns does nothing */
+        rpc_for_all_conns(rt, break_off, NULL);
     while (!wait_gone(rt, gp_deadline_in_ms(100)));
 
     rpc_sched_free(rt->sched); /* handlers that still run end here */
@@ -252,7 +255,10 @@ void rpc_runtime_counters(rpc_runtime *rt, rpc_counters *out)
                           .bytes_in = s->bytes_in,
                           .bytes_out = s->bytes_out,
                           .conns_open = s->conns_open,
-                          .streams_open = s->streams_open};
+                          .streams_open = s->streams_open,
+                          .distrusted = s->distrusted,
+                          .renewed = s->renewed,
+                          .renew_failed = s->renew_failed};
     for (size_t i = 0; i < GP_COUNT(out->calls_finished); i++)
         out->calls_finished[i] = s->finished[i];
 }

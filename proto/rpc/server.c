@@ -51,6 +51,7 @@ void rpc_accept_link(rpc_listener *lis, rpc_link *l)
     pthread_mutex_unlock(&rt->lock);
     if (full) { /* no words for it: a handshake costs more than this peer should get now */
         atomic_fetch_add(&rt->stats.refused, 1);
+        atomic_fetch_add(&rt->stats.closed[0][RPC_RESOURCE_EXHAUSTED], 1);
         l->ops->close(l);
         l->ops->free(l);
         return;

@@ -21,6 +21,11 @@ struct rpc_stream {
 
 /* ---- taking a call ---- */
 
+static int is_named(const rpc_method *m, const rpc_call_head *ch)
+{
+    return strlen(m->name) == ch->method_len && memcmp(m->name, ch->method, ch->method_len) == 0;
+}
+
 static const rpc_method *find_method(const rpc_conn *c, const rpc_call_head *ch)
 {
     const rpc_method *m = c->listener ? c->listener->methods
@@ -28,12 +33,12 @@ static const rpc_method *find_method(const rpc_conn *c, const rpc_call_head *ch)
                                       : NULL;
     size_t n = c->listener ? c->listener->n_methods : c->offers ? c->offers->n_methods : 0;
     for (size_t i = 0; i < n; i++)
-        if (strlen(m[i].name) == ch->method_len &&
-            memcmp(m[i].name, ch->method, ch->method_len) == 0)
+        if (is_named(&m[i], ch))
             return &m[i];
-    if (c->listener && c->rt->o.trust && strlen(rpc_lists_method.name) == ch->method_len &&
-        memcmp(rpc_lists_method.name, ch->method, ch->method_len) == 0)
+    if (c->listener && c->rt->o.trust && is_named(&rpc_lists_method, ch))
         return &rpc_lists_method;
+    if (c->rt->o.issuer && is_named(&rpc_renew_method, ch))
+        return &rpc_renew_method;
     return NULL;
 }
 
@@ -41,7 +46,7 @@ static void *handler_ctx(const rpc_conn *c, const rpc_method *m)
 {
     if (m->ctx)
         return m->ctx;
-    return c->listener ? c->listener->ctx : c->offers->ctx;
+    return c->listener ? c->listener->ctx : c->offers ? c->offers->ctx : NULL;
 }
 
 /* Why this call is not served, as a code and text; RPC_OK when it is. Lock held. */

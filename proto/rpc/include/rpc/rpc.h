@@ -9,6 +9,7 @@
 #define RPC_RPC_H
 
 #include "auth/keys.h"
+#include "auth/renew.h"
 #include "gp/bytes.h"
 #include "gp/clock.h"
 #include "gp/err.h"
@@ -55,6 +56,8 @@ typedef struct rpc_opts {
                                       an ipc:// peer accepts */
     auth_trust *trust; /* who may connect / be connected to; must outlive the runtime. NULL: nobody
                           but ipc:// peers */
+    const auth_issuer *issuer;     /* renews certificates of agents and aggregators; may be NULL;
+                                      must outlive the runtime */
     int64_t handshake_ms;          /* time-out of dial + handshake; 0 = 5000 */
     int64_t stall_ms;              /* a peer that takes nothing for so long is dropped; 0 = 30000 */
     unsigned max_conns;            /* accepted connections; 0 = 4096 */
@@ -173,7 +176,21 @@ typedef struct rpc_counters {
     uint64_t accepted, handshake_failed, refused, closed_ok, closed_error, calls_started,
         calls_finished[17], bytes_in, bytes_out;
     uint64_t conns_open, streams_open;
+    uint64_t distrusted;            /* open connections ended because trust in the peer ended */
+    uint64_t renewed, renew_failed; /* certificates, ours and as issuer */
 } rpc_counters;
 void rpc_runtime_counters(rpc_runtime *rt, rpc_counters *out);
+
+/* The same as a table for a metrics page. get(entry) reads the value, on any thread, until the
+ * runtime is freed. */
+typedef struct rpc_metric {
+    const char *name, *help;
+    char labels[64]; /* "" = none */
+    int is_gauge;
+    double (*get)(void *entry);
+    void *value; /* private */
+} rpc_metric;
+/* NULL and 0 when out of memory. One thread. */
+const rpc_metric *rpc_runtime_metrics(rpc_runtime *rt, size_t *n);
 
 #endif
