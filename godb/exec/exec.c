@@ -39,7 +39,7 @@ static gp_status ctx_init(exec_ctx *x, int top_n, gp_err *err)
     GP_TRY(exec_plan_build(x->stmt, &x->plan, err));
     GP_TRY(ctx_tables(x, err));
     x->bin_s = o->bin && x->plan.timed && x->stmt->bin_s > GODB_BLOCK_S ? x->stmt->bin_s : 0;
-    x->top_n = top_n && x->plan.timed && o->max_rows && o->max_rows <= EXEC_TOP_MAX;
+    x->top_n = top_n && x->plan.timed && o->max_rows && o->max_rows <= EXEC_EARLY_MAX;
     if (x->top_n)
         GP_TRY(exec_cut_init(x, o->max_rows, err));
     x->n_threads = o->threads ? o->threads : gp_cpu_count();

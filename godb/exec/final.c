@@ -9,7 +9,7 @@
 gp_status exec_final_init(exec_final *f, exec_ctx *x, result *out, gp_err *err)
 {
     *f = (exec_final){.x = x, .out = out, .order = result_order_of(x->stmt)};
-    f->limit = x->opts->max_rows <= EXEC_TOP_MAX ? x->opts->max_rows : 0;
+    f->limit = x->top_n || x->opts->max_rows <= EXEC_TOP_MAX ? x->opts->max_rows : 0;
     f->top = gp_calloc(x->n_threads, sizeof *f->top);
     f->tally = gp_alloc_aligned(x->n_threads, sizeof *f->tally);
     if (!f->top || !f->tally) {

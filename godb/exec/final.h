@@ -6,7 +6,8 @@
 
 enum {
     EXEC_STREAM_ROWS = 8192, /* rows a call of the sink */
-    EXEC_TOP_MAX = 1 << 20   /* bigger limits are sorted in full */
+    EXEC_TOP_MAX = 1 << 18,  /* bigger limits are sorted in full, which takes less memory */
+    EXEC_EARLY_MAX = 1 << 20 /* the same for rows by time, most of which are never kept */
 };
 
 /* A row that may be among the first N. rank: greater comes first. */
