@@ -6,12 +6,20 @@
 
 #include <string.h>
 
-enum { PORTS = 65536, PROTOS = 256 };
+enum {
+    PORTS = 65536,
+    PROTOS = 256,
+    LINE = 64, /* bytes of a cache line */
+    AHEAD = 24 /* rows whose sums are fetched ahead: the planes do not fit the L2 cache */
+};
 
 struct exec_plane {
-    uint64_t c[PORTS][4];
-    uint8_t seen[PORTS]; /* a group may exist with all counters 0 */
+    uint64_t c[PORTS][4]; /* at a multiple of LINE, so that no four sums lie in two lines */
+    uint8_t seen[PORTS];  /* a group may exist with all counters 0 */
+    void *mem;            /* what to free */
 };
+
+static const size_t plane_bytes = sizeof(exec_plane) + LINE;
 
 void exec_direct_init(exec_direct *d, const exec_plan *plan, exec_mem *mem)
 {
@@ -24,8 +32,8 @@ void exec_direct_free(exec_direct *d)
 {
     for (unsigned i = 0; i < PROTOS; i++)
         if (d->plane[i]) {
-            gp_free(d->plane[i]);
-            exec_mem_give(d->mem, sizeof *d->plane[i]);
+            gp_free(d->plane[i]->mem);
+            exec_mem_give(d->mem, plane_bytes);
             d->plane[i] = NULL;
         }
     d->n_planes = 0;
@@ -34,12 +42,14 @@ void exec_direct_free(exec_direct *d)
 /* Zeroed by the kernel page by page, when touched. */
 static gp_status plane_new(exec_direct *d, unsigned i, gp_err *err)
 {
-    GP_TRY(exec_mem_take(d->mem, sizeof *d->plane[i], err));
-    d->plane[i] = gp_calloc(1, sizeof *d->plane[i]);
-    if (!d->plane[i]) {
-        exec_mem_give(d->mem, sizeof *d->plane[i]);
+    GP_TRY(exec_mem_take(d->mem, plane_bytes, err));
+    uint8_t *mem = gp_calloc(1, plane_bytes);
+    if (!mem) {
+        exec_mem_give(d->mem, plane_bytes);
         return gp_fail(err, GP_ENOMEM, 0, "out of memory for port sums");
     }
+    d->plane[i] = (exec_plane *)(void *)(mem + (LINE - (uintptr_t)mem % LINE) % LINE);
+    d->plane[i]->mem = mem;
     d->n_planes++;
     return GP_OK;
 }
@@ -68,6 +78,12 @@ static gp_status add_both(exec_direct *d, const exec_cols *cols, const uint32_t 
     for (size_t i = 0; i < n; i++) {
         size_t r = row_of(sel, from, i);
         unsigned port = gp_be16(cols->dport + 2 * r), proto = cols->proto[r];
+        if (i + AHEAD < n) {
+            size_t next = row_of(sel, from, i + AHEAD);
+            const exec_plane *p = d->plane[cols->proto[next]];
+            if (p)
+                __builtin_prefetch(p->c[gp_be16(cols->dport + 2 * next)], 1);
+        }
         if (!d->plane[proto]) {
             if (d->n_planes == EXEC_PLANES_MAX) {
                 v->k[0][left] = (uint64_t)port << 48 | (uint64_t)proto << 40;

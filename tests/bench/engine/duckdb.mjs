@@ -29,15 +29,17 @@ for (const threads of [1, 2]) {
   await db.run(`SET threads = ${threads}`);
   for (const [name, keys, where] of queries) {
     const order = name.startsWith('time') ? 't' : 'sum(br) + sum(bs) DESC';
-    let best = Infinity;
+    let best = Infinity, cpu = Infinity;
     for (let i = 0; i < 2; i++) {
-      const start = process.hrtime.bigint();
+      const start = process.hrtime.bigint(), used = process.cpuUsage();
       await db.runAndReadAll(
         `SELECT ${keys}, ${sums} FROM f ${where} GROUP BY ${keys} ORDER BY ${order} LIMIT 1000`);
       best = Math.min(best, Number(process.hrtime.bigint() - start) / 1e6);
+      const { user, system } = process.cpuUsage(used);
+      cpu = Math.min(cpu, (user + system) / 1e6);
     }
     console.log(name.padEnd(32), threads, `${best.toFixed(0)} ms`.padStart(10),
-      `${(rows / best / 1e3).toFixed(1)} Mrows/s`.padStart(16));
+      `${(rows / best / 1e3).toFixed(1)} Mrows/s`.padStart(16), `${cpu.toFixed(2)} s CPU`.padStart(12));
   }
 }
 console.log(`peak ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`);

@@ -263,6 +263,34 @@ static void test_threads(void **state)
         }
 }
 
+/* More groups than a worker keeps for itself, on two interfaces one after the other. */
+static void test_many_groups(void **state)
+{
+    (void)state;
+    enum { GROUPS = 140000, BLOCKS = 3 };
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    fixture_db(dir, "eth0", 1, BLOCKS, GROUPS, GODB_CODEC_NULL);
+    fixture_db(dir, "eth1", 1, BLOCKS, GROUPS, GODB_CODEC_NULL);
+    GP_CLEANUP(godb_db_closep) godb_db *db = open_db(dir);
+    GP_CLEANUP(query_stmt_freep) query_stmt *s = fixture_stmt("sip", "any", NULL, NULL, NULL);
+
+    for (unsigned t = 1; t <= 2; t++) {
+        exec_opts o = {.host = "h", .host_id = "1", .threads = t};
+        gp_err err = {0};
+        result out;
+        want_ok_err(&err, exec_run(db, s, &o, &out, &err));
+        assert_int_equal(out.n_rows, 2 * GROUPS);
+        assert_int_equal(out.hits_total, 2 * GROUPS);
+        assert_int_equal(out.totals.bytes_sent, UINT64_C(20) * 2 * BLOCKS * GROUPS);
+        for (size_t i = 0; i < out.n_rows; i++) {
+            const result_counters want = {10 * BLOCKS, 20 * BLOCKS, BLOCKS, 2 * BLOCKS};
+            if (memcmp(&out.rows[i].c, &want, sizeof want) != 0)
+                fail_msg("%u threads: row %zu has other sums", t, i);
+        }
+        result_clear(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_progress_and_cancel),
         cmocka_unit_test(test_sink_stops),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_many_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
