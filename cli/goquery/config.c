@@ -74,11 +74,14 @@ static gp_status on_setting(void *ctx, const char *key, const char *value, unsig
         o = find_env(s->line, key);
     if (!o)
         return GP_OK;
-    snprintf(source, sizeof source, "%s, line %u", s->source, line);
+    if (line)
+        snprintf(source, sizeof source, "%s, line %u", s->source, line);
+    else
+        snprintf(source, sizeof source, "%s", s->source);
     return apply(s, o, value, source, err);
 }
 
-/* All scalars below a node of YAML or JSON. */
+/* All scalars below a node of YAML. */
 static gp_status walk(settings *s, const rt_node *n, const char *key, gp_err *err)
 {
     if (rt_node_kind(n) == RT_SCALAR) {
@@ -123,8 +126,10 @@ static gp_status load_file(settings *s, gp_err *err)
     const char *slash = strrchr(s->source, '/'), *base = slash ? slash + 1 : s->source;
     const char *ext = strrchr(base, '.');
     ext = ext ? ext + 1 : "";
-    if (strcasecmp(ext, "yaml") == 0 || strcasecmp(ext, "yml") == 0 || strcasecmp(ext, "json") == 0)
+    if (strcasecmp(ext, "yaml") == 0 || strcasecmp(ext, "yml") == 0)
         return load_tree(s, err);
+    if (strcasecmp(ext, "json") == 0)
+        return load_flat(s, goquery_json, err);
     if (strcasecmp(ext, "toml") == 0)
         return load_flat(s, goquery_toml, err);
     if (strcasecmp(ext, "env") == 0 || strcasecmp(ext, "dotenv") == 0) {

@@ -221,6 +221,7 @@ class Config(support.Case):
             "c.yaml": "db:\n  path: %s\nresults:\n  format: json\n",  # J23, J24
             "c.yml": "DB.Path: %s\nfoo: [1, {a: b}]\n",
             "c.json": '{"db": {"path": "%s"}, "query.timeout": "30s"}',
+            "tabs.json": '{\n\t"DB": {"Path": "%s", "x": [1]},\n\t"results": null, "\\ud83d\\ude00": 1.5}\n',
             "c.toml": '# x\n[db] # y\npath = "%s"\n[[other]]\npath = "no"\n[query]\n'
                       'timeout = "45s"\nstats = true\nlist = [ "a", {b = 1} ]\n',
             "d.toml": "db.path = '%s'\n",
@@ -252,7 +253,11 @@ logging:
     def test_errors(self):
         cases = {
             "bad.yaml": ("db: [\n", "bad.yaml"),
-            "bad.json": ('{"db": ', "bad.json"),
+            "bad.json": ('{"db": ', "bad.json: line 1: not JSON"),
+            "yaml.json": ("db.path: x\n", "yaml.json: line 1: not JSON"),
+            "empty.json": ("", "empty.json"),
+            "list.json": ("[]", "list.json: line 1: expected a JSON object"),
+            "type.json": ('{"query": {"timeout": 45}}', "type.json: query.timeout: expected a duration"),
             "bad.toml": ("[db\n", "bad.toml: line 1: expected ]"),
             "str.toml": ('a = 1\ndb.path = "x\n', "str.toml: line 2: string is not closed"),
             "val.yaml": ("query:\n  timeout: soon\n", "val.yaml, line 2: query.timeout: expected a "
