@@ -39,6 +39,21 @@ static int plain_fail(const char *text)
     return GOQUERY_FAILED;
 }
 
+/* What became of flags of old versions that have no flag of the same name; NULL for others. */
+static const char *modern(const char *name)
+{
+    static const char *const old[][2] = {
+        {"list", "there is a command for that: list"},
+        {"resolve", "the flag is now -r"},
+        {"resolve-rows", "the flag is now --dns-resolution.max-rows"},
+        {"resolve-timeout", "the flag is now --dns-resolution.timeout"},
+    };
+    for (size_t i = 0; i < GP_COUNT(old); i++)
+        if (strcmp(name, old[i][0]) == 0)
+            return old[i][1];
+    return NULL;
+}
+
 /* -sum and -in look like flags of old versions, but mean -s um and -i n. */
 static void warn_single_dash(int argc, char *const *argv)
 {
@@ -46,6 +61,9 @@ static void warn_single_dash(int argc, char *const *argv)
         const char *word = argv[i];
         if (word[0] != '-' || word[1] == '-' || strlen(word) < 3)
             continue;
+        const char *now = modern(word + 1);
+        if (now)
+            fprintf(stderr, "Warning: %s is read as -%c %s; %s\n", word, word[1], word + 2, now);
         for (const cli_opt *o = goquery_root.opts; o->name; o++)
             if (strcmp(o->name, word + 1) == 0)
                 fprintf(stderr, "Warning: %s is read as -%c %s; the flag is written -%s\n", word,

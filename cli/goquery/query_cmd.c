@@ -5,6 +5,7 @@
 #include "gp/mem.h"
 #include "interrupt.h"
 #include "names.h"
+#include "query/suggest.h"
 #include "querylog.h"
 #include "report.h"
 #include "result/print.h"
@@ -174,6 +175,20 @@ static void log_args(const query_run *q)
     goquery_querylog_args(&q->log, &shown);
 }
 
+/* "lst" is read as a query type; perhaps a command was meant. */
+static void hint_command(const query_run *q, const query_problems *p)
+{
+    const char *names[16];
+    size_t n = 0;
+    if (p->n == 0 || strcmp(p->v[0].location, "body.query") != 0 || q->line->n_words == 0)
+        return;
+    for (size_t i = 0; goquery_root.subs[i] && n < GP_COUNT(names); i++)
+        names[n++] = goquery_root.subs[i]->name;
+    const char *near = query_suggest(q->line->words[0], names, n);
+    if (near)
+        fprintf(stderr, "did you mean the command \"%s\"?\n", near);
+}
+
 static int prepare(query_run *q)
 {
     gp_err err = {0};
@@ -184,7 +199,8 @@ static int prepare(query_run *q)
     log_args(q);
     if (st != GP_OK)
         code = problems.n ? goquery_fail_problems(&problems) : goquery_fail("%s", err.msg);
-    else
+    hint_command(q, &problems);
+    if (st == GP_OK)
         goquery_querylog_stmt(&q->log, q->stmt);
     query_problems_clear(&problems);
     return code;

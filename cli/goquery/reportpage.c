@@ -38,7 +38,8 @@ static const char style[] =
     ".failed,.fleetprobe-note{color:var(--bad);white-space:pre-wrap}\n"
     "@media print{:root{color-scheme:light;--fg:#000;--bg:#fff;--soft:#444;--line:#999;"
     "--head:#eee;--in:#2563a8;--out:#c2571a;--bad:#b3261e}body{padding:0;max-width:none}"
-    "nav{display:none}section{break-inside:avoid-page}thead{display:table-header-group}}\n";
+    "nav{display:none}.wide{overflow:visible}table{font-size:7.5pt}th,td{padding:.1rem .35rem}"
+    "section{break-inside:avoid-page}thead{display:table-header-group}}\n";
 
 /* Markdown: backslash before what could be markup; line breaks become blanks. */
 static void put_md(gp_buf *out, const char *text)

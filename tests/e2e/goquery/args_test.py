@@ -80,6 +80,13 @@ Error running query: failed to execute query
         p = self.run_raw("-d", self.db, *self.RANGE, "-in", "sip")
         self.assertEqual(p.returncode, 1)
         self.assertTrue(p.stderr.startswith("Warning: -in is read as -i n; the flag is written --in\n"))
+        for old, new in (("-list", "there is a command for that: list"), ("-resolve", "the flag is now -r"),
+                         ("-resolve-rows", "the flag is now --dns-resolution.max-rows"),
+                         ("-resolve-timeout", "the flag is now --dns-resolution.timeout")):
+            self.fails("-d", self.db, old, text="Warning: %s is read as %s %s; %s\n" % (old, old[:2], old[2:], new))
+        self.fails("-d", self.db, "lst", text='\ndid you mean the command "list"?\n')
+        self.fails("-d", self.db, "reprot", "x.yaml", text='\ndid you mean the command "report"?\n')
+        self.assertNotIn("command", self.fails("-d", self.db, "-i", "eth0", "sipp", text="unknown attribute"))
 
     def test_spellings(self):
         want = self.query("-n", "2", "-e", "csv", "sip")
