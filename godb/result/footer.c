@@ -90,7 +90,7 @@ static void add_timespan(footer *f, const result *r)
 {
     char first[40], last[40];
     query_time_format_local(r->time_first_s, first, sizeof first);
-    query_time_format_local(result_time_clamp(r->time_last_s), last, sizeof last);
+    query_time_format_local(r->time_last_s, last, sizeof last);
     line(f, "Timespan");
     gp_buf_printf(&f->buf, "[%s, %s] (", first, last);
     add_span(&f->buf, r->time_first_s, result_time_clamp(r->time_last_s));

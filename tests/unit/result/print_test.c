@@ -180,6 +180,13 @@ static void test_empty(void **state)
     assert_memory_equal(got, "{\"status\"", 9);
     gp_free(got);
     want_print("ndjson", &r, both, QUERY_NDJSON, "");
+    r.time_last_s = INT64_C(9223371974719179007); /* U36: the default of the API */
+    got = build_print(&r, &o, NULL);
+    assert_non_null(strstr(got, "\"time_last\":\"9999-12-31T23:59:59Z\""));
+    gp_free(got);
+    got = build_print(&r, &both, NULL);
+    assert_non_null(strstr(got, "[2031-03-04 08:00:00, 9999-12-31 23:59:59]"));
+    gp_free(got);
     result_clear(&r);
 }
 
