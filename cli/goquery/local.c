@@ -82,6 +82,9 @@ gp_status cli_run_local(const goquery_opts *o, const query_stmt *s, gp_cancel *c
     GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
     GP_TRY(godb_db_open(o->db_path, &db, err));
     godb_host_id(o->db_path, host_id, sizeof host_id);
+    int64_t tell_ms = GOQUERY_PROGRESS_MS; /* as often as the shorter of terminal and keepalive */
+    if (s->keepalive_ns > 0 && s->keepalive_ns / 1000000 < tell_ms)
+        tell_ms = s->keepalive_ns / 1000000;
     exec_opts x = {
         .max_rows = s->limit,
         .bin = 1,
@@ -90,7 +93,7 @@ gp_status cli_run_local(const goquery_opts *o, const query_stmt *s, gp_cancel *c
         .host_id = host_id,
         .progress = on_progress,
         .progress_ctx = progress,
-        .progress_ms = GOQUERY_PROGRESS_MS,
+        .progress_ms = tell_ms,
         .warn = on_warning,
     };
     gp_status st = exec_run(db, s, &x, out, err);
