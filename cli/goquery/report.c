@@ -50,6 +50,8 @@ int goquery_finish(int code)
         return code;
     if (errno == EPIPE)
         goquery_pipe_closed();
+    if (code) /* that was said already */
+        return code;
     gp_err err;
     (void)gp_fail(&err, GP_EIO, errno ? errno : EIO, "cannot write to standard output");
     return goquery_fail("%s", err.msg);

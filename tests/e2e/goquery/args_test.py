@@ -300,6 +300,45 @@ logging:
         self.assertNotIn("Workloads", self.query("--config", stats, "--query.stats=false", "sip"))
 
 
+    def test_every_key(self):
+        """Each key of 2.3 that a file may set: file, environment (both spellings), flag; the later wins."""
+        query = ["-i", "eth0", "-q", "any", *self.RANGE, "sip"]
+        db = ["-d", self.db]
+        keys = {  # key: (arguments, three values, what standard error says of the one that counts)
+            "db.path": (query, ["/nonexistent/%s"] * 3, "database /nonexistent/%s:"),
+            "query.server.addr": (query, ["http://%s"] * 3, "http://%s: HTTP is not spoken"),
+            "query.timeout": (db + query, ["1ns", "2ns", "3ns"], "--query.timeout %s\n"),
+            "query.log": (db + query, ["/nonexistent/%s"] * 3, "cannot open query log /nonexistent/%s:"),
+            "stored-query": (db, ["/nonexistent/%s"] * 3, "could not open stored query /nonexistent/%s:"),
+            "logging.level": (["version"], ["%s"] * 3, "unknown log level \"%s\""),
+            "profiling.output-dir": (db + query, ["/proc/none-%s"] * 3, "cannot make directory /proc/none-%s:"),
+            "traceparent": (db + query, ["%s"] * 3, "malformed traceparent ignored\" version=devel traceparent=%s"),
+        }
+        for key, (args, values, want) in keys.items():
+            file, env, flag = [v % name if "%s" in v else v for v, name in zip(values, ("file", "env", "flag"))]
+            shown = [v if "%s" not in values[0] else name for v, name in zip((file, env, flag), ("file", "env", "flag"))]
+            config = self.path("key.yaml", "%s: '%s'\n" % (key, file))
+            nested = self.path("nested.json", json.dumps({key.split(".")[0].upper(): {key.split(".", 1)[1]: file}}
+                                                         if "." in key else {key: file}))
+            names = [key.upper(), key.upper().replace(".", "_").replace("-", "_")]
+            for conf, environment, more, which in (
+                    (config, {}, [], 0), (nested, {}, [], 0), (config, {names[0]: env}, [], 1),
+                    (config, {names[1]: env}, [], 1), (config, {n: env for n in names}, ["--%s=%s" % (key, flag)], 2)):
+                p = self.run_raw("--config", conf, *more, *args, env=support.environment(**environment))
+                self.assertIn(want % shown[which], p.stderr, (key, environment, more))
+        for key in ("query.stats", "query.streaming"):
+            name = key.upper().replace(".", "_")
+            good, bad = self.path("good.yaml", key + ": false\n"), self.path("bad.yaml", key + ": file\n")
+            self.fails("--config", bad, *db, *query, text='bad.yaml, line 1: %s: expected true or false, got "file"' % key)
+            env = support.environment(**{name: "env"})
+            self.fails("--config", good, *db, *query, env=env, text='%s: %s: expected true or false, got "env"' % (name, key))
+            self.ok("--config", bad, *db, "--%s=1" % key, "-i", "eth0", *self.RANGE, "sip", env=env)
+        # without a file the environment does not count
+        for key in [*keys, "query.stats", "query.streaming"]:
+            p = self.run_raw("version", env=support.environment(**{key.upper().replace(".", "_").replace("-", "_"): "x"}))
+            self.assertEqual((p.returncode, p.stderr), (0, ""), key)
+
+
 class Server(support.Case):
     def test_hosts(self):
         err = self.fails("--query.server.addr", "localhost:1", "-i", "eth0", "sip",

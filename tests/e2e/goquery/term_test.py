@@ -120,7 +120,7 @@ class Big(support.Case):
                                stderr=subprocess.PIPE, text=True, env=support.environment(), timeout=60,
                                check=False)
         self.assertEqual(p.returncode, 1)
-        self.assertIn("No space left on device", p.stderr)
+        self.assertEqual(p.stderr, "Error running query: cannot write the result: No space left on device\n")
 
     def test_deadline(self):
         err = self.fails(*self.args("--query.timeout", "1ms", "raw"), text="deadline exceeded")
