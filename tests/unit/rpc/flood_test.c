@@ -52,15 +52,34 @@ static int memory_counts(void)
 #endif
 }
 
-/* 10,000 connections (or what the file limit allows) that never finish their handshake. */
+/* Descriptors for n clients; the server needs some for those that it has not dropped yet. */
+static int may_open(size_t n)
+{
+    enum { SERVER = 4000 };
+    struct rlimit lim;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &lim), 0);
+    rlim_t want = n + SERVER;
+    if (lim.rlim_max < want) {
+        const struct rlimit more = {want, want}; /* root may */
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            return 1;
+    }
+    lim.rlim_cur = lim.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
+    if (lim.rlim_cur >= want)
+        return 1;
+    print_message("skipped: the hard limit of open files is %lu, %lu are needed\n",
+                  (unsigned long)lim.rlim_max, (unsigned long)want);
+    return 0;
+}
+
+/* 10,000 connections at once that never finish their handshake. */
 static void test_half_open(void **state)
 {
     (void)state;
-    struct rlimit lim;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &lim), 0);
-    lim.rlim_cur = lim.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &lim);
-    size_t n = lim.rlim_cur > 20400 ? 10000 : (size_t)(lim.rlim_cur - 400) / 2;
+    const size_t n = 10000;
+    if (!may_open(n))
+        skip();
     kit k;
     rpc_opts o = {.max_conns = 20000, .handshake_ms = 20000};
     kit_keys(&k);
@@ -92,7 +111,7 @@ static void test_half_open(void **state)
     print_message("%zu half-open connections, %lu accepted: +%ld KiB, %lu dropped for newer ones\n",
                   n, (unsigned long)c.accepted, rss_kib() - before,
                   (unsigned long)c.handshake_failed);
-    assert_true(c.accepted > n / 2);
+    assert_true(c.accepted > n * 9 / 10);
     assert_true(c.handshake_failed + HALF_OPEN_MAX + 16 >= c.accepted);
     if (memory_counts())
         assert_true(rss_kib() - before < 32 * 1024);
