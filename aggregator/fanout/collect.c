@@ -128,6 +128,19 @@ static gp_status merge_agent(job *j, leg *l, const wire_answer *a, const auth_pe
     return st;
 }
 
+/* The caller wants to see what the host signed. */
+static gp_status send_evidence(job *j, const leg *l, gp_err *err)
+{
+    size_t at = 0, len;
+    const uint8_t *p;
+    while (j->req.evidence && next_item(&l->batches, &at, &p, &len)) {
+        gp_buf msg = {0};
+        wire_put_evidence(&msg, p, len);
+        GP_TRY(fanout_send(j, &msg, err));
+    }
+    return GP_OK;
+}
+
 /* Exactly one trailer and nothing else. */
 static gp_status collect_agent(job *j, leg *l, gp_err *err)
 {
@@ -149,7 +162,9 @@ static gp_status collect_agent(job *j, leg *l, gp_err *err)
     if (st == GP_OK) {
         j->n_ok++;
         j->partial_due = 1;
-        st = relay_trailer(j, &a, NULL, 0, err);
+        st = send_evidence(j, l, err);
+        if (st == GP_OK)
+            st = relay_trailer(j, &a, NULL, 0, err);
     } else {
         rt_warn("answer refused", RT_S("host", l->id), RT_S("why", why.msg));
         st = fanout_fail_host(j, l->name, RESULT_ERROR, why.msg, err);
@@ -273,6 +288,12 @@ static gp_status relay_notes(job *j, leg *l, const char *name, gp_err *err)
         const char *path[WIRE_MAX_HOPS] = {name};
         gp_buf msg = {0};
         GP_TRY(wire_answer_decode(p, len, &a, err));
+        if (a.kind == WIRE_EVIDENCE) {
+            wire_put_evidence(&msg, a.u.batch.data, a.u.batch.len);
+            wire_answer_clear(&a);
+            GP_TRY(fanout_send(j, &msg, err));
+            continue;
+        }
         size_t n = a.kind == WIRE_TRAILER ? a.u.trailer.n_path : a.u.host.n_path;
         char *const *old = a.kind == WIRE_TRAILER ? a.u.trailer.path : a.u.host.path;
         size_t k = 1;

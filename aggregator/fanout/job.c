@@ -224,6 +224,7 @@ static gp_status begin(job *j, gp_err *err)
     wire_request r = j->req; /* borrows */
     r.targets = NULL;
     r.partials = 0;
+    r.evidence = 0;
     memcpy(r.via[r.n_via++], j->f->instance, 16);
     GP_TRY(wire_request_encode(&r, &j->relay, err));
     GP_TRY(fanout_acc_new(j->stmt, &j->quota, &j->acc, err));

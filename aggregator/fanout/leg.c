@@ -112,6 +112,7 @@ static int on_message(leg *l, const uint8_t *data, size_t len)
         wire_digest_batch(&l->digest, a.u.batch.data, a.u.batch.len);
         ok = keep(l, &l->batches, a.u.batch.data, a.u.batch.len);
         break;
+    case WIRE_EVIDENCE: /* of hosts behind an aggregator, in front of their trailers */
     case WIRE_TRAILER:
     case WIRE_HOST:
         ok = keep(l, &l->notes, data, len);

@@ -82,6 +82,10 @@ const cli_opt goquery_flags[] = {
      NULL, NULL, CLI_CONFIG},
     {"min-hosts", 0, CLI_U64, AT(min_hosts), "N", "0", "Fail when fewer than N hosts answer.", NULL,
      NULL, CLI_CONFIG},
+    {"verify", 0, CLI_BOOL, AT(verify), NULL, NULL,
+     "Let an aggregator pass on every row as its host signed it, and check the result against them "
+     "(totals are always checked).",
+     NULL, NULL, CLI_CONFIG},
     {"identity.key", 0, CLI_STRING, AT(identity_key), "FILE", NULL,
      "Key that signs queries to servers (gpkey new user). Without it: fleetprobe/user.key in "
      "$XDG_CONFIG_HOME or ~/.config.",

@@ -64,6 +64,7 @@ gp_status goquery_server_open(const goquery_opts *o, goquery_server *s, gp_err *
         .fleet = o->fleet,
         .timeout_ms = (o->timeout_ns + 999999) / 1000000,
         .max_wait_ms = (o->max_wait_ns + 999999) / 1000000,
+        .verify = o->verify,
         .min_hosts = o->min_hosts > UINT32_MAX ? UINT32_MAX : (unsigned)o->min_hosts,
     };
     return GP_OK;

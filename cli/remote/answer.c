@@ -16,6 +16,9 @@ void remote_answer_clear(answer *a)
     wire_answer_clear(&a->agent_msg);
     gp_buf_free(&a->agent_bytes);
     wire_dec_free(a->dec);
+    result_merger_free(a->merger);
+    gp_buf_free(&a->evidence);
+    a->merger = NULL;
     gp_free(a->signed_ids);
     a->dec = NULL;
     a->signed_ids = NULL;
@@ -92,6 +95,9 @@ static gp_status add_trailer(answer *a, const wire_answer *m, gp_err *err)
     a->trailer_rows = t->sum.rows;
     a->n_trailers++;
     GP_TRY(remember(a, who.name, t->host_id, err));
+    /* An agent asked directly sends rows first; they are checked at the end. */
+    if (a->o->verify && a->out->n_rows == 0)
+        GP_TRY(remote_verify_host(a, who.name, t, err));
     if (a->o->on_host)
         a->o->on_host(a->o->ctx, who.name, t->sum.code, t->sum.message);
     return result_add_host_status(a->out, who.name, t->sum.code, t->sum.message, err);
@@ -163,6 +169,8 @@ static gp_status add_message(answer *a, const wire_answer *m, const uint8_t *dat
         return GP_OK;
     case WIRE_BATCH:
         return add_batch(a, m, err);
+    case WIRE_EVIDENCE:
+        return a->o->verify ? remote_verify_batch(a, m->u.batch.data, m->u.batch.len, err) : GP_OK;
     case WIRE_PROGRESS:
         if (a->o->on_progress)
             a->o->on_progress(a->o->ctx, &m->u.progress);
@@ -241,5 +249,6 @@ gp_status remote_answer_finish(answer *a, gp_err *err)
     GP_TRY(check_totals(a, err));
     GP_TRY(check_labels(a, err));
     result_order order = result_order_of(a->stmt);
-    return result_sort(a->out, &order, a->stmt->limit, err);
+    GP_TRY(result_sort(a->out, &order, a->stmt->limit, err));
+    return a->o->verify && a->has_summary ? remote_verify_rows(a, err) : GP_OK;
 }

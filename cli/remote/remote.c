@@ -99,7 +99,7 @@ static gp_status build(session *s, const query_stmt *stmt, wire_query *q, gp_buf
     const remote_opts *o = s->o;
     int64_t left_s = gp_deadline_left_ms(s->deadline) / 1000 + MIN_TTL_S;
     uint32_t ttl = (uint32_t)(left_s > AUTH_MAX_TTL_S ? AUTH_MAX_TTL_S : left_s);
-    wire_request r = {.partials = o->on_partial != NULL};
+    wire_request r = {.partials = o->on_partial != NULL, .evidence = o->verify};
     GP_TRY(wire_query_from_stmt(stmt, o->hosts, o->resolver, o->fleet, gp_wall_s(), ttl, q, err));
     q->max_wait_ms = o->max_wait_ms;
     q->min_hosts = o->min_hosts;

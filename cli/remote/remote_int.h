@@ -37,11 +37,23 @@ typedef struct answer {
     gp_buf agent_bytes;         /* its message */
     const char **signed_ids;    /* in out's arena: name, id, name, id, ... of hosts that signed */
     size_t n_signed, cap_signed;
+    result_merger *merger; /* o->verify: what the hosts' own batches add up to */
+    gp_buf evidence;       /* batches whose trailer has not come yet: u32 length, bytes, ... */
+    size_t n_verified;     /* trailers whose batches came */
 } answer;
 /* Take in one message. */
 gp_status remote_answer_add(answer *a, const uint8_t *data, size_t len, gp_err *err) GP_MUST_CHECK;
 /* The call ended well: check that everything fits, and finish *out. */
 gp_status remote_answer_finish(answer *a, gp_err *err) GP_MUST_CHECK;
 void remote_answer_clear(answer *a);
+
+/* ---- verify.c ---- */
+gp_status remote_verify_batch(answer *a, const uint8_t *batch, size_t len,
+                              gp_err *err) GP_MUST_CHECK;
+/* A trailer of the host called name, whose batches came before it. */
+gp_status remote_verify_host(answer *a, const char *name, const wire_trailer *t,
+                             gp_err *err) GP_MUST_CHECK;
+/* Are the rows those that the hosts' batches make? */
+gp_status remote_verify_rows(answer *a, gp_err *err) GP_MUST_CHECK;
 
 #endif

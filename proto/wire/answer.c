@@ -150,12 +150,23 @@ void wire_put_header(gp_buf *out, const char *software, uint32_t n_hosts)
 }
 
 /* By hand, to save a copy of the rows: field 2, length-delimited. */
-void wire_put_batch(gp_buf *out, const void *batch, size_t len)
+/* A message of one field of bytes, without packing it first. */
+static void put_bytes(gp_buf *out, int tag, const void *batch, size_t len)
 {
-    gp_buf_addc(out, 0x12);
+    gp_buf_addc(out, (char)tag);
     for (size_t n = len; n > 0; n >>= 7)
         gp_buf_addc(out, (char)(n > 127 ? (n & 127) | 128 : n));
     gp_buf_add(out, batch, len);
+}
+
+void wire_put_batch(gp_buf *out, const void *batch, size_t len)
+{
+    put_bytes(out, 0x12, batch, len);
+}
+
+void wire_put_evidence(gp_buf *out, const void *batch, size_t len)
+{
+    put_bytes(out, 0x42, batch, len);
 }
 
 void wire_put_progress(gp_buf *out, const wire_progress *p)

@@ -219,6 +219,11 @@ static gp_status get_answer(wire_answer *a, const Fp__Answer *m, gp_err *err)
         a->u.batch.data = m->batch.data;
         a->u.batch.len = m->batch.len;
         return GP_OK;
+    case FP__ANSWER__KIND_EVIDENCE:
+        a->kind = WIRE_EVIDENCE;
+        a->u.batch.data = m->evidence.data;
+        a->u.batch.len = m->evidence.len;
+        return GP_OK;
     case FP__ANSWER__KIND_PROGRESS:
         a->kind = WIRE_PROGRESS;
         a->u.progress = (wire_progress){.blocks_done = m->progress->blocks_done,

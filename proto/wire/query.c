@@ -331,6 +331,7 @@ gp_status wire_request_encode(const wire_request *r, gp_buf *out, gp_err *err)
     m.n_via = r->n_via;
     m.via = via;
     m.has_partials = r->partials != 0;
+    m.has_evidence = m.evidence = r->evidence != 0;
     m.partials = r->partials != 0;
     m.targets = r->targets;
     wire_pack(&m.base, out);
@@ -379,6 +380,7 @@ gp_status wire_request_decode(const void *bytes, size_t len, wire_request *out, 
     for (size_t i = 0; i < m->n_via; i++)
         memcpy(out->via[i], m->via[i].data, 16);
     out->partials = m->partials;
+    out->evidence = m->evidence;
     out->targets = m->targets ? gp_strdup(m->targets) : NULL;
     int failed = out->body.failed || out->cert.failed || (m->targets && !out->targets);
     wire_unpacked_free(m);

@@ -74,6 +74,7 @@ start hub "$bin/global-query" server -c hub.conf
 server=$addr hub=$pid
 
 ask alice -c 'dport = 443 & proto = tcp' || fail "alice's query"
+ask alice --verify || fail "verified through the aggregator"
 ask eve || true # her key is not allowed to ask this host: the agent says so
 for log in office.audit hub.audit; do
     grep -q '"event":"query",.*"user":"alice",.*"query":"sip,dip","ifaces":"any","condition":".*443' $log || fail "no query in $log"

@@ -67,7 +67,7 @@ class Shells(unittest.TestCase):
         self.assertIn("sip", self.bash(["goquery", ""]))
         self.assertEqual(self.bash(["goquery", "list", "--det"]), ["--detailed"])
         self.assertEqual(self.bash(["goquery", "list", "-e", "j"]), ["json"])
-        self.assertEqual(self.bash(["gpkey", "s"], "gpkey"), ["show", "sign-csr"])
+        self.assertEqual(self.bash(["gpkey", "s"], "gpkey"), ["show", "sign-csr", "seal"])
 
     # ---- fish ----
 

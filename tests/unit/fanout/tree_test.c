@@ -90,6 +90,7 @@ static result ask(struct tree *t, const char *hosts, uint64_t limit, int merge)
 {
     query_stmt *s = rig_prepare("sip,dip", limit, merge);
     remote_opts o = rig_client(&t->top, t->s);
+    o.verify = 1; /* through two levels */
     result r = {0};
     gp_err err = {0};
     o.trust = t->trust;

@@ -30,8 +30,20 @@ enum lie {
     N_LIES
 };
 
+/* What is passed on of the hosts' own batches. */
+enum proof {
+    NO_PROOF,
+    GOOD_PROOF,
+    CHANGED_PROOF,   /* a batch was changed */
+    MISSING_PROOF,   /* that of one host */
+    EXCHANGED_PROOF, /* those of two hosts */
+    MOVED_BYTES,     /* good, but the rows that follow say something else with the same totals */
+    MOVED_ROW,       /* a row bears the name of the other host */
+};
+
 struct server {
     _Atomic enum lie lie; /* set by the test, read by handlers */
+    _Atomic enum proof proof;
     auth_identity *aggr, *host[2], *stranger, *user;
     auth_trust *all, *trusted; /* trusted: what the client knows */
     rpc_runtime *rt;
@@ -70,11 +82,57 @@ static void put_rows(struct out *o)
     result_iface_id(&r, "eth0");
     want_ok(result_reserve_rows(&r, 2, NULL));
     for (uint32_t i = 0; i < 2; i++)
-        r.rows[r.n_rows++] = (result_row){
-            .host = i, .sip_family = 4, .sip = {10, 0, 0, (uint8_t)i}, .c = {.bytes_rcvd = 5 + i}};
+        r.rows[r.n_rows++] =
+            (result_row){.host = srv.proof == MOVED_ROW ? 1 - i : i,
+                         .sip_family = 4,
+                         .sip = {10, 0, 0, (uint8_t)i},
+                         .c = {.bytes_rcvd = srv.proof == MOVED_BYTES ? 6 - i : 5 + i}};
     (void)!wire_batch_encode(e, &r, r.rows, 2, send_batch, o, NULL);
     wire_enc_free(e);
     result_clear(&r);
+}
+
+static gp_status keep_batch(void *ctx, const uint8_t *bytes, size_t len, size_t rows, gp_err *err)
+{
+    (void)rows, (void)err;
+    gp_buf_add(ctx, bytes, len);
+    return GP_OK;
+}
+
+/* The one batch of a host, as it made it. */
+static void own_batch(int host, gp_buf *out)
+{
+    result r = {0};
+    wire_enc *e = NULL;
+    want_ok(result_init(&r, 1 << 20, NULL));
+    want_ok(wire_enc_new(&e, NULL));
+    result_host_id(&r, "called-so", "by-itself");
+    result_iface_id(&r, "eth0");
+    want_ok(result_reserve_rows(&r, 1, NULL));
+    r.rows[r.n_rows++] = (result_row){
+        .sip_family = 4, .sip = {10, 0, 0, (uint8_t)host}, .c = {.bytes_rcvd = 5 + (uint64_t)host}};
+    want_ok(wire_batch_encode(e, &r, r.rows, 1, keep_batch, out, NULL));
+    wire_enc_free(e);
+    result_clear(&r);
+}
+
+static void put_proof(struct out *o, int host, wire_trailer *t)
+{
+    gp_buf own = {0}, shown = {0}, msg = {0};
+    auth_digest d;
+    own_batch(host, &own);
+    auth_digest_init(&d);
+    wire_digest_batch(&d, own.data, own.len);
+    auth_digest_final(&d, t->digest);
+    own_batch(srv.proof == EXCHANGED_PROOF ? 1 - host : host, &shown);
+    if (srv.proof == CHANGED_PROOF)
+        shown.data[shown.len - 1] ^= 1;
+    wire_put_evidence(&msg, shown.data, shown.len);
+    if (srv.proof != NO_PROOF && (srv.proof != MISSING_PROOF || host == 0))
+        (void)!rpc_stream_send(o->s, msg.data, msg.len, NULL);
+    gp_buf_free(&own);
+    gp_buf_free(&shown);
+    gp_buf_free(&msg);
 }
 
 static void put_trailer(struct out *o, int host, const wire_query *q)
@@ -88,6 +146,7 @@ static void put_trailer(struct out *o, int host, const wire_query *q)
     const auth_identity *id = srv.host[host];
     t.sum.totals.bytes_rcvd = 5 + (uint64_t)host;
     memcpy(t.query_id, q->id, sizeof t.query_id);
+    put_proof(o, host, &t);
     if (host == 1) {
         t.query_id[3] ^= srv.lie == OTHER_QUERY;
         id = srv.lie == STRANGER ? srv.stranger : srv.lie == BY_AGGREGATOR ? srv.aggr : id;
@@ -266,6 +325,48 @@ static void test_lies(void **state)
     }
 }
 
+/* --verify: what a broken aggregator may still do within the totals. */
+static void test_verify(void **state)
+{
+    (void)state;
+    static const struct {
+        enum proof proof;
+        const char *what;
+        gp_status plain, verified;
+        const char *text;
+    } cases[] = {
+        {GOOD_PROOF, "good", GP_OK, GP_OK, ""},
+        {NO_PROOF, "none", GP_OK, GP_ECORRUPT, "the batches of host h0"},
+        {CHANGED_PROOF, "changed", GP_OK, GP_ECORRUPT, ""},
+        {MISSING_PROOF, "missing", GP_OK, GP_ECORRUPT, "the batches of host h1"},
+        {EXCHANGED_PROOF, "exchanged", GP_OK, GP_ECORRUPT, "the batches of host h0"},
+        {MOVED_BYTES, "bytes moved between rows", GP_OK, GP_ECORRUPT, "row 1 is not what"},
+        {MOVED_ROW, "row moved to the other host", GP_OK, GP_ECORRUPT, "row 1 is not what"},
+    };
+    srv.lie = HONEST;
+    for (size_t i = 0; i < COUNT(cases) * 2; i++) {
+        int verify = (int)(i % 2);
+        query_stmt *s = prepare();
+        result r = {0};
+        gp_err err = {0};
+        remote_opts o = {.addr = srv.addr,
+                         .identity = srv.user,
+                         .trust = srv.trusted,
+                         .hosts = "any",
+                         .verify = verify,
+                         .timeout_ms = 10000};
+        srv.proof = cases[i / 2].proof;
+        gp_status st = remote_query(s, &o, &r, &err);
+        if (st != (verify ? cases[i / 2].verified : cases[i / 2].plain) ||
+            (st != GP_OK && !strstr(err.msg, cases[i / 2].text)))
+            fail_msg("%s, verify %d: got %s \"%s\"", cases[i / 2].what, verify, gp_status_name(st),
+                     err.msg);
+        result_clear(&r);
+        query_stmt_free(s);
+    }
+    srv.proof = NO_PROOF;
+}
+
 static void test_addresses(void **state)
 {
     (void)state;
@@ -298,6 +399,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_verify),
         cmocka_unit_test(test_addresses),
     };
     return cmocka_run_group_tests(tests, begin, end);

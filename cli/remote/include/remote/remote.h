@@ -20,6 +20,7 @@ typedef struct remote_opts {
     const char *fleet;    /* NULL or "" = not said */
     int64_t timeout_ms;   /* of the whole call; 0 = 30 min */
     int64_t max_wait_ms;  /* for hosts; 0 = the server's limit */
+    int verify;           /* check every batch of every host, not only totals; costs its transfer */
     unsigned min_hosts;   /* fewer answering hosts are an error */
     gp_cancel *cancel;    /* may be NULL; looked at every 100 ms */
     /* All optional; called from the calling thread while the query runs. */

@@ -55,6 +55,7 @@ typedef enum wire_kind {
     WIRE_TRAILER,
     WIRE_PARTIAL,
     WIRE_SUMMARY,
+    WIRE_EVIDENCE, /* u.batch; the trailer that covers it follows */
 } wire_kind;
 
 /* One decoded message. Zero-initialise; wire_answer_clear() after use. Pointers are valid until
@@ -108,6 +109,8 @@ void wire_answer_clear(wire_answer *a);
  * out->failed shows. */
 void wire_put_header(gp_buf *out, const char *software, uint32_t n_hosts);
 void wire_put_batch(gp_buf *out, const void *batch, size_t len);
+/* The same as evidence, by an aggregator. */
+void wire_put_evidence(gp_buf *out, const void *batch, size_t len);
 void wire_put_progress(gp_buf *out, const wire_progress *p);
 void wire_put_host(gp_buf *out, const char *host, result_code code, const char *message,
                    const char *const *path, size_t n_path);

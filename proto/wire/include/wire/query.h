@@ -57,6 +57,7 @@ typedef struct wire_request {
     uint8_t via[WIRE_MAX_HOPS][16]; /* aggregators passed */
     size_t n_via;
     int partials;  /* the caller wants snapshots */
+    int evidence;  /* the caller wants every batch as its host signed it */
     char *targets; /* part of the selector for this aggregator; owned; NULL = all of it */
 } wire_request;
 void wire_request_clear(wire_request *r);
