@@ -11,7 +11,8 @@
 #define FLEETPROBE_VERSION "unknown"
 #endif
 
-const char *argp_program_version = "global-query " FLEETPROBE_VERSION;
+__attribute__((visibility("default"))) const char *argp_program_version =
+    "global-query " FLEETPROBE_VERSION;
 
 enum { MAX_FLAGS = 64, OPT_CHECK = 255, OPT_KEYS = 256 };
 

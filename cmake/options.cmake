@@ -8,7 +8,7 @@ set(SANITIZE "" CACHE STRING "address,undefined | thread | memory")
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
   -Wundef -Wvla -Wformat=2 -Wcast-qual -Wpointer-arith -Wwrite-strings -fstack-protector-strong
-  -fno-common -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+  -fno-common -ffile-prefix-map=${CMAKE_BINARY_DIR}=build -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 if(WERROR)
   add_compile_options(-Werror)
 endif()

@@ -35,7 +35,10 @@ function(program name)
   target_link_libraries(${name} PRIVATE ${P_USES} ${P_LIBS} Threads::Threads)
   target_compile_definitions(${name} PRIVATE FLEETPROBE_VERSION="${PROJECT_VERSION}")
   add_dependencies(programs ${name})
-  install(TARGETS ${name} RUNTIME DESTINATION bin)
+  if(P_IN STREQUAL "cli") # the Debian package it goes into (packaging.cmake)
+    set(P_IN tools)
+  endif()
+  install(TARGETS ${name} RUNTIME DESTINATION bin COMPONENT ${P_IN})
 endfunction()
 
 # Late check: nobody went around room() with target_link_libraries() on another room.

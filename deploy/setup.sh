@@ -1,7 +1,8 @@
 #!/bin/sh
-# setup.sh [build|test|browser|deploy]... - install the Debian packages that building (or testing) needs.
+# setup.sh [build|test|package|browser|deploy|nightly]... - install the Debian packages that building (or testing) needs.
 # browser (headless Chromium, 290 MB) is for the test that looks at report pages; without it that
-# test is skipped. deploy (promtool, docker-compose) is for more checks of what deploy/ ships.
+# test is skipped. deploy (promtool, docker-compose) is for more checks of what deploy/ ships, nightly
+# (also lintian, debootstrap) for tests/nightly.sh.
 # Asks apt only for what is missing; runs it as root or through sudo, else prints the exact line.
 set -eu
 
@@ -10,18 +11,21 @@ libprotobuf-c-dev libnng-dev libsodium-dev libpcap-dev libzstd-dev liblz4-dev li
 libyaml-dev libjansson-dev libpcre2-dev libc-ares-dev libmicrohttpd-dev libmnl-dev libcap-ng-dev
 libseccomp-dev zlib1g-dev scdoc"
 tests="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck python3 python3-nacl python3-yaml
-iproute2 iputils-ping curl tcpdump zstd procps jq shellcheck mandoc zsh fish"
+iproute2 iputils-ping curl tcpdump zstd procps jq shellcheck mandoc zsh fish gcovr adduser"
+packages="dpkg-dev file"
 
 [ $# -gt 0 ] || set -- build
 want=
 for set_name in "$@"; do
     case $set_name in
     build) want="$want $build" ;;
-    test) want="$want $build $tests" ;;
+    test) want="$want $build $packages $tests" ;;
+    package) want="$want $build $packages" ;;
+    nightly) want="$want lintian debootstrap prometheus docker-compose" ;;
     browser) want="$want chromium-headless-shell fonts-dejavu-core" ;;
     deploy) want="$want prometheus docker-compose" ;;
     *)
-        echo "setup.sh: unknown set '$set_name' (expected: build, test, browser or deploy)" >&2
+        echo "setup.sh: unknown set '$set_name' (expected: build, test, package, browser, deploy or nightly)" >&2
         exit 2
         ;;
     esac

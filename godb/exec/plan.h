@@ -49,7 +49,7 @@ typedef struct exec_plan {
 } exec_plan;
 
 /* timed_key: put the block time into the packed key (queries with the time label). */
-gp_status exec_plan_build(const query_stmt *stmt, exec_plan *out, gp_err *err) GP_MUST_CHECK;
+gp_status exec_plan_build(const query_stmt *stmt, exec_plan *p, gp_err *err) GP_MUST_CHECK;
 void exec_plan_free(exec_plan *p);
 
 /* Unpack a key into the attribute and time members of row (zeroed before by the caller). */

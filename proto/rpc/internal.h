@@ -210,7 +210,7 @@ gp_status rpc_hs_welcome(rpc_conn *c, const rpc_head *h, const uint8_t *text,
                          gp_err *err) GP_MUST_CHECK;
 
 /* ---- read.c ---- */
-void rpc_on_received(void *conn, gp_status st, size_t n);
+void rpc_on_received(void *arg, gp_status st, size_t n);
 void rpc_read_resume(rpc_conn *c);
 void rpc_read_free(rpc_conn *c);
 
@@ -229,7 +229,7 @@ void rpc_uncork(rpc_conn *c); /* and flush */
 gp_status rpc_write_msg(rpc_conn *c, uint32_t stream, const void *msg, size_t len,
                         pthread_cond_t *cond, gp_cancel *cancel) GP_MUST_CHECK;
 void rpc_write_wake(rpc_conn *c, pthread_cond_t *cond); /* after a cancel */
-void rpc_on_sent(void *conn, gp_status st, size_t n);
+void rpc_on_sent(void *arg, gp_status st, size_t n);
 void rpc_write_close(rpc_conn *c);
 void rpc_write_free(rpc_conn *c);
 

@@ -52,7 +52,7 @@ gp_status auth_chain_check(const auth_chain *chain, const uint8_t fleet[AUTH_SIG
                            int64_t now_s, auth_cert *leaf, auth_cert *issuer,
                            gp_err *err) GP_MUST_CHECK;
 /* The peer that a checked leaf describes. */
-void auth_cert_peer(const auth_cert *leaf, auth_peer *out);
+void auth_cert_peer(const auth_cert *c, auth_peer *out);
 
 /* A chain as one string, for messages: u16 length (big endian) and bytes of each. Appends; nothing
  * for an empty chain. */

@@ -40,7 +40,7 @@ gp_status auth_noise_encrypt(auth_noise *n, const void *plain, size_t len, void 
                              gp_err *err) GP_MUST_CHECK;
 /* len includes the tag; out gets len - 16 bytes. GP_EDENIED when forged; the channel is then dead.
  */
-gp_status auth_noise_decrypt(auth_noise *n, const void *cipher, size_t len, void *out,
+gp_status auth_noise_decrypt(auth_noise *n, const void *ct, size_t len, void *out,
                              gp_err *err) GP_MUST_CHECK;
 
 #endif

@@ -1,0 +1,102 @@
+#!/bin/sh
+# nightly.sh [PART]... - what is too slow for tests/run.sh; without arguments all parts:
+#
+#   ci        tests/run.sh with everything optional (report pages in a browser)
+#   clang     release build by clang, and its tests
+#   tidy      clang-tidy with path analysis; findings that are not in tests/tidy.known fail
+#   rounds    property and fault tests with TEST_ROUNDS (default 20) times as many rounds
+#   fuzz      every fuzzer for NIGHTLY_FUZZ_SECONDS (default 600)
+#   packages  built twice in different places: same bytes; lintian; install, upgrade, remove and purge
+#             in a fresh Debian, where the README's quickstart runs, too
+#   soak      live capture beside tcpdump for NIGHTLY_SOAK_SECONDS (default 600)
+#   bench     all benchmarks; prints, never judges
+#
+# New slow things: add a part, or a line in one. Needs root for packages and soak.
+set -eu
+top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+cd "$top"
+sh deploy/setup.sh test nightly
+# shellcheck source=tests/steps.sh
+. tests/steps.sh
+parts=${*:-ci clang tidy rounds fuzz packages soak bench}
+built=
+release() { [ -n "$built" ] || build release; built=1; }
+
+ci() { FUZZ_SECONDS=0 sh tests/run.sh full; }
+
+clang() {
+    if ! { cmake --preset release -B build-clang -DBUILD_TESTING=ON -DCMAKE_C_COMPILER=clang-14 &&
+        cmake --build build-clang -j "$jobs"; } >"$work/log" 2>&1; then
+        tail -n 60 "$work/log"
+        return 1
+    fi
+    tests_of clang build-clang -LE style
+}
+
+tidy_all() {
+    git ls-files '*.c' | grep -v '^tests/' |
+        xargs -P "$jobs" -n 4 clang-tidy-14 -p build --quiet >"$work/tidy.log" 2>/dev/null || :
+    sed -n "s|^$top/\([^:]*\):[0-9:]* \(error\|warning\): .*\[\([a-zA-Z0-9.-]*\)[],].*|\1 \3|p" \
+        "$work/tidy.log" | sort -u >"$work/tidy.found"
+    grep -v '^#' tests/tidy.known | comm -13 - "$work/tidy.found" >"$work/tidy.new"
+    [ ! -s "$work/tidy.new" ] || { cat "$work/tidy.new"; cat "$work/tidy.log"; return 1; }
+    echo "clang-tidy: nothing new ($(wc -l <"$work/tidy.found") known findings)"
+}
+
+rounds() {
+    rc=0
+    # shellcheck disable=SC2013 # names without blanks
+    for f in $(grep -rl 'test_rounds(' tests/unit tests/fault --include='*_test.c'); do
+        name=$(basename "$f" _test.c)
+        t=$(find build/tests/bin -name "*.$name" | head -n 1)
+        [ -n "$t" ] || continue
+        printf '%s: ' "$(basename "$t")"
+        code=0
+        TEST_ROUNDS=${TEST_ROUNDS:-20} timeout 7200 "$t" >"$work/rounds.log" 2>&1 || code=$?
+        case $code in
+        0) echo ok ;;
+        77) echo skipped ;;
+        *) tail -n 40 "$work/rounds.log"; rc=1 ;;
+        esac
+    done
+    return $rc
+}
+
+fuzz() {
+    build fuzz
+    sh tests/fuzz/run.sh build-fuzz "${NIGHTLY_FUZZ_SECONDS:-600}" "$jobs"
+}
+
+packages() { sh tests/e2e/fresh_debian.sh; }
+
+soak() { python3 tests/bench/capture/live.py build "${NIGHTLY_SOAK_SECONDS:-600}"; }
+
+bench() {
+    mkdir "$work/bench"
+    for b in base codec query result wire store import capture rpc fleet; do
+        [ -x "build/bench/$b" ] || continue
+        echo "-- $b"
+        (cd "$work/bench" && "$top/build/bench/$b") || return 1
+    done
+    echo "-- engine"
+    build/bench/engine --db "$work/bench/engine-db"
+}
+
+for part in $parts; do
+    step "$part"
+    case $part in
+    ci) ci || failed="$failed ci" ;;
+    clang) clang || failed="$failed clang" ;;
+    tidy) release; tidy_all || failed="$failed tidy" ;;
+    rounds) release; rounds || failed="$failed rounds" ;;
+    fuzz) fuzz || failed="$failed fuzz" ;;
+    packages) packages || failed="$failed packages" ;;
+    soak) release; soak || failed="$failed soak" ;;
+    bench) release; bench || failed="$failed bench" ;;
+    *)
+        echo "nightly.sh: unknown part '$part'" >&2
+        exit 2
+        ;;
+    esac
+done
+finish

@@ -1,0 +1,95 @@
+#!/bin/sh
+# steps.sh - what run.sh and nightly.sh share: one temporary directory, builds, tests with a second try.
+# Sourced from the top of the repository. Sets $work, $jobs and TMPDIR; $failed collects what went wrong.
+jobs=${JOBS:-$(nproc)}
+failed=
+flaky=
+started=$(date +%s)
+export CTEST_OUTPUT_ON_FAILURE=1 CTEST_NO_TESTS_ACTION=error
+export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+
+# Everything the tests write goes into one directory, which goes away also after an interrupt. Some
+# tests prefer memory for thousands of syncs: what an interrupt left of those in /dev/shm goes, too.
+work=$(mktemp -d)
+export TMPDIR="$work"
+# shellcheck disable=SC2317 # called by the trap
+clean() {
+    trap '' INT TERM HUP
+    find /dev/shm -maxdepth 1 -name 'fleetprobe-*' -user "$(id -u)" -newer "$work/started" \
+        -exec rm -rf {} + 2>/dev/null || :
+    rm -rf "$work"
+}
+: >"$work/started"
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+step() { printf '\n==== %s (%ss)\n' "$1" "$(($(date +%s) - started))"; }
+
+finish() { # all parts run, so that one report shows everything that is wrong
+    step "done"
+    [ -z "$flaky" ] || echo "flaky (passed only the second time, alone):$flaky"
+    [ -z "$failed" ] || echo "$(basename "$0"): failed:$failed" >&2
+    [ -z "$failed" ]
+    exit
+}
+
+build() { # build PRESET [CMAKE-OPTION...]: configure and build, quietly unless it fails
+    preset=$1
+    log=$work/build.log
+    shift
+    if ! { cmake --preset "$preset" -DBUILD_TESTING=ON "$@" && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1; then
+        tail -n 60 "$log"
+        echo "$(basename "$0"): build '$preset' failed" >&2
+        exit 1
+    fi
+}
+
+# Tests that watch the clock can fail on a busy machine. What failed runs once more, alone; what fails
+# again is a failure, what passes then is named as flaky at the end. Many failures get no second try.
+tests_of() { # tests_of NAME BUILD-DIR CTEST-ARGUMENT...
+    name=$1
+    dir=$2
+    shift 2
+    list=$dir/Testing/Temporary/LastTestsFailed.log
+    rm -f "$list"
+    if $on_tests ctest --test-dir "$dir" -j "$jobs" "$@"; then return; fi
+    n=0
+    [ ! -f "$list" ] || n=$(wc -l <"$list")
+    if [ "$n" -gt 0 ] && [ "$n" -le 10 ]; then
+        again=$(sed 's/^[0-9]*://' "$list")
+        step "$name: once more, alone: $(echo "$again" | paste -sd ' ')"
+        if $on_tests ctest --test-dir "$dir" -R "^($(echo "$again" | sed 's/[.+]/[&]/g' | paste -sd '|'))\$"; then
+            for t in $again; do
+                echo "flaky: $t ($name)"
+                flaky="$flaky $t"
+            done
+            return
+        fi
+    fi
+    failed="$failed $name"
+}
+# shellcheck disable=SC2034 # set by run.sh
+on_tests= # a command in front of ctest
+
+tidy() { # tidy BUILD-DIR [CHECKS]: clang-tidy over all sources but the tests
+    git ls-files '*.c' | grep -v '^tests/' |
+        xargs -P "$jobs" -n 8 clang-tidy-14 -p "$1" --quiet ${2:+"--checks=$2"} >"$work/tidy.log" 2>/dev/null ||
+        {
+            grep -E '(warning|error):' "$work/tidy.log" | sort -u | head -n 60
+            failed="$failed clang-tidy"
+        }
+}
+
+cppcheck_all() { # cppcheck_all BUILD-DIR
+    cppcheck --project="$1/compile_commands.json" --enable=warning,portability --inline-suppr --quiet "-D__VA_OPT__(...)=__VA_ARGS__" \
+        --error-exitcode=1 -j "$jobs" --suppressions-list=tests/cppcheck.supp
+}
+
+coverage() { # coverage BUILD-DIR: lines and branches that the tests reached, a line per room
+    gcovr --root . --object-directory "$1" --exclude tests --exclude 'build.*' -j "$jobs" \
+        --gcov-ignore-parse-errors --csv "$work/coverage.csv" >"$work/gcovr.log" 2>&1 ||
+        { tail -n 20 "$work/gcovr.log"; return 1; }
+    python3 tests/coverage.py "$work/coverage.csv"
+}
