@@ -74,7 +74,7 @@ tests_of() { # tests_of NAME BUILD-DIR CTEST-ARGUMENT...
 on_tests= # a command in front of ctest
 
 tidy() { # tidy BUILD-DIR [CHECKS]: clang-tidy over all sources but the tests
-    git ls-files '*.c' | grep -v '^tests/' |
+    git ls-files '*.c' | grep -Ev '^(tests|docs)/' |
         xargs -P "$jobs" -n 8 clang-tidy-14 -p "$1" --quiet ${2:+"--checks=$2"} >"$work/tidy.log" 2>/dev/null ||
         {
             grep -E '(warning|error):' "$work/tidy.log" | sort -u | head -n 60
