@@ -177,6 +177,43 @@ def check_commands(c):
         assert server[0] in c["services"] and server[1] == "8146", line
 
 
+def in_chroots(stages):
+    """With DEPLOY_CHROOT=a minimal Debian (debootstrap --variant=minbase bookworm): make each image's tree there with
+    the programs of BIN_DIR, by the instructions of its stage, and run its programs as its user."""
+    base = os.environ.get("DEPLOY_CHROOT")
+    for name, stage in stages.items() if base else ():
+        if name in ("build", "runtime"):
+            continue
+        with tempfile.TemporaryDirectory() as root:
+            out("cp", "-a", base + "/.", root)
+            shutil.copy("/etc/resolv.conf", root + "/etc/resolv.conf")
+            for word, rest in stage:
+                if word == "RUN":
+                    out("chroot", root, "sh", "-ec", "export DEBIAN_FRONTEND=noninteractive; " + rest)
+                elif word == "COPY":
+                    copy_in(root, rest.split())
+            user = ["chroot", "--userspec=" + last(stage, "USER"), "--groups=", root]
+            for program in ("goprobe", "global-query", "goquery", "gpdb", "gpkey"):
+                if os.path.exists("%s/usr/bin/%s" % (root, program)):
+                    assert "Usage" in out(*user, "/usr/bin/" + program, "--help"), program
+            assert out(*user, "sh", "-c", "id -un; touch /run/fleetprobe/x; ls -A /var/lib/apt/lists") == "fleetprobe\n"
+            if name == "agent":
+                assert out("getcap", root + "/usr/bin/goprobe").endswith("cap_net_raw=ep\n")
+            size = int(out("du", "-sm", root).split()[0]) - int(out("du", "-sm", base).split()[0])
+            print("%s: %d MB on top of Debian" % (name, size))
+
+
+def copy_in(root, words):
+    flags = [w for w in words if w.startswith("--")]
+    paths = [p.replace("/src/build/bin", BIN) if "--from=build" in flags else os.path.join(SRC, p)
+             for p in words[len(flags):-1]]
+    for p in paths:
+        target = root + words[-1] + (os.path.basename(p) if words[-1].endswith("/") else "")
+        shutil.copy(p, target)
+        for mode in (f[8:] for f in flags if f.startswith("--chmod=")):
+            os.chmod(target, int(mode, 8))
+
+
 def other_tools():
     if shutil.which("docker-compose"):
         out("docker-compose", "-f", DIR + "compose.yaml", "config", "-q")
@@ -204,6 +241,7 @@ def main():
         check_configs(tmp, compose, stages)
     finally:
         shutil.rmtree(tmp)
+    in_chroots(stages)
     other_tools()
     print("1 passed, 0 failed")
 
