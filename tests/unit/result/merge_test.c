@@ -114,6 +114,34 @@ static void test_cases(void **state)
     result_merger_free(m);
 }
 
+/* L11: times in other zones are the same instants. */
+static void test_zones(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {
+        "{\"rows\":[{\"labels\":{\"timestamp\":\"2024-05-01T02:00:00+02:00\",\"host\":\"a\"},"
+        "\"attributes\":{\"sip\":\"10.0.0.1\"},\"counters\":{\"br\":1}}]}",
+        "{\"rows\":[{\"labels\":{\"timestamp\":\"2024-05-01T00:00:00Z\",\"host\":\"a\"},"
+        "\"attributes\":{\"sip\":\"10.0.0.1\"},\"counters\":{\"br\":2}}]}"};
+    query_stmt s = make_stmt(0);
+    result_merger *m = NULL;
+    gp_err err = {0};
+    result r;
+
+    want_ok(result_merger_new(&s, 0, 0, &m, NULL));
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        want_ok_err(&err, result_from_json(parts[i], strlen(parts[i]), &r, &err));
+        want_ok_err(&err, result_merger_add(m, &r, &err));
+        result_clear(&r);
+    }
+    want_ok(result_merger_get(m, 0, &r, NULL));
+    assert_int_equal(r.n_rows, 1);
+    assert_int_equal(r.rows[0].c.bytes_rcvd, 3);
+    assert_int_equal(r.rows[0].time_s, 1714521600);
+    result_clear(&r);
+    result_merger_free(m);
+}
+
 static void test_merge_hosts(void **state)
 {
     (void)state;
@@ -296,10 +324,10 @@ static void test_saturation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),      cmocka_unit_test(test_merge_hosts),
-        cmocka_unit_test(test_status),     cmocka_unit_test(test_bins),
-        cmocka_unit_test(test_exact),      cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_saturation),
+        cmocka_unit_test(test_cases),       cmocka_unit_test(test_zones),
+        cmocka_unit_test(test_merge_hosts), cmocka_unit_test(test_status),
+        cmocka_unit_test(test_bins),        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_saturation),
     };
     setenv("TZ", "UTC", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
