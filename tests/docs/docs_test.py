@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""docs_test.py [--update] FILE.md... - run every command of the documents and compare what they print.
+
+Blocks fenced as ```sh are scripts that must succeed, in order, in one scratch directory per document. Blocks
+fenced as ```console hold "$ command" lines, each followed by its output; a line "..." stands for any lines.
+--update writes the output of today into the document: read the diff.
+
+Programs are those in BIN_DIR. What belongs to a machine (systemctl, apt-get, ssh, ...) is replaced by a command
+that only notes its arguments: such lines are checked for their shell syntax and order, not for their effect
+(packages_test.sh and fresh_debian.sh install for real). Blocks of other kinds are not run.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("BIN_DIR", os.path.join(TOP, "build", "bin"))
+SHIMS = ("systemctl", "apt-get", "journalctl", "sudo", "ssh", "scp", "dpkg", "rsync", "docker", "helm", "kubectl")
+ELSEWHERE = {"sh tests/run.sh": "CI itself"}  # the beginning of a line: where it is run
+
+
+def blocks(text):
+    """(kind, first line number of the body, [lines]) of every fenced block."""
+    out, kind, body, start = [], None, [], 0
+    for n, line in enumerate(text.split("\n")):
+        if kind is None and line.startswith("```"):
+            kind, body, start = line[3:].strip(), [], n + 1
+        elif kind is not None and line.startswith("```"):
+            out.append((kind, start, body))
+            kind = None
+        elif kind is not None:
+            body.append(line)
+    return out
+
+
+def commands(body):
+    """[(command, [output lines])] of a console block."""
+    out = []
+    for line in body:
+        if line.startswith("$ "):
+            out.append([line[2:], []])
+        elif out and out[-1][0].endswith("\\") and line.startswith("> "):
+            out[-1][0] += "\n" + line[2:]
+        elif out:
+            out[-1][1].append(line)
+        else:
+            raise ValueError("output before a command: " + line)
+    return out
+
+
+def steady(line):
+    """Without what differs from run to run."""
+    return re.sub(r"\bin \d+(\.\d+)?(ms|s|us)\b", "in 1ms", line.rstrip())
+
+
+def same(want, got):
+    """Do the lines match, where "..." in want stands for any number of lines?"""
+    if not want:
+        return not got
+    if want[0] == "...":
+        return any(same(want[1:], got[i:]) for i in range(len(got) + 1))
+    return bool(got) and steady(want[0]) == steady(got[0]) and same(want[1:], got[1:])
+
+
+class Scratch:
+    def __init__(self, where):
+        self.dir = where
+        shims = os.path.join(where, ".shims")
+        os.mkdir(shims)
+        for name in SHIMS:
+            path = os.path.join(shims, name)
+            with open(path, "w") as f:
+                f.write('#!/bin/sh\necho "%s $*" >>"%s/.noted"\n' % (name, where))
+            os.chmod(path, 0o755)
+        for name in ("tests", "deploy", "docs"):
+            os.symlink(os.path.join(TOP, name), os.path.join(where, name))
+        os.mkdir(os.path.join(where, "build"))
+        os.symlink(BIN, os.path.join(where, "build", "bin"))
+        self.env = {"PATH": ":".join((shims, BIN, "/usr/bin:/bin:/usr/sbin:/sbin")), "HOME": where, "TZ": "UTC",
+                    "LC_ALL": "C.UTF-8", "FLEETPROBE_BIN": BIN, "TMPDIR": where}
+        self.env.update({k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")})
+
+    def run(self, script):
+        p = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=self.dir, env=self.env, timeout=300,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return p.returncode, p.stdout
+
+
+def check(path, update):
+    with open(path) as f:
+        text = f.read()
+    lines, bad, ran, shift = text.split("\n"), 0, 0, 0
+    with tempfile.TemporaryDirectory() as where:
+        scratch = Scratch(where)
+        for kind, start, body in blocks(text):
+            if kind == "sh":
+                script = "\n".join(l for l in body if not l.startswith(tuple(ELSEWHERE)))
+                code, out = scratch.run(script)
+                ran += 1
+                if code:
+                    bad += 1
+                    print("%s:%d: exit code %d\n%s" % (path, start + 1, code, out))
+            elif kind == "console":
+                new = []
+                for command, want in commands(body):
+                    _, out = scratch.run(command)
+                    got = [l.rstrip() for l in out.rstrip("\n").split("\n")] if out.strip("\n") else []
+                    ran += 1
+                    new += ["$ " + command.replace("\n", "\n> ")] + got
+                    while want and not want[-1].strip():
+                        want.pop()
+                    if not update and not same(want, got):
+                        bad += 1
+                        print("%s:%d: $ %s\nexpected:\n%s\ngot:\n%s" %
+                              (path, start + 1, command, "\n".join(want), "\n".join(got)))
+                if update:
+                    new = "\n".join(new).split("\n")
+                    lines[start + shift:start + shift + len(body)] = new
+                    shift += len(new) - len(body)
+    if update:
+        with open(path, "w") as f:
+            f.write("\n".join(lines))
+    print("%s: %d commands and scripts, %d wrong" % (os.path.basename(path), ran, bad))
+    return bad == 0 and ran > 0
+
+
+def main():
+    files = [a for a in sys.argv[1:] if a != "--update"]
+    results = [check(f, "--update" in sys.argv) for f in files]
+    sys.exit(0 if results and all(results) else 1)
+
+
+main()
