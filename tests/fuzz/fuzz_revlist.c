@@ -7,7 +7,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FLEET = 32 };
-static auth_identity *fleet;
 
 /* The parser demands a signature; so that mutations get behind it, sign them. */
 static void parse_signed(const uint8_t *p, size_t n)
@@ -15,7 +14,8 @@ static void parse_signed(const uint8_t *p, size_t n)
     auth_revlist l = {0};
     gp_buf b = {0}, again = {0};
     uint8_t sig[AUTH_SIG];
-    if (!fleet && auth_identity_new(AUTH_KIND_FLEET, "f", &fleet, NULL) != GP_OK)
+    auth_identity *fleet = NULL;
+    if (auth_identity_new(AUTH_KIND_FLEET, "f", &fleet, NULL) != GP_OK)
         abort();
     gp_buf_adds(&b, "FPR1");
     gp_buf_add(&b, auth_identity_sign_pk(fleet), FLEET);
@@ -30,6 +30,7 @@ static void parse_signed(const uint8_t *p, size_t n)
     }
     gp_buf_free(&b);
     gp_buf_free(&again);
+    auth_identity_free(fleet);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
