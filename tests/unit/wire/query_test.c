@@ -222,12 +222,61 @@ static void test_malformed_requests(void **state)
     }
 }
 
+/* Messages in messages, groups in groups, and many tiny fields: refused or skipped, with bounded
+ * memory and no recursion. */
+static void test_nested_and_oversized(void **state)
+{
+    (void)state;
+    enum { BIG = WIRE_MAX_REQUEST };
+    wire_request r = {0};
+    wire_query q = {0};
+    gp_buf b = {0};
+    /* Unknown field 15 holding itself, as often as fits: skipped as one string of bytes. */
+    gp_buf_adds(&b, "\x0a\x01x");
+    size_t depth = 0, at = b.len;
+    uint8_t *nest = gp_calloc(BIG, 1);
+    size_t from = BIG;
+    while (from > 8 && BIG - from < BIG - 64) { /* built from the inside out */
+        size_t n = BIG - from;
+        size_t width = n < 128 ? 1 : n < 16384 ? 2 : 3;
+        from -= width;
+        for (size_t i = 0, v = n; i < width; i++, v >>= 7)
+            nest[from + i] = (uint8_t)((v & 127) | (i + 1 < width ? 128 : 0));
+        nest[--from] = 0x7a;
+        depth++;
+    }
+    assert_true(depth > 50000);
+    gp_buf_add(&b, nest + from, BIG - from);
+    assert_true(b.len > at);
+    gp_status st = wire_request_decode(b.data, b.len < BIG ? b.len : BIG, &r, NULL);
+    assert_true(st == GP_OK || st == GP_ECORRUPT);
+    wire_request_clear(&r);
+    /* Groups (an old wire type) opened without end. */
+    gp_buf_clear(&b);
+    gp_buf_adds(&b, "\x0a\x01x");
+    gp_buf_fill(&b, 0x7b, BIG / 2);
+    want_status(GP_ECORRUPT, wire_request_decode(b.data, b.len, &r, NULL));
+    want_status(GP_ECORRUPT, wire_query_decode(b.data, b.len, &q, NULL));
+    /* Fields of two bytes that cost a pointer and an allocation each: over the budget of 4 MiB. */
+    gp_buf_clear(&b);
+    for (size_t i = 0; i < BIG / 2; i++)
+        gp_buf_add(&b, "\x2a\x00", 2); /* via, empty */
+    want_status(GP_ECORRUPT, wire_request_decode(b.data, b.len, &r, NULL));
+    /* One byte more than a request may have. */
+    gp_buf_clear(&b);
+    gp_buf_adds(&b, "\x0a\x80\x80\x10"); /* a body of 256 KiB */
+    gp_buf_fill(&b, 'x', BIG);
+    want_status(GP_ECORRUPT, wire_request_decode(b.data, b.len, &r, NULL));
+    gp_free(nest);
+    gp_buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_too_large_to_send),  cmocka_unit_test(test_signed_request),
-        cmocka_unit_test(test_malformed_requests),
+        cmocka_unit_test(test_malformed_requests), cmocka_unit_test(test_nested_and_oversized),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
