@@ -38,6 +38,7 @@ foreach(c IN ITEMS agent aggregator tools dev)
   install(FILES ${packaging}/copyright ${CMAKE_BINARY_DIR}/packaging/changelog.gz
     DESTINATION share/doc/${pkg} COMPONENT ${c})
 endforeach()
+install(PROGRAMS deploy/enrol.sh DESTINATION share/fleetprobe COMPONENT tools)
 install(FILES README.md docs/queries.md docs/operations.md docs/migration.md docs/security.md
   DESTINATION share/doc/fleetprobe-tools COMPONENT tools)
 install(CODE "file(GLOB libs \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/*/libgodb.a\" \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/libgodb.a\")

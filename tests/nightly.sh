@@ -8,6 +8,7 @@
 #   fuzz      every fuzzer for NIGHTLY_FUZZ_SECONDS (default 600)
 #   packages  built twice in different places: same bytes; lintian; install, upgrade, remove and purge
 #             in a fresh Debian, where the README's quickstart runs, too
+#   images    the containers' trees made in a minimal Debian, by the stages of their Dockerfile
 #   soak      live capture beside tcpdump for NIGHTLY_SOAK_SECONDS (default 600)
 #   bench     all benchmarks; prints, never judges
 #
@@ -18,7 +19,7 @@ cd "$top"
 sh deploy/setup.sh test nightly
 # shellcheck source=tests/steps.sh
 . tests/steps.sh
-parts=${*:-ci clang tidy rounds fuzz packages soak bench}
+parts=${*:-ci clang tidy rounds fuzz packages images soak bench}
 built=
 release() { [ -n "$built" ] || build release; built=1; }
 
@@ -69,6 +70,11 @@ fuzz() {
 
 packages() { sh tests/e2e/fresh_debian.sh; }
 
+images() {
+    debootstrap --variant=minbase bookworm "$work/minbase" >"$work/log" 2>&1 || { tail "$work/log"; return 1; }
+    DEPLOY_CHROOT=$work/minbase python3 tests/e2e/deploy/images_test.py "$top" "$top/build/bin"
+}
+
 soak() { python3 tests/bench/capture/live.py build "${NIGHTLY_SOAK_SECONDS:-600}"; }
 
 bench() {
@@ -91,6 +97,7 @@ for part in $parts; do
     rounds) release; rounds || failed="$failed rounds" ;;
     fuzz) fuzz || failed="$failed fuzz" ;;
     packages) packages || failed="$failed packages" ;;
+    images) release; images || failed="$failed images" ;;
     soak) release; soak || failed="$failed soak" ;;
     bench) release; bench || failed="$failed bench" ;;
     *)

@@ -66,14 +66,14 @@ def check_copies(stages):
 
 def check_packages(name, stage):
     """The packages of a stage are those of the libraries that its programs need; no more."""
-    want = set()
     programs = [w for i, r in stage if i == "COPY" for w in r.split() if w.startswith("/src/build/bin/")]
-    for p in programs:
-        binary = BIN + "/" + os.path.basename(p)
-        for line in out("objdump", "-p", binary).split("\n"):
-            if "NEEDED" in line and not re.search(r"lib(c|m|gcc_s|[a-z]+san)\.so", line):
-                file = re.search(r"%s => (\S+)" % re.escape(line.split()[1]), out("ldd", binary))[1]
-                want.add(out("dpkg", "-S", "*/" + os.path.basename(os.path.realpath(file))).split(":")[0])
+    files = set()
+    for binary in (BIN + "/" + os.path.basename(p) for p in programs):
+        needed = re.findall(r"NEEDED +(\S+)", out("objdump", "-p", binary))
+        found = dict(re.findall(r"(\S+) => (\S+)", out("ldd", binary)))
+        files |= {"*/" + os.path.basename(os.path.realpath(found[n])) for n in needed
+                  if n in found and not re.match(r"lib[cm]\.so|ld-linux", n)}
+    want = {line.split(":")[0] for line in out("dpkg", "-S", *files).splitlines()}
     have = re.search(r"--no-install-recommends (.*?) &&", [r for i, r in stage if "apt-get" in r][-1])[1].split()
     extra = {"libcap2-bin"} if any("setcap" in r for _, r in stage) else set()
     assert set(have) == want | extra, "%s: packages %s, needed %s" % (name, set(have) - want, want - set(have))
