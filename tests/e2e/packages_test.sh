@@ -49,7 +49,7 @@ has fleetprobe-agent usr/bin/goprobe lib/systemd/system/goprobe.service etc/flee
 has fleetprobe-aggregator usr/bin/global-query lib/systemd/system/global-query.service \
     etc/fleetprobe/global-query.yaml etc/fleetprobe/endpoints.yaml usr/share/man/man8/global-query.8.gz
 has fleetprobe-tools usr/bin/goquery usr/bin/goQuery usr/bin/gpdb usr/bin/goconvert usr/bin/gpkey \
-    usr/bin/goquery_completion usr/share/man/man1/goquery.1.gz \
+    usr/bin/goquery_completion usr/share/fleetprobe/enrol.sh usr/share/man/man1/goquery.1.gz \
     usr/share/bash-completion/completions/goquery usr/share/zsh/site-functions/_gpkey \
     usr/share/fish/vendor_completions.d/gpdb.fish
 has libgodb-dev usr/include/fleetprobe/godb/godb.h usr/share/doc/libgodb-dev/copyright
