@@ -186,7 +186,8 @@ static void count_close(rpc_conn *c, conn_state was, gp_status st)
         atomic_fetch_add(&s->handshake_failed, 1);
     else {
         atomic_fetch_sub(&s->conns_open, 1);
-        int clean = was == CONN_CLOSING || c->goaway_in || c->goaway_out || st == GP_ECANCELLED;
+        int clean = was == CONN_CLOSING || c->goaway_in || c->goaway_out || st == GP_ECANCELLED ||
+                    (st == GP_EUNAVAILABLE && !c->n_calls && !c->n_streams); /* left when done */
         atomic_fetch_add(clean ? &s->closed_ok : &s->closed_error, 1);
         code = clean ? RPC_OK : code;
     }
