@@ -60,6 +60,8 @@ rounds() {
         *) tail -n 40 "$work/rounds.log"; rc=1 ;;
         esac
     done
+    TEST_ROUNDS=${TEST_ROUNDS:-20} ctest --test-dir build -R '^e2e\.goquery_model$' \
+        --output-on-failure --timeout 7200 || rc=1
     return $rc
 }
 
