@@ -5,7 +5,6 @@
 
 static void day_close(exec_day *d)
 {
-    godb_index_close(d->index);
     godb_day_close(d->day);
     d->index = NULL;
     d->day = NULL;
@@ -14,11 +13,10 @@ static void day_close(exec_day *d)
 /* The state of a day that was just opened. A day without a usable index is only slower. */
 static exec_day day_ready(const exec_sched *s, godb_day *day)
 {
-    exec_day d = {.day = day, .end = godb_day_n_blocks(day), .claimed = 1};
-
-    if (s->want_index && godb_index_open(day, &d.index, NULL) != GP_OK)
-        d.index = NULL;
-    return d;
+    return (exec_day){.day = day,
+                      .end = godb_day_n_blocks(day),
+                      .claimed = 1,
+                      .index = s->want_index ? godb_day_index(day) : NULL};
 }
 
 gp_status exec_sched_init(exec_sched *s, const godb_db *db, const godb_dayref *refs, size_t n,

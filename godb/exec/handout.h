@@ -12,11 +12,11 @@ enum { EXEC_GRAB = 16 }; /* blocks handed out at once */
 
 /* One day; fields are protected by exec_sched.lock. */
 typedef struct exec_day {
-    godb_index *index; /* NULL: none, or not wanted */
-    godb_day *day;     /* NULL before it is opened and after it is closed */
-    size_t next, end;  /* blocks not handed out yet */
-    unsigned users;    /* workers that hold blocks of it */
-    int claimed;       /* somebody opens or has opened it */
+    const godb_index *index; /* borrowed from day; NULL: none, or not wanted */
+    godb_day *day;           /* NULL before it is opened and after it is closed */
+    size_t next, end;        /* blocks not handed out yet */
+    unsigned users;          /* workers that hold blocks of it */
+    int claimed;             /* somebody opens or has opened it */
 } exec_day;
 
 /* Locked inside. A worker stays with its day while it can (its reader has the files open), then

@@ -181,17 +181,24 @@ static void check_blocks(struct check *c, godb_checked *done)
 /* Checksums of a run; where one is wrong, those of its blocks. */
 static void check_record(struct check *c, const godb_index *ix, const godb_index_rec *r)
 {
+    int others = 0;
+
     for (int col = 0; col < GODB_N_COLS; col++) {
         gp_err err = {0};
         for (size_t i = r->first; i < (size_t)r->first + r->n; i++) {
             godb_spot at = in_block(&c->at, c->d, i, col);
             int whole = 0;
-            if (godb_index_verify_run(ix, c->d, i, (godb_col)col, &whole, &err) == GP_ECORRUPT)
+            gp_status st = godb_index_verify_run(ix, c->d, i, (godb_col)col, &whole, &err);
+            others |= st == GP_ENOTFOUND;
+            if (st == GP_ECORRUPT)
                 godb_find(c->f, GODB_PROBLEM_CHECKSUM, GODB_ERROR, &at, "%s", err.msg);
             if (whole)
                 break; /* all blocks of the run are as they were */
         }
     }
+    if (others)
+        godb_find(c->f, GODB_PROBLEM_INDEX_STALE, GODB_NOTE, &c->at,
+                  "%s: a record is of blocks that are there no more", GODB_INDEX_FILE);
 }
 
 static void check_index(struct check *c)
@@ -282,6 +289,8 @@ gp_status godb_check_day(const godb_db *db, godb_reader *r, const godb_dayref *r
         godb_find(f, GODB_PROBLEM_META_CORRUPT, GODB_ERROR, &c.at, "%s", why.msg);
     if (st == GP_OK) {
         c.d = d;
+        godb_day_verify(d,
+                        0); /* check_index() tells what has changed, and decoding what is broken */
         check_meta(&c);
         check_files(&c);
         check_blocks(&c, done);

@@ -3,6 +3,7 @@
 
 #include "db.h"
 #include "dirs.h"
+#include "godb/index.h"
 #include "gp/io.h"
 #include "gp/mem.h"
 #include "suffix.h"
@@ -120,6 +121,7 @@ gp_status godb_day_open(const godb_db *db, const godb_dayref *ref, godb_day **ou
     int mine = fd;
     fd = -1;
     GP_TRY(make_day(mine, &m, ref->path, out, err));
+    (*out)->verify = 1;
     (*out)->root_fd = fcntl(db->fd, F_DUPFD_CLOEXEC, 0); /* without it a lost file stays lost */
     return GP_OK;
 }
@@ -148,6 +150,7 @@ void godb_day_close(godb_day *d)
         gp_closep(&fd);
         godb_places_free(d->places[c]);
     }
+    godb_index_close(d->index);
     pthread_mutex_destroy(&d->scan_lock);
     gp_closep(&d->root_fd);
     gp_closep(&d->fd);
@@ -262,4 +265,25 @@ gp_status godb_day_places(const godb_day *day, godb_col col, const godb_places *
     if (st == GP_OK)
         *out = d->places[col];
     return st;
+}
+
+const godb_index *godb_day_index(const godb_day *day)
+{
+    godb_day *d = (godb_day *)(uintptr_t)day; /* a cache, locked */
+
+    if (!atomic_load_explicit(&d->index_ready, memory_order_acquire)) {
+        pthread_mutex_lock(&d->scan_lock);
+        if (!atomic_load_explicit(&d->index_ready, memory_order_relaxed)) {
+            if (godb_index_open(d, &d->index, NULL) != GP_OK)
+                d->index = NULL; /* without one the day is only slower to search */
+            atomic_store_explicit(&d->index_ready, 1, memory_order_release);
+        }
+        pthread_mutex_unlock(&d->scan_lock);
+    }
+    return d->index;
+}
+
+void godb_day_verify(godb_day *d, int on)
+{
+    d->verify = on;
 }

@@ -20,10 +20,13 @@ struct godb_day {
     pthread_mutex_t scan_lock;        /* protects places while they are made */
     atomic_int scanned[GODB_N_COLS];  /* 1: places is final */
     godb_places *places[GODB_N_COLS]; /* NULL: the column is sound */
-    const struct godb_index *verify;  /* borrowed; NULL: reads are not verified */
+    int verify;                       /* 1: reads are compared with the checksums of the index */
+    atomic_int index_ready;           /* 1: index is final */
+    struct godb_index *index;         /* opened on first use, under scan_lock; NULL: none */
 };
 
-/* Open a day by its directory descriptor, which stays the caller's. path: for messages. */
+/* Open a day by its directory descriptor, which stays the caller's. path: for messages. Reads are
+ * not verified: whoever makes or checks an index looks at the bytes as they are. */
 gp_status godb_day_open_fd(int dir_fd, int64_t day_s, const char *path, godb_day **out,
                            gp_err *err) GP_MUST_CHECK;
 

@@ -244,13 +244,13 @@ static void rename_day(godb_daywriter *dw, gp_buf *note)
 }
 
 /* The index is made from what is committed, so it can never promise anything else. */
-static void update_index(const godb_daywriter *dw, gp_buf *note)
+static void update_index(const godb_daywriter *dw, size_t first_new, gp_buf *note)
 {
     GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
     gp_err err = {0};
 
     if (godb_day_open_fd(dw->dir_fd, dw->day_s, dw->name, &d, &err) != GP_OK ||
-        godb_index_extend(d, dw->opts.mode, 0, NULL, &err) != GP_OK)
+        godb_index_extend(d, dw->opts.mode, first_new, 0, NULL, &err) != GP_OK)
         gp_buf_printf(note, "index of %s: %s; ", dw->name, err.msg);
 }
 
@@ -260,13 +260,14 @@ gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err)
     if (dw->meta.n == dw->committed)
         return GP_OK; /* also: never a .blockmeta without blocks (2.3) */
     GP_TRY(replace_meta(dw, err));
+    size_t first_new = dw->committed;
     dw->committed = dw->meta.n;
     dw->made = 0;
     if (want_sync(dw) && fsync(dw->dir_fd) != 0)
         gp_buf_printf(note, "syncing %s failed: %s; ", dw->name, strerror(errno));
     rename_day(dw, note);
     if (!dw->opts.no_index)
-        update_index(dw, note);
+        update_index(dw, first_new, note);
     return GP_OK;
 }
 

@@ -43,9 +43,16 @@ const godb_index_rec *godb_index_record(const godb_index *ix, size_t block)
     return &ix->f.rec[ix->f.of_block[block] - 1];
 }
 
+/* The record, if it is certain to be of the blocks that are there now. */
+static const godb_index_rec *sure_record(const godb_index *ix, size_t block)
+{
+    const godb_index_rec *r = godb_index_record(ix, block);
+    return r && !r->times_bad ? r : NULL;
+}
+
 int godb_index_covers(const godb_index *ix, size_t block)
 {
-    return godb_index_record(ix, block) != NULL;
+    return sure_record(ix, block) != NULL;
 }
 
 godb_index_key godb_index_key_of(godb_col col, const gp_addr *addr)
@@ -62,7 +69,7 @@ static uint64_t head_of(const gp_addr *a)
 
 int godb_index_may_have(const godb_index *ix, size_t block, const godb_index_key *key)
 {
-    const godb_index_rec *r = godb_index_record(ix, block);
+    const godb_index_rec *r = sure_record(ix, block);
     int f = key->addr.family == 6, c = key->col == GODB_COL_DIP;
     uint64_t head = head_of(&key->addr);
 
@@ -75,7 +82,7 @@ int godb_index_may_have(const godb_index *ix, size_t block, const godb_index_key
 
 int godb_index_may_overlap(const godb_index *ix, size_t block, godb_col col, const gp_net *net)
 {
-    const godb_index_rec *r = godb_index_record(ix, block);
+    const godb_index_rec *r = sure_record(ix, block);
     int f = net->addr.family == 6, c = col == GODB_COL_DIP;
     unsigned width = f ? 64 : 32;
 
@@ -143,6 +150,29 @@ static gp_status verify_block(const godb_index_rec *r, const godb_day *d, size_t
                    (long long)d->meta.blocks[block].time_s);
 }
 
+/* Sum of one column over the blocks of a record. */
+static gp_status sum_run(const godb_index_rec *r, const godb_day *d, int col, uint8_t *buf,
+                         uint32_t *sum)
+{
+    const godb_block *a = &d->meta.blocks[r->first], *z = a + r->n - 1;
+
+    return godb_index_sum_span(d, (godb_col)col, a->offset[col],
+                               z->offset[col] + z->stored[col] - a->offset[col], buf, sum, NULL);
+}
+
+/* Times in .blockmeta differ from the record's. Were they damaged, or is the record of blocks that
+ * are there no more: made before a power loss that took .blockmeta back, and then others of the
+ * same lengths were written? The bytes tell. */
+static int of_other_blocks(const godb_index_rec *r, const godb_day *d, uint8_t *buf)
+{
+    for (int c = 0; c < GODB_N_COLS; c++) {
+        uint32_t sum = 0;
+        if (sum_run(r, d, c, buf, &sum) != GP_OK || sum != r->sum[c])
+            return 1;
+    }
+    return 0;
+}
+
 gp_status godb_index_verify(const godb_index *ix, const godb_day *d, size_t block, godb_col col,
                             gp_err *err)
 {
@@ -159,20 +189,15 @@ gp_status godb_index_verify_run(const godb_index *ix, const godb_day *d, size_t 
     *whole = 0;
     if (!r)
         return gp_fail(err, GP_ENOTFOUND, 0, "block %zu is not indexed", block);
-    const godb_block *a = &d->meta.blocks[r->first], *z = a + r->n - 1;
     GP_CLEANUP(gp_freep) uint8_t *buf = gp_alloc(GODB_INDEX_STEP, 1);
     if (!buf)
         return gp_fail(err, GP_ENOMEM, 0, "index: out of memory");
-    gp_status st = godb_index_sum_span(
-        d, col, a->offset[col], z->offset[col] + z->stored[col] - a->offset[col], buf, &sum, NULL);
+    gp_status st = sum_run(r, d, col, buf, &sum);
     *whole = st == GP_OK && sum == r->sum[col] && !r->times_bad;
     if (*whole)
         return GP_OK; /* a file that ends before the run does not tell about this block yet */
     st = verify_block(r, d, block, col, buf, err);
+    if (st == GP_ECORRUPT && r->times_bad && of_other_blocks(r, d, buf))
+        return gp_fail(err, GP_ENOTFOUND, 0, "the record of block %zu is of other blocks", block);
     return st == GP_OK ? GP_OK : gp_fail_context(err, st, "%s", d->path);
-}
-
-void godb_day_verify_with(godb_day *d, const godb_index *ix)
-{
-    d->verify = ix;
 }

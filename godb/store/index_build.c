@@ -134,6 +134,23 @@ static uint64_t reopen_last(const godb_blockmeta *m, godb_index_file *f)
     return r->n;
 }
 
+/* Records that reach into the blocks from first_new on go, and all behind them in the file. */
+static void drop_from(godb_index_file *f, size_t first_new)
+{
+    size_t keep = 0;
+
+    while (keep < f->n && (size_t)f->rec[keep].first + f->rec[keep].n <= first_new)
+        keep++;
+    if (keep == f->n)
+        return;
+    for (size_t i = 0; i < f->n_blocks; i++)
+        if (f->of_block[i] > keep)
+            f->of_block[i] = 0;
+    f->end = f->rec[keep].at;
+    f->last = 0;
+    f->n = keep;
+}
+
 static int complete(const godb_blockmeta *m, const godb_index_file *have)
 {
     for (size_t i = m->n; i-- > 0;) /* new blocks are at the end */
@@ -181,8 +198,8 @@ static gp_status extend(struct build *w, const godb_index_file *have, int dirfd,
     return store_records(dirfd, w->d->meta.day_s, mode, have->end, &w->out, err);
 }
 
-gp_status godb_index_extend(const godb_day *d, mode_t mode, int rebuild, uint64_t *added,
-                            gp_err *err)
+gp_status godb_index_extend(const godb_day *d, mode_t mode, size_t first_new, int rebuild,
+                            uint64_t *added, gp_err *err)
 {
     godb_index_file have = {0};
     gp_status st = rebuild ? GP_ENOTFOUND : godb_index_file_read(d->fd, &d->meta, &have, err);
@@ -190,6 +207,7 @@ gp_status godb_index_extend(const godb_day *d, mode_t mode, int rebuild, uint64_
     if (st == GP_ENOTFOUND)
         st = GP_OK;
     struct build w = {.d = d};
+    drop_from(&have, first_new);
     if (st == GP_OK && !complete(&d->meta, &have)) {
         uint64_t again = reopen_last(&d->meta, &have);
         st = extend(&w, &have, d->fd, mode, err);
@@ -233,7 +251,8 @@ static gp_status build_day(const godb_db *db, const godb_dayref *ref, int rebuil
     uint64_t added = 0;
 
     GP_TRY(godb_day_open(db, ref, &d, err));
-    GP_TRY(godb_index_extend(d, mode_of(d), rebuild, &added, err));
+    godb_day_verify(d, 0); /* made from the bytes as they are */
+    GP_TRY(godb_index_extend(d, mode_of(d), SIZE_MAX, rebuild, &added, err));
     s->days_changed += added > 0;
     s->blocks += added;
     count_bytes(d, s);

@@ -210,7 +210,7 @@ gp_status godb_index_file_parse(const godb_blockmeta *m, godb_index_file *f, gp_
         size_t n = godb_index_rec_parse(p + at, len - at, &r);
         if (n == 0)
             break; /* torn or damaged: what follows cannot be found */
-        f->last = at;
+        f->last = r.at = at;
         GP_TRY(add_record(m, f, &r, &cap, err));
         at += n;
         f->end = at;

@@ -49,6 +49,7 @@ typedef struct godb_index_rec {
     uint32_t third;            /* slots of a third of the filter */
     const uint8_t *block_sums; /* n x u32, NULL when n is 1; borrowed from the file's bytes */
     const uint8_t *bits;       /* filter; borrowed likewise */
+    size_t at;                 /* where it begins in the file */
 } godb_index_rec;
 
 /* Hash that ties a record to blocks [first, first + n) of m: rows, lengths, codecs, offsets. */
@@ -106,10 +107,11 @@ gp_status godb_index_verify_run(const godb_index *ix, const godb_day *d, size_t 
 /* Record that covers a block, or NULL. Borrowed from ix. */
 const godb_index_rec *godb_index_record(const godb_index *ix, size_t block);
 
-/* Make records for blocks of the day that have none. A last record that is small still is made anew
- * together with the blocks behind it. rebuild: all records, as if there was no file. *added (may be
- * NULL) = blocks that had no record. Writes only .index. */
-gp_status godb_index_extend(const godb_day *d, mode_t mode, int rebuild, uint64_t *added,
-                            gp_err *err) GP_MUST_CHECK;
+/* Make records for blocks of the day that have none. Blocks from first_new on were just written: a
+ * record of them is of others, which a power loss took, and goes. A last record that is small still
+ * is made anew together with the blocks behind it. rebuild: all records, as if there was no file.
+ * *added (may be NULL) = blocks that had no record. Writes only .index. */
+gp_status godb_index_extend(const godb_day *d, mode_t mode, size_t first_new, int rebuild,
+                            uint64_t *added, gp_err *err) GP_MUST_CHECK;
 
 #endif

@@ -137,7 +137,8 @@ static gp_status stored_bytes(struct column *c, const godb_day *d, godb_col col,
 static gp_status verify(struct column *c, const godb_day *d, godb_col col, size_t block,
                         uint64_t *loaded, gp_err *err)
 {
-    const godb_index_rec *rec = godb_index_record(d->verify, block);
+    const godb_index *ix = godb_day_index(d);
+    const godb_index_rec *rec = ix ? godb_index_record(ix, block) : NULL;
     const uint8_t *bytes;
 
     if (!rec || (c->verified == rec && c->day_id == d->id))
@@ -149,7 +150,13 @@ static gp_status verify(struct column *c, const godb_day *d, godb_col col, size_
         c->verified = rec;
         return GP_OK;
     }
-    return godb_index_verify(d->verify, d, block, col, err); /* is it this block? */
+    gp_err why = {0};
+    gp_status st = godb_index_verify(ix, d, block, col, &why); /* is it this block? */
+    if (st == GP_ENOTFOUND)
+        return GP_OK;
+    if (st != GP_OK && err)
+        *err = why;
+    return st;
 }
 
 /* A block of a column with D1 damage. *off: where its bytes are; or *bytes: its raw content. */

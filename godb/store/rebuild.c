@@ -123,19 +123,15 @@ static gp_status take_all(struct rebuild *w, gp_err *err)
 gp_status godb_day_rebuild(godb_day *d, const godb_dayopts *opts, int iface_fd, godb_rebuild *out,
                            gp_buf *note, gp_err *err)
 {
-    GP_CLEANUP(godb_index_closep) godb_index *ix = NULL;
     godb_month m = godb_month_local(d->meta.day_s);
     struct rebuild w = {.d = d, .out = out, .note = note, .writing = iface_fd >= 0};
 
     *out = (godb_rebuild){0};
     (void)snprintf(out->month, sizeof out->month, "%d/%02d", m.year, m.month);
-    gp_status st = godb_index_open(d, &ix, err);
-    if (st == GP_OK)
-        godb_day_verify_with(d, ix);
-    else if (st == GP_ENOMEM)
-        return st;
     GP_TRY(godb_reader_new(&w.r, err));
-    st = w.writing ? godb_daywriter_open(&w.dw, iface_fd, d->meta.day_s, opts, note, err) : GP_OK;
+    godb_day_verify(d, 1);
+    gp_status st =
+        w.writing ? godb_daywriter_open(&w.dw, iface_fd, d->meta.day_s, opts, note, err) : GP_OK;
     if (st == GP_OK)
         st = take_all(&w, err);
     if (w.writing) {
@@ -147,7 +143,7 @@ gp_status godb_day_rebuild(godb_day *d, const godb_dayopts *opts, int iface_fd, 
     for (int c = 0; c < GODB_N_COLS; c++)
         gp_buf_free(&w.col[c]);
     godb_reader_free(w.r);
-    godb_day_verify_with(d, NULL);
+    godb_day_verify(d, 0);
     return st;
 }
 

@@ -148,7 +148,7 @@ static void make_index(struct repair *r, struct patient *p)
     gp_status st = godb_day_open_fd(p->fd, p->ref->day_s, p->ref->path, &d, &err);
 
     if (st == GP_OK && !r->o->dry_run)
-        st = godb_index_extend(d, mode_of(p), 1, NULL, &err);
+        st = godb_index_extend(d, mode_of(p), SIZE_MAX, 1, NULL, &err);
     done(r, GODB_REPAIR_INDEX, p->ref->path, st, p->why,
          r->o->dry_run ? "to be made anew" : "made anew", &err, NULL);
 }

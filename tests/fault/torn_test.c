@@ -84,7 +84,6 @@ static void verify(const char *root, int file, const char *ctx)
     GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
     GP_CLEANUP(godb_reader_freep) godb_reader *r = NULL;
     GP_CLEANUP(godb_sorter_freep) godb_sorter *s = NULL;
-    GP_CLEANUP(godb_index_closep) godb_index *ix = NULL;
     GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
     godb_days days = {0};
     gp_err err = {0};
@@ -102,8 +101,6 @@ static void verify(const char *root, int file, const char *ctx)
         assert_non_null(strstr(err.msg, ".blockmeta"));
         return;
     }
-    if (godb_index_open(d, &ix, NULL) == GP_OK)
-        godb_day_verify_with(d, ix);
     for (size_t i = 0; i < godb_day_n_blocks(d); i++)
         if (!block_right(r, d, i, s, ctx) && i < BEFORE && file != GODB_N_COLS)
             fail_msg("%s: block %zu is lost", ctx, i);

@@ -94,6 +94,20 @@ static void count(struct run *r, const godb_day *d)
         }
 }
 
+static godb_day *open_day(const struct run *r)
+{
+    godb_db *db = NULL;
+    godb_days days = {0};
+    godb_day *d = NULL;
+
+    DO(godb_db_open(r->root, &db, &err));
+    DO(godb_db_days(db, "eth0", 0, INT64_MAX, &days, &err));
+    DO(godb_day_open(db, &days.v[0], &d, &err));
+    godb_days_free(&days);
+    godb_db_close(db);
+    return d;
+}
+
 static void bench_write(struct run *r, uint8_t codec, int bulk)
 {
     godb_sorter *s = NULL;
@@ -126,22 +140,12 @@ static void bench_write(struct run *r, uint8_t codec, int bulk)
     }
     godb_sorter_free(s);
     double n = (double)r->rows * (double)r->blocks;
-    printf("write %-4s %-6s %8.0f rows/s\n", godb_codec_name(codec), bulk ? "bulk" : "single",
-           n / t);
-}
-
-static godb_day *open_day(const struct run *r)
-{
-    godb_db *db = NULL;
-    godb_days days = {0};
-    godb_day *d = NULL;
-
-    DO(godb_db_open(r->root, &db, &err));
-    DO(godb_db_days(db, "eth0", 0, INT64_MAX, &days, &err));
-    DO(godb_day_open(db, &days.v[0], &d, &err));
-    godb_days_free(&days);
-    godb_db_close(db);
-    return d;
+    godb_day *d = open_day(r);
+    count(r, d);
+    godb_day_close(d);
+    printf("write %-4s %-6s %8.0f rows/s, %.0f MB/s raw, %.1f MB/s stored\n",
+           godb_codec_name(codec), bulk ? "bulk" : "single", n / t, (double)r->raw / t * 1e-6,
+           (double)r->stored / t * 1e-6);
 }
 
 /* All columns of all blocks through the reader, column by column, as a scan does. */
@@ -152,14 +156,10 @@ static void bench_read(struct run *r, uint8_t codec, int verify)
     for (int k = 0; k < 3 * REPEAT; k++) {
         godb_day *d = open_day(r);
         godb_reader *rd = NULL;
-        godb_index *ix = NULL;
         DO(godb_reader_new(&rd, &err));
         count(r, d);
         int64_t a = gp_mono_ns();
-        if (verify) {
-            DO(godb_index_open(d, &ix, &err));
-            godb_day_verify_with(d, ix);
-        }
+        godb_day_verify(d, verify);
         for (size_t i = 0; i < godb_day_n_blocks(d); i++)
             for (int c = 0; c < GODB_N_COLS; c++) {
                 const uint8_t *bytes;
@@ -168,7 +168,6 @@ static void bench_read(struct run *r, uint8_t codec, int verify)
         t = best(t, (double)(gp_mono_ns() - a) * 1e-9);
         godb_reader_free(rd);
         godb_day_close(d);
-        godb_index_close(ix);
     }
     printf("read  %-4s %-6s %8.2f GB/s raw, %.2f GB/s stored\n", godb_codec_name(codec),
            verify ? "verify" : "", (double)r->raw / t * 1e-9, (double)r->stored / t * 1e-9);
