@@ -2,6 +2,7 @@
 #include "storetest.h"
 
 #include "day.h"
+#include "godb/codec.h"
 #include "godb/index.h"
 #include "gp/bytes.h"
 #include "indexfile.h"
