@@ -134,13 +134,10 @@ static void read_case(const char *root, godb_reader *r, const struct block *bloc
     want_ok(godb_db_open(root, &db, NULL));
     want_ok(godb_db_days(db, "eth0", blocks[0].time_s, blocks[n - 1].time_s, &days, NULL));
     for (size_t k = 0; k < days.n; k++) {
-        GP_CLEANUP(godb_index_closep) godb_index *ix = NULL;
         GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
         want_ok_err(&err, godb_day_open(db, &days.v[k], &d, &err));
         assert_true(days.v[k].has_totals);
         assert_memory_equal(&days.v[k].totals, godb_day_totals(d), sizeof(godb_totals));
-        if (godb_index_open(d, &ix, NULL) == GP_OK)
-            godb_day_verify_with(d, ix);
         for (size_t i = 0; i < godb_day_n_blocks(d); i++, at++) {
             godb_rows rows;
             assert_true(at < n && godb_day_block(d, i)->time_s == blocks[at].time_s);
