@@ -83,6 +83,8 @@ class Scratch:
         self.env.update({k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")})
 
     def run(self, script):
+        """What a document puts into /tmp is ours, too: nothing stays for the next run to find."""
+        script = script.replace("/tmp/", self.dir + "/")
         p = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=self.dir, env=self.env, timeout=300,
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return p.returncode, p.stdout
