@@ -151,12 +151,12 @@ static gp_status verify_block(const godb_index_rec *r, const godb_day *d, size_t
 }
 
 /* Sum of one column over the blocks of a record. */
-static gp_status sum_run(const godb_index_rec *r, const godb_day *d, int col, uint8_t *buf,
+static gp_status sum_run(const godb_index_rec *r, const godb_day *d, godb_col col, uint8_t *buf,
                          uint32_t *sum)
 {
     const godb_block *a = &d->meta.blocks[r->first], *z = a + r->n - 1;
 
-    return godb_index_sum_span(d, (godb_col)col, a->offset[col],
+    return godb_index_sum_span(d, col, a->offset[col],
                                z->offset[col] + z->stored[col] - a->offset[col], buf, sum, NULL);
 }
 
@@ -167,7 +167,7 @@ static int of_other_blocks(const godb_index_rec *r, const godb_day *d, uint8_t *
 {
     for (int c = 0; c < GODB_N_COLS; c++) {
         uint32_t sum = 0;
-        if (sum_run(r, d, c, buf, &sum) != GP_OK || sum != r->sum[c])
+        if (sum_run(r, d, (godb_col)c, buf, &sum) != GP_OK || sum != r->sum[c])
             return 1;
     }
     return 0;
