@@ -232,6 +232,22 @@ static struct copy look_at(const godb_db *db, const godb_days *days, size_t at)
     return c;
 }
 
+/* Look at the directory at `at`, at a moment when best is as it says: both were there together only
+ * if best still is after the look (else one replaced the other in between, as a merge does). */
+static struct copy look_beside(const godb_db *db, const godb_days *days, size_t at,
+                               struct copy *best)
+{
+    struct copy c = {.at = at}, before;
+    int tries = 0;
+
+    do {
+        before = *best;
+        c = look_at(db, days, at);
+        *best = look_at(db, days, before.at);
+    } while ((best->alive != before.alive || best->ino != before.ino) && ++tries < LIST_TRIES);
+    return c;
+}
+
 /* Should y be left out in favour of x (or the other way round, by which has the later block)? */
 static int same_data(const struct copy *x, const struct copy *y)
 {
@@ -248,7 +264,7 @@ static void settle(const godb_db *db, struct walk *w, size_t from, size_t to)
     struct copy best = look_at(db, w->out, from);
 
     for (size_t i = from + 1; i < to; i++) {
-        struct copy c = look_at(db, w->out, i);
+        struct copy c = look_beside(db, w->out, i, &best);
         if (best.alive && c.alive && !same_data(&best, &c))
             continue;
         int other =
