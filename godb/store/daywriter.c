@@ -297,16 +297,18 @@ static gp_status sync_file(int dirfd, const char *name, gp_err *err)
     return fsync(fd) == 0 ? GP_OK : gp_fail(err, GP_EIO, errno, "syncing %s failed", name);
 }
 
-/* Directory of an existing day and its month. GP_ENOTFOUND without one. */
-static gp_status open_existing(int iface_fd, int64_t day_s, int *month_fd, int *fd,
-                               char name[GODB_DAYNAME_CAP], gp_err *err)
+/* Directory of an existing day, its month and year. GP_ENOTFOUND without one. */
+static gp_status open_existing(int iface_fd, int64_t day_s, int *year_fd, int *month_fd, int *fd,
+                               gp_err *err)
 {
-    char path[32];
+    char path[32], name[GODB_DAYNAME_CAP];
     unsigned n = 0;
     godb_month m = godb_month_local(day_s);
 
-    snprintf(path, sizeof path, "%d/%02d", m.year, m.month);
-    *month_fd = godb_dir_open(iface_fd, path);
+    snprintf(path, sizeof path, "%d", m.year);
+    *year_fd = godb_dir_open(iface_fd, path);
+    snprintf(path, sizeof path, "%02d", m.month);
+    *month_fd = *year_fd < 0 ? -1 : godb_dir_open(*year_fd, path);
     if (*month_fd < 0)
         return gp_fail(err, errno == ENOENT ? GP_ENOTFOUND : GP_EIO, errno, "%s", path);
     GP_TRY(godb_day_find_locked(*month_fd, day_s, name, &n, err));
@@ -318,15 +320,15 @@ static gp_status open_existing(int iface_fd, int64_t day_s, int *month_fd, int *
 
 gp_status godb_daywriter_sync_all(int iface_fd, int64_t day_s, gp_err *err)
 {
-    char name[GODB_DAYNAME_CAP];
+    GP_CLEANUP(gp_closep) int year_fd = -1;
     GP_CLEANUP(gp_closep) int month_fd = -1;
     GP_CLEANUP(gp_closep) int fd = -1;
 
-    GP_TRY(open_existing(iface_fd, day_s, &month_fd, &fd, name, err));
+    GP_TRY(open_existing(iface_fd, day_s, &year_fd, &month_fd, &fd, err));
     for (int c = 0; c < GODB_N_COLS; c++)
         GP_TRY(sync_file(fd, godb_col_file((godb_col)c), err));
     GP_TRY(sync_file(fd, ".blockmeta", err));
-    if (fsync(fd) != 0 || fsync(month_fd) != 0 || fsync(iface_fd) != 0)
+    if (fsync(fd) != 0 || fsync(month_fd) != 0 || fsync(year_fd) != 0 || fsync(iface_fd) != 0)
         return gp_fail(err, GP_EIO, errno, "syncing the directory of day %lld failed",
                        (long long)day_s);
     return GP_OK;

@@ -53,7 +53,7 @@ gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err) G
 /* Drop what is not committed, remove a directory that we made in vain, close. */
 void godb_daywriter_close(godb_daywriter *dw);
 
-/* fsync every file and directory of the day (GODB_SYNC_DAY). */
+/* fsync every file and directory of the day, up to iface_fd (GODB_SYNC_DAY). */
 gp_status godb_daywriter_sync_all(int iface_fd, int64_t day_s, gp_err *err) GP_MUST_CHECK;
 
 #endif

@@ -33,7 +33,8 @@ static gp_status open_iface(godb_writer *w, gp_err *err)
 {
     mode_t mode = godb_dir_mode(w->opts.mode);
 
-    if (mkdir(w->root, 0755) != 0 && errno != EEXIST)
+    int new_root = mkdir(w->root, 0755) == 0;
+    if (!new_root && errno != EEXIST)
         return gp_fail(err, GP_EIO, errno, "making database %s failed", w->root);
     GP_CLEANUP(gp_closep) int root_fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root_fd < 0)
@@ -42,7 +43,11 @@ static gp_status open_iface(godb_writer *w, gp_err *err)
     if (!made && errno != EEXIST)
         return gp_fail(err, GP_EIO, errno, "making %s/%s failed", w->root, w->iface);
     GP_TRY(godb_iface_lock(root_fd, w->root, w->iface, &w->iface_fd, err));
-    if (made && w->opts.sync == GODB_SYNC_BLOCK && fsync(root_fd) != 0)
+    if (w->opts.sync == GODB_SYNC_NONE)
+        return GP_OK;
+    GP_CLEANUP(gp_closep)
+    int above = new_root ? openat(root_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if ((made && fsync(root_fd) != 0) || (above >= 0 && fsync(above) != 0))
         return gp_fail(err, GP_EIO, errno, "syncing %s failed", w->root);
     return GP_OK;
 }
@@ -77,9 +82,11 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
     return GP_OK;
 }
 
+/* A bulk commits once a day, so GODB_SYNC_DAY can have the order of GODB_SYNC_BLOCK for nothing. */
 static godb_dayopts day_opts(const godb_writer *w)
 {
-    return (godb_dayopts){.mode = w->opts.mode, .sync = w->opts.sync, .no_index = w->opts.no_index};
+    godb_sync sync = w->bulk && w->opts.sync == GODB_SYNC_DAY ? GODB_SYNC_BLOCK : w->opts.sync;
+    return (godb_dayopts){.mode = w->opts.mode, .sync = sync, .no_index = w->opts.no_index};
 }
 
 /* Leaving a day with GODB_SYNC_DAY: everything of it to the disk. */
@@ -133,7 +140,7 @@ const char *godb_writer_note(godb_writer *w)
 static gp_status commit_day(godb_writer *w, gp_err *err)
 {
     GP_TRY(godb_daywriter_commit(&w->day, &w->note, err));
-    if (w->opts.sync == GODB_SYNC_DAY)
+    if (w->day.opts.sync == GODB_SYNC_DAY)
         w->unsynced_day_s = w->day.day_s;
     return GP_OK;
 }
@@ -199,6 +206,7 @@ gp_status godb_writer_begin_bulk(godb_writer *w, gp_err *err)
 {
     if (w->bulk)
         return gp_fail(err, GP_EINVAL, 0, "a bulk write is open already");
+    sync_left_day(w); /* what the bulk continues must not be behind it */
     w->bulk = 1;
     return GP_OK;
 }

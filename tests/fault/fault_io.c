@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -88,6 +89,36 @@ static void behind(int what)
         raise(SIGKILL);
 }
 
+static struct {
+    int on;
+    size_t len;
+    char text[32768];
+} ledger;
+
+const char *fault_record(int on)
+{
+    ledger.on = on;
+    if (on)
+        ledger.text[ledger.len = 0] = '\0';
+    return ledger.text;
+}
+
+/* A line for the log: the path of fd, and name in it unless NULL. */
+static void record(const char *what, int fd, const char *name)
+{
+    char link[32], path[512];
+
+    if (!ledger.on)
+        return;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path);
+    if (n < 0 || (size_t)n >= sizeof path || ledger.len >= sizeof ledger.text)
+        abort();
+    ledger.len +=
+        (size_t)snprintf(ledger.text + ledger.len, sizeof ledger.text - ledger.len, "%s %.*s%s%s\n",
+                         what, (int)n, path, name ? "/" : "", name ? name : "");
+}
+
 #define WRAP_WRITE(name, params, whole, half)                                                      \
     ssize_t __real_##name params;                                                                  \
     ssize_t __wrap_##name params;                                                                  \
@@ -103,7 +134,7 @@ static void behind(int what)
 WRAP_WRITE(write, (int fd, const void *b, size_t n), (fd, b, n), (fd, b, n / 2))
 WRAP_WRITE(pwrite, (int fd, const void *b, size_t n, off_t o), (fd, b, n, o), (fd, b, n / 2, o))
 
-#define WRAP(type, name, params, args, kind, undo)                                                 \
+#define WRAP_LOG(type, name, params, args, kind, undo, log)                                        \
     type __real_##name params;                                                                     \
     type __wrap_##name params;                                                                     \
     type __wrap_##name params                                                                      \
@@ -116,21 +147,25 @@ WRAP_WRITE(pwrite, (int fd, const void *b, size_t n, off_t o), (fd, b, n, o), (f
             return -1;                                                                             \
         }                                                                                          \
         type r = __real_##name args;                                                               \
+        if (r == 0)                                                                                \
+            log;                                                                                   \
         behind(what);                                                                              \
         return r;                                                                                  \
     }
+#define WRAP(type, name, params, args, kind, undo)                                                 \
+    WRAP_LOG(type, name, params, args, kind, undo, (void)0)
 WRAP(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n), RESTARTS, (void)0)
 WRAP(ssize_t, pread, (int fd, void *b, size_t n, off_t o), (fd, b, n, o), RESTARTS, (void)0)
-WRAP(int, fsync, (int fd), (fd), NEEDS_SPACE, (void)0)
-WRAP(int, fdatasync, (int fd), (fd), NEEDS_SPACE, (void)0)
+WRAP_LOG(int, fsync, (int fd), (fd), NEEDS_SPACE, (void)0, record("fsync", fd, NULL))
+WRAP_LOG(int, fdatasync, (int fd), (fd), NEEDS_SPACE, (void)0, record("fsync", fd, NULL))
 WRAP(int, ftruncate, (int fd, off_t n), (fd, n), 0, (void)0)
 WRAP(int, fchmod, (int fd, mode_t m), (fd, m), 0, (void)0)
 WRAP(int, mkdirat, (int fd, const char *p, mode_t m), (fd, p, m), NEEDS_SPACE, (void)0)
 WRAP(int, unlinkat, (int fd, const char *p, int f), (fd, p, f), 0, (void)0)
-WRAP(int, renameat, (int a, const char *x, int b, const char *y), (a, x, b, y), NEEDS_SPACE,
-     (void)0)
-WRAP(int, renameat2, (int a, const char *x, int b, const char *y, unsigned f), (a, x, b, y, f),
-     NEEDS_SPACE, (void)0)
+WRAP_LOG(int, renameat, (int a, const char *x, int b, const char *y), (a, x, b, y), NEEDS_SPACE,
+         (void)0, record("rename", b, y))
+WRAP_LOG(int, renameat2, (int a, const char *x, int b, const char *y, unsigned f), (a, x, b, y, f),
+         NEEDS_SPACE, (void)0, record("rename", b, y))
 WRAP(int, flock, (int fd, int op), (fd, op), 0, (void)0)
 WRAP(int, fstat, (int fd, struct stat *s), (fd, s), 0, (void)0)
 WRAP(int, fstatat, (int fd, const char *p, struct stat *s, int f), (fd, p, s, f), 0, (void)0)

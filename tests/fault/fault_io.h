@@ -27,4 +27,9 @@ long fault_calls(void);
 int fault_hit(void);
 const char *fault_mode_name(fault_mode m);
 
+/* From now on keep a log of what orders bytes on the disk: a line "fsync PATH" (fdatasync as well)
+ * or "rename PATH", its new name, per successful call. Call with 0 to get the log; it lasts until
+ * the next call with 1. */
+const char *fault_record(int on);
+
 #endif

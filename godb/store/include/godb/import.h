@@ -40,7 +40,8 @@ typedef struct godb_import_opts {
     }
 
 /* With writer.sync GODB_SYNC_BLOCK each block is committed by itself; otherwise all blocks of a day
- * are committed at once, and a process that dies leaves days as they were or complete.
+ * are committed at once, and a process that dies leaves days as they were or complete (unless it is
+ * GODB_SYNC_NONE, also after a power loss).
  *
  * Import everything that fd gives (read from its current position; not closed). gzip and zstd input
  * is recognised by its first bytes. name: for error texts, e.g. the file name.

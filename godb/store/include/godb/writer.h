@@ -10,7 +10,7 @@
 typedef enum godb_sync {
     GODB_SYNC_BLOCK, /* columns, metadata and directories reach the disk with every block (default)
                       */
-    GODB_SYNC_DAY,   /* once, when the writer leaves a day or is closed */
+    GODB_SYNC_DAY,   /* once, when the writer leaves a day or is closed; a bulk: at its commit */
     GODB_SYNC_NONE, /* never; a power loss may cost the day, a process crash still only one block */
 } godb_sync;
 
@@ -44,7 +44,8 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
 gp_status godb_writer_append(godb_writer *w, int64_t time_s, const godb_rows *rows, uint64_t drops,
                              gp_err *err) GP_MUST_CHECK;
 
-/* Bulk: metadata of a day is committed once, when a block of another day comes, or at commit. */
+/* Bulk: metadata of a day is committed once, when a block of another day comes, or at commit; with
+ * GODB_SYNC_DAY as with GODB_SYNC_BLOCK not before its columns are on the disk. */
 gp_status godb_writer_begin_bulk(godb_writer *w, gp_err *err) GP_MUST_CHECK;
 gp_status godb_writer_commit(godb_writer *w, gp_err *err) GP_MUST_CHECK;
 
