@@ -24,7 +24,7 @@
 
 enum { TICK_MS = 1000, MMAP_BYTES = 128 * 1024 };
 
-struct agent {
+typedef struct agent {
     const agent_options *o;
     pthread_mutex_t mu; /* configuration and apply */
     agent_config *config;
@@ -34,12 +34,7 @@ struct agent {
     agent_watch *watch;
     agent_service *service;
     agent_syslog *syslog; /* NULL = off; used by the writing thread */
-};
-
-flow_manager *agent_manager(agent *a)
-{
-    return a->manager;
-}
+} agent;
 
 /* ---- configuration ---- */
 
@@ -77,8 +72,11 @@ static void log_changes(const flow_change *ch, size_t n)
         rt_debug("interface set unchanged");
 }
 
-gp_status agent_reload(agent *a, flow_change **changes, size_t *n, gp_err *err)
+/* Read the configuration file again and apply its interfaces; other settings that differ are logged
+ * as needing a restart. On failure the last good configuration stays. changes may be NULL. */
+static gp_status reload(void *ctx, flow_change **changes, size_t *n, gp_err *err)
 {
+    agent *a = ctx;
     agent_config *fresh = NULL;
     const char *key;
     flow_change *ch = NULL;
@@ -137,9 +135,12 @@ static gp_status rules_from_text(const char *text, size_t len, flow_ruleset **ou
     return GP_OK;
 }
 
-gp_status agent_set_interfaces(agent *a, const char *text, size_t len, flow_change **changes,
-                               size_t *n, gp_err *err)
+/* Replace the whole set of interfaces by the map in text (JSON or YAML, as below `interfaces` in
+ * the file). Holds until the file changes or a reload (D-25). GP_EEXIST under autodetection. */
+static gp_status set_interfaces(void *ctx, const char *text, size_t len, flow_change **changes,
+                                size_t *n, gp_err *err)
 {
+    agent *a = ctx;
     flow_ruleset *rs = NULL;
     flow_change *ch = NULL;
     size_t k = 0;
@@ -245,7 +246,9 @@ static gp_status start_service(agent *a, gp_err *err)
 {
     if (a->config->n_listen + a->config->n_dial_out == 0)
         return GP_OK;
-    return agent_service_start(a->config, a->manager, agent_events_metrics(a->events), &a->service,
+    serve_control control = {
+        .manager = a->manager, .reload = reload, .set = set_interfaces, .ctx = a};
+    return agent_service_start(a->config, &control, agent_events_metrics(a->events), &a->service,
                                err);
 }
 
@@ -273,10 +276,10 @@ static gp_status drop_privileges(const agent_config *c, gp_err *err)
 
 /* ---- run ---- */
 
-static void reload(agent *a, const char *by)
+static void reload_and_say(agent *a, const char *by)
 {
     gp_err err = {0};
-    gp_status st = agent_reload(a, NULL, NULL, &err);
+    gp_status st = reload(a, NULL, NULL, &err);
 
     wire_audit_config(agent_service_audit(a->service), by, "configuration file",
                       st == GP_OK ? NULL : err.msg);
@@ -287,7 +290,7 @@ static void on_hup(void *ctx)
     agent *a = ctx;
 
     agent_service_reload(a->service);
-    reload(a, "SIGHUP");
+    reload_and_say(a, "SIGHUP");
 }
 
 static void on_tick(void *ctx)
@@ -297,7 +300,7 @@ static void on_tick(void *ctx)
     if (!agent_watch_changed(a->watch))
         return;
     rt_info("configuration file changed");
-    reload(a, "file watch");
+    reload_and_say(a, "file watch");
 }
 
 static void stop(agent *a)

@@ -1,4 +1,5 @@
-/* service.c - start the query service with what the configuration and live capture give it. */
+/* service.c - start query and control service with what the configuration and live capture give it.
+ */
 #include "service.h"
 
 #include "gp/mem.h"
@@ -20,6 +21,7 @@ struct agent_service {
     auth_audit *audit;
     serve *serve;
     exec_live live;
+    serve_control control;
     char **ifaces; /* captured at the start: others can be asked once they have a block */
     char host_id[256];
 };
@@ -42,8 +44,9 @@ static gp_status open_audit(agent_service *s, gp_err *err)
     return *c->audit_file ? auth_audit_open(&o, &s->audit, err) : GP_OK;
 }
 
-static gp_status start(agent_service *s, flow_manager *m, rt_metrics *metrics, gp_err *err)
+static gp_status start(agent_service *s, rt_metrics *metrics, gp_err *err)
 {
+    flow_manager *m = s->control.manager;
     const agent_config *c = s->config;
 
     GP_TRY(godb_db_open(c->db_path, &s->db, err));
@@ -73,6 +76,7 @@ static gp_status start(agent_service *s, flow_manager *m, rt_metrics *metrics, g
                     .n_dial_out = c->n_dial_out,
                     .software = "fleetprobe/" FLEETPROBE_VERSION,
                     .live = &s->live,
+                    .control = &s->control,
                     .limits = {.max_concurrent = (unsigned)c->rate.max_concurrent,
                                .rate_per_s = c->rate.max_req_per_sec,
                                .burst = (unsigned)c->rate.max_burst,
@@ -82,15 +86,16 @@ static gp_status start(agent_service *s, flow_manager *m, rt_metrics *metrics, g
     return serve_start(&o, &s->serve, err);
 }
 
-gp_status agent_service_start(const agent_config *c, flow_manager *m, rt_metrics *metrics,
-                              agent_service **out, gp_err *err)
+gp_status agent_service_start(const agent_config *c, const serve_control *control,
+                              rt_metrics *metrics, agent_service **out, gp_err *err)
 {
     agent_service *s = gp_calloc(1, sizeof *s);
 
     if (!s)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     s->config = c;
-    gp_status st = start(s, m, metrics, err);
+    s->control = *control;
+    gp_status st = start(s, metrics, err);
     if (st != GP_OK) {
         agent_service_stop(s);
         return st;

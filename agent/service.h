@@ -1,18 +1,20 @@
-/* service.h - the query service beside capture: database and running interval in one answer. */
+/* service.h - query and control service beside capture: database and running interval in one
+ * answer.
+ */
 #ifndef AGENT_SERVICE_H
 #define AGENT_SERVICE_H
 
 #include "auth/audit.h"
 #include "config.h"
-#include "flow/manager.h"
 #include "rt/metrics.h"
+#include "serve/serve.h"
 
 typedef struct agent_service agent_service;
 
-/* Listen on the configuration's addresses. c, m and metrics are borrowed until
+/* Listen on the configuration's addresses. c, metrics and what control points to are borrowed until
  * agent_service_stop(). */
-gp_status agent_service_start(const agent_config *c, flow_manager *m, rt_metrics *metrics,
-                              agent_service **out, gp_err *err) GP_MUST_CHECK;
+gp_status agent_service_start(const agent_config *c, const serve_control *control,
+                               rt_metrics *metrics, agent_service **out, gp_err *err) GP_MUST_CHECK;
 /* Read the trusted keys again; on failure the old ones stay. Goes on in a new audit log when the
  * file was renamed. NULL is fine. */
 void agent_service_reload(agent_service *s);

@@ -25,6 +25,8 @@ static void counts_since(flow_worker_counts *out, const flow_worker_counts *now,
         out->capture.errors[e] = since(now->capture.errors[e], base->capture.errors[e]);
     out->lost = since(now->lost, base->lost);
     out->shared = since(now->shared, base->shared);
+    for (int d = 0; d < 2; d++)
+        out->wire_bytes[d] = since(now->wire_bytes[d], base->wire_bytes[d]);
 }
 
 static void one_status(flow_iface *i, flow_status *s)

@@ -64,6 +64,7 @@ struct flow_worker {
     /* worker thread only */
     int failed, full_told, unpublished;
     int64_t next_stats_ms, drain_until_ms;
+    uint64_t wire_bytes[2]; /* by capture_dir, before sampling is made up for */
 };
 
 /* ---- worker side ---- */
@@ -71,6 +72,14 @@ struct flow_worker {
 static void take(void *ctx, const capture_pkt *pkts, size_t n)
 {
     flow_worker *w = ctx;
+    uint64_t all = 0, out = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        all += pkts[i].len;
+        out += pkts[i].dir == CAPTURE_OUT ? pkts[i].len : 0;
+    }
+    w->wire_bytes[CAPTURE_IN] += all - out;
+    w->wire_bytes[CAPTURE_OUT] += out;
     flow_table_add(w->table, pkts, n);
 }
 
@@ -83,6 +92,8 @@ static void current(flow_worker *w, flow_worker_counts *c)
     c->shared = flow_table_shared(w->table);
     c->entries = flow_bank_count(b);
     c->bytes = flow_bank_bytes(b);
+    for (int d = 0; d < 2; d++)
+        c->wire_bytes[d] = w->wire_bytes[d] * (w->conf.sample > 1 ? w->conf.sample : 1);
     c->failed = w->failed;
 }
 

@@ -75,7 +75,7 @@ static rpc_code on_query(void *ctx, rpc_stream *stream, const uint8_t *req, size
     return code;
 }
 
-static rpc_code reply(rpc_stream *stream, gp_buf *msg, gp_buf *text)
+rpc_code serve_reply(rpc_stream *stream, gp_buf *msg, gp_buf *text)
 {
     gp_err err = {0};
     gp_status st = msg->failed ? gp_fail(&err, GP_ENOMEM, 0, "out of memory")
@@ -100,7 +100,7 @@ static rpc_code on_info(void *ctx, rpc_stream *stream, const uint8_t *req, size_
                    .host_id = s->o.host_id,
                    .started_s = s->started_s};
     wire_put_info(&msg, &i);
-    return reply(stream, &msg, text);
+    return serve_reply(stream, &msg, text);
 }
 
 static rpc_code on_ifaces(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
@@ -135,7 +135,7 @@ static rpc_code on_ifaces(void *ctx, rpc_stream *stream, const uint8_t *req, siz
     }
     wire_put_ifaces(&msg, (const char *const *)names, k);
     godb_strv_free(names);
-    return reply(stream, &msg, text);
+    return serve_reply(stream, &msg, text);
 }
 
 /* ---- start, stop ---- */
@@ -229,6 +229,8 @@ static gp_status set_methods(serve *s, gp_err *err)
         return gp_fail(err, GP_EINVAL, 0, "at most %d extra methods", SERVE_MAX_EXTRA);
     memcpy(s->methods, own, sizeof own);
     s->n_methods = GP_COUNT(own);
+    if (s->o.control)
+        s->n_methods += serve_control_methods(s->methods + s->n_methods);
     for (size_t i = 0; i < s->o.n_extra; i++)
         s->methods[s->n_methods++] = s->o.extra[i];
     return GP_OK;

@@ -26,7 +26,7 @@ struct serve {
     char bound[SERVE_MAX_LISTEN][256];
     const char *names[SERVE_MAX_NAMES + 3]; /* host, host id, identity, aliases */
     size_t n_names;
-    rpc_method methods[8 + SERVE_MAX_EXTRA];
+    rpc_method methods[8 + SERVE_MAX_EXTRA]; /* own ones, control, extra */
     size_t n_methods;
     rpc_service service;
     serve_dialer dialers[SERVE_MAX_LISTEN];
@@ -61,6 +61,13 @@ void serve_leave(serve *s);
 /* Connections to the aggregators of o.dial_out; stop is fine without start. */
 gp_status serve_dial_start(serve *s, gp_err *err) GP_MUST_CHECK;
 void serve_dial_stop(serve *s);
+
+/* The methods of o.control into v, which has room for them; returns how many. */
+enum { SERVE_CONTROL_METHODS = 5 };
+size_t serve_control_methods(rpc_method *v);
+
+/* Send one message and free it; what became of it as a code, with text. */
+rpc_code serve_reply(rpc_stream *stream, gp_buf *msg, gp_buf *text);
 
 /* Run and answer. */
 rpc_code serve_run(serve *s, const serve_job *j, rpc_stream *stream, gp_buf *text);

@@ -1,64 +1,16 @@
 /* server.c - a statement through a query server: keys, the signed call, progress. */
 #include "server.h"
 
-#include "gp/mem.h"
 #include "rt/log.h"
 #include "run.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-/* ---- keys ---- */
-
-/* <configuration directory>/fleetprobe/<name> if it can be read, else NULL; a fresh string. */
-static char *usual_place(const char *name)
-{
-    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    char *path = NULL;
-    if (xdg && *xdg == '/')
-        path = gp_asprintf("%s/fleetprobe/%s", xdg, name);
-    else if (home && *home == '/')
-        path = gp_asprintf("%s/.config/fleetprobe/%s", home, name);
-    if (path && access(path, R_OK) != 0) {
-        gp_free(path);
-        path = NULL;
-    }
-    return path;
-}
-
-/* trusted_keys in the directory of the key file, if it can be read; a fresh string. */
-static char *beside(const char *key)
-{
-    const char *slash = strrchr(key, '/');
-    int dir = slash ? (int)(slash - key) + 1 : 0;
-    char *path = gp_asprintf("%.*strusted_keys", dir, key);
-    if (path && access(path, R_OK) != 0) {
-        gp_free(path);
-        path = NULL;
-    }
-    return path;
-}
-
 gp_status goquery_server_open(const goquery_opts *o, goquery_server *s, gp_err *err)
 {
-    GP_CLEANUP(gp_freep) char *found_key = NULL;
-    GP_CLEANUP(gp_freep) char *found_trust = NULL;
-    const char *key = o->identity_key, *trust = o->trusted_keys;
-    if (!*key)
-        key = found_key = usual_place("user.key");
-    if (!*trust)
-        trust = found_trust = key ? beside(key) : usual_place("trusted_keys");
-    if (key)
-        GP_TRY(auth_identity_load(key, &s->identity, err));
-    if (trust) {
-        GP_TRY(auth_trust_new(&s->trust, err));
-        GP_TRY(auth_trust_load(s->trust, trust, err));
-    }
+    GP_TRY(remote_keys_load(o->identity_key, o->trusted_keys, &s->keys, err));
     s->r = (remote_opts){
         .addr = o->server_addr,
-        .identity = s->identity,
-        .trust = s->trust,
+        .identity = s->keys.identity,
+        .trust = s->keys.trust,
         .hosts = o->hosts,
         .resolver = o->hosts_resolver,
         .fleet = o->fleet,
@@ -72,8 +24,7 @@ gp_status goquery_server_open(const goquery_opts *o, goquery_server *s, gp_err *
 
 void goquery_server_close(goquery_server *s)
 {
-    auth_trust_free(s->trust);
-    auth_identity_free(s->identity);
+    remote_keys_clear(&s->keys);
     *s = (goquery_server){0};
 }
 

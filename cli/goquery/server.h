@@ -7,14 +7,11 @@
 
 /* Keys of the user and the options of a call; zero-initialise. r borrows from the rest and o. */
 typedef struct goquery_server {
-    auth_identity *identity; /* NULL: no key; fine for the agent of this machine */
-    auth_trust *trust;
+    remote_keys keys;
     remote_opts r;
 } goquery_server;
 
-/* Load --identity.key and --identity.trusted_keys, or what lies in the usual places:
- * $XDG_CONFIG_HOME/fleetprobe/ or ~/.config/fleetprobe/, files user.key and trusted_keys. A file
- * that was named must be there. */
+/* Load --identity.key and --identity.trusted_keys, or what lies in the usual places. */
 gp_status goquery_server_open(const goquery_opts *o, goquery_server *s, gp_err *err) GP_MUST_CHECK;
 void goquery_server_close(goquery_server *s);
 

@@ -35,38 +35,32 @@ static gp_status needs_resolving(const remote_opts *o, int *yes, gp_err *err)
     return GP_OK;
 }
 
-static gp_status final_status(const rpc_event *ev, gp_err *err)
+typedef struct host_list {
+    wire_host_info *v;
+    size_t n;
+    void *owner;
+} host_list;
+
+static gp_status add_hosts(void *ctx, const uint8_t *data, size_t len, gp_err *err)
 {
-    if (ev->code == RPC_OK)
-        return GP_OK;
-    return gp_fail(err, rpc_code_to_status(ev->code), 0, "%s",
-                   given(ev->text) ? ev->text : rpc_code_name(ev->code));
+    host_list *l = ctx;
+    return wire_hosts_decode(data, len, &l->v, &l->n, &l->owner, err);
 }
 
 static gp_status ask_hosts(session *s, wire_host_info **out, size_t *n, void **owner, gp_err *err)
 {
     gp_buf req = {0};
-    rpc_call *call = NULL;
-    rpc_event ev = {0};
-    *out = NULL;
-    *n = 0;
-    *owner = NULL;
+    host_list l = {0};
     wire_put_hosts_request(&req, given(s->o->hosts) ? s->o->hosts : "any", s->o->resolver);
-    gp_status st = req.failed ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
-                              : rpc_call_start(s->conn, "hosts", req.data, req.len, s->deadline,
-                                               NULL, NULL, &call, err);
-    while (st == GP_OK && (st = rpc_call_recv(call, -1, &ev, err)) == GP_OK &&
-           ev.kind == RPC_EV_MSG)
-        st = wire_hosts_decode(ev.data, ev.len, out, n, owner, err);
-    if (st == GP_OK)
-        st = final_status(&ev, err);
-    rpc_call_free(call);
+    gp_status st = remote_session_call(s, "hosts", &req, add_hosts, &l, err);
     gp_buf_free(&req);
     if (st != GP_OK) {
-        wire_hosts_free(*out, *owner);
-        *out = NULL;
-        *owner = NULL;
+        wire_hosts_free(l.v, l.owner);
+        l = (host_list){0};
     }
+    *out = l.v;
+    *n = l.n;
+    *owner = l.owner;
     return st;
 }
 

@@ -17,6 +17,9 @@ typedef struct session {
 } session;
 gp_status remote_session_open(const remote_opts *o, session *s, gp_err *err) GP_MUST_CHECK;
 void remote_session_close(session *s);
+/* Start a call, hand every message to fn, wait for the status. */
+gp_status remote_session_call(session *s, const char *method, const gp_buf *req, remote_msg_fn fn,
+                              void *ctx, gp_err *err) GP_MUST_CHECK;
 
 /* What has come so far. */
 typedef struct answer {

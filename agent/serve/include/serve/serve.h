@@ -1,10 +1,12 @@
-/* serve.h - the query service of an agent: signed queries in, rows and a signed trailer out. */
+/* serve.h - query and control service of an agent: signed queries in, rows and a signed trailer
+ * out; status and configuration for gpctl. */
 #ifndef SERVE_SERVE_H
 #define SERVE_SERVE_H
 
 #include "auth/audit.h"
 #include "auth/keys.h"
 #include "exec/exec.h"
+#include "flow/manager.h"
 #include "godb/db.h"
 #include "gp/err.h"
 #include "rpc/rpc.h"
@@ -21,6 +23,18 @@ typedef struct serve_limits {
     unsigned threads;        /* of the engine per query; 0 = half of the CPUs, at least one */
     int nice;                /* priority of query threads below capture, 0..19; -1 = 10 */
 } serve_limits;
+
+/* What the control methods act on: status, config.get, config.set, config.reload, flush. Borrowed
+ * for the life of the service. */
+typedef struct serve_control {
+    flow_manager *manager;
+    /* Read the configuration file again; replace all interfaces by the map in text. *changes:
+     * gp_free() it. Called from any thread. */
+    gp_status (*reload)(void *ctx, flow_change **changes, size_t *n, gp_err *err);
+    gp_status (*set)(void *ctx, const char *text, size_t len, flow_change **changes, size_t *n,
+                     gp_err *err);
+    void *ctx;
+} serve_control;
 
 /* Pointers are borrowed for the life of the service. */
 typedef struct serve_opts {
@@ -40,6 +54,7 @@ typedef struct serve_opts {
     size_t n_dial_out;           /* 0..SERVE_MAX_LISTEN; one of both must not be 0 */
     const char *software;        /* "fleetprobe/0.1.0" */
     const exec_live *live;       /* NULL: database only */
+    const serve_control *control; /* NULL: no control methods */
     serve_limits limits;
     const rpc_method *extra; /* more methods on the same addresses; ctx of each must be set */
     size_t n_extra;

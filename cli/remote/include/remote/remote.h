@@ -30,6 +30,26 @@ typedef struct remote_opts {
     void *ctx;
 } remote_opts;
 
+/* A user's key and whom it trusts; either may be NULL, which is fine for the agent of this machine.
+ */
+typedef struct remote_keys {
+    auth_identity *identity;
+    auth_trust *trust;
+} remote_keys;
+/* Load the named files, or ("") what lies in the usual places: $XDG_CONFIG_HOME/fleetprobe/ or
+ * ~/.config/fleetprobe/, files user.key and trusted_keys. A file that was named must be there.
+ * *out starts as {0} and goes to remote_keys_clear() in any case. */
+gp_status remote_keys_load(const char *key, const char *trust, remote_keys *out,
+                           gp_err *err) GP_MUST_CHECK;
+void remote_keys_clear(remote_keys *k);
+
+/* Call a method whose messages the caller understands (wire/control.h): each one goes to fn. Of o
+ * only address, keys and time-out are used. *reached: 0 when it failed before the call began, so
+ * that trying again repeats nothing. */
+typedef gp_status (*remote_msg_fn)(void *ctx, const uint8_t *data, size_t len, gp_err *err);
+gp_status remote_call(const remote_opts *o, const char *method, const gp_buf *req, remote_msg_fn fn,
+                      void *ctx, int *reached, gp_err *err) GP_MUST_CHECK;
+
 /* Run the statement there. *out: initialised and filled here: rows sorted (5.5) and cut to the
  * statement's limit, host statuses, summary; labels of hosts come from their trusted names. Hosts
  * that failed are statuses, not errors. Fails with GP_EDENIED (not trusted, not allowed),

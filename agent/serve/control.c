@@ -1,0 +1,386 @@
+/* control.c - the control methods of a running agent: status, settings, changes, flush.
+ *
+ * The RPC layer has checked the role (docs/security.md); here: does the key's scope cover this host
+ * and these interfaces? On ipc:// the socket decides who gets in at all.
+ */
+#include "serve_int.h"
+
+#include "gp/clock.h"
+#include "gp/mem.h"
+#include "rt/log.h"
+#include "wire/control.h"
+
+#include <string.h>
+
+enum { FLUSH_MS = 60000, REQUEST_BYTES = 64 * 1024 };
+
+/* ---- who may ---- */
+
+static int covers_host(const serve *s, const auth_peer *p)
+{
+    int ok = p->local_uid >= 0 || p->kind == AUTH_KIND_AGGREGATOR;
+    for (size_t i = 0; i < s->n_names && !ok; i++)
+        ok = auth_glob_list_match(p->host_globs, s->names[i]);
+    return ok;
+}
+
+static int covers_iface(const auth_peer *p, const char *name)
+{
+    return p->local_uid >= 0 || auth_glob_list_match(p->iface_globs, name);
+}
+
+/* Changes of the whole set need a key that is not limited to some interfaces. */
+static rpc_code check_all(const serve *s, const auth_peer *p, gp_buf *text)
+{
+    if (covers_host(s, p) && (p->local_uid >= 0 || strcmp(p->iface_globs, "*") == 0))
+        return RPC_OK;
+    gp_buf_adds(text, "the key is limited to some hosts or interfaces and may not change this");
+    return RPC_PERMISSION_DENIED;
+}
+
+static rpc_code fail(gp_buf *text, gp_status st, const gp_err *err)
+{
+    gp_buf_adds(text, err->msg);
+    return rpc_code_from_status(st);
+}
+
+static const char *who(const auth_peer *p)
+{
+    return p->local_uid >= 0 ? "local user" : p->name;
+}
+
+/* ---- status ---- */
+
+static void to_wire_counts(const flow_worker_counts *c, wire_iface_counts *w)
+{
+    *w = (wire_iface_counts){.received = c->capture.received,
+                             .processed = c->capture.processed,
+                             .dropped = c->capture.dropped,
+                             .lost = c->lost,
+                             .shared = c->shared,
+                             .bytes_in = c->wire_bytes[CAPTURE_IN],
+                             .bytes_out = c->wire_bytes[CAPTURE_OUT]};
+    for (int e = 0; e < CAPTURE_N_ERRORS; e++)
+        w->errors[e] = c->capture.errors[e];
+}
+
+static void to_wire_status(const flow_status *f, wire_iface_status *w)
+{
+    *w = (wire_iface_status){.name = f->name,
+                             .error = f->error,
+                             .capturing = f->state == FLOW_CAPTURING,
+                             .started_ns = f->started_ns,
+                             .flows = f->total.entries,
+                             .flow_bytes = f->total.bytes,
+                             .ring_bytes = f->ring_bytes,
+                             .pending_blocks = f->pending_blocks,
+                             .last_block_s = f->last_block_s};
+    to_wire_counts(&f->total, &w->total);
+    to_wire_counts(&f->recent, &w->recent);
+}
+
+/* The status of the interfaces that the request names and the key covers. */
+static rpc_code ask_manager(serve *s, const auth_peer *p, const uint8_t *req, size_t len,
+                            flow_status **out, size_t *n, gp_buf *text)
+{
+    char *const *names = NULL;
+    void *owner = NULL;
+    size_t n_names = 0, k = 0;
+    gp_err err = {0};
+    rpc_code code = RPC_OK;
+
+    gp_status st = wire_control_request_decode(req, len, &names, &n_names, &owner, &err);
+    if (st != GP_OK)
+        return fail(text, GP_EINVAL, &err);
+    union {
+        char *const *m;
+        const char *const *c;
+    } u = {.m = names};
+    st = flow_manager_status(s->o.control->manager, u.c, n_names, out, n, &err);
+    for (size_t i = 0; st == GP_OK && i < n_names && code == RPC_OK; i++) {
+        int found = 0;
+        for (size_t j = 0; j < *n && !found; j++)
+            found = strcmp((*out)[j].name, names[i]) == 0 && covers_iface(p, names[i]);
+        if (!found) {
+            gp_buf_printf(text, "no interface \"%s\" is captured here", names[i]);
+            code = RPC_NOT_FOUND;
+        }
+    }
+    wire_control_request_free(owner);
+    if (st != GP_OK)
+        return fail(text, st, &err);
+    for (size_t i = 0; i < *n; i++)
+        if (covers_iface(p, (*out)[i].name))
+            (*out)[k++] = (*out)[i];
+    *n = k;
+    return code;
+}
+
+static void get_daemon(serve *s, wire_daemon *d)
+{
+    flow_manager_info info;
+    flow_manager_info_get(s->o.control->manager, &info);
+    *d = (wire_daemon){.host = s->o.host,
+                       .software = s->o.software,
+                       .started_ns = info.started_ns,
+                       .now_ns = gp_wall_ns(),
+                       .last_writeout_s = info.last_writeout_s,
+                       .next_writeout_s = info.next_writeout_s,
+                       .writes_failed = info.writes_failed,
+                       .flows_lost = info.flows_lost,
+                       .write_failing = info.write_failing};
+}
+
+static rpc_code send_status(serve *s, rpc_stream *stream, const flow_status *v, size_t n,
+                            gp_buf *text)
+{
+    wire_daemon d;
+    GP_CLEANUP(gp_freep)
+    wire_iface_status *w = gp_calloc(WIRE_STATUS_MESSAGE, sizeof *w);
+    rpc_code code = RPC_OK;
+    size_t at = 0;
+
+    if (!w)
+        return RPC_RESOURCE_EXHAUSTED;
+    get_daemon(s, &d);
+    do {
+        gp_buf msg = {0};
+        size_t k = 0;
+        for (; k < WIRE_STATUS_MESSAGE && at + k < n; k++)
+            to_wire_status(&v[at + k], &w[k]);
+        wire_put_status(&msg, at == 0 ? &d : NULL, w, k);
+        code = serve_reply(stream, &msg, text);
+        at += k;
+    } while (code == RPC_OK && at < n);
+    return code;
+}
+
+static rpc_code on_status(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                          gp_buf *text)
+{
+    serve *s = ctx;
+    const auth_peer *p = rpc_stream_peer(stream);
+    flow_status *v = NULL;
+    size_t n = 0;
+
+    if (!covers_host(s, p)) {
+        gp_buf_adds(text, "the key is not allowed to ask this host");
+        return RPC_PERMISSION_DENIED;
+    }
+    rpc_code code = ask_manager(s, p, req, len, &v, &n, text);
+    if (code == RPC_OK)
+        code = send_status(s, stream, v, n, text);
+    gp_free(v);
+    return code;
+}
+
+/* ---- settings ---- */
+
+static void to_wire_config(const flow_status *f, wire_insn *insns, wire_iface_config *w)
+{
+    const capture_conf *c = &f->conf;
+    for (uint32_t i = 0; i < c->n_extra; i++)
+        insns[i] = (wire_insn){c->extra[i].op, c->extra[i].jt, c->extra[i].jf, c->extra[i].k};
+    *w = (wire_iface_config){.name = f->name,
+                             .promisc = c->promisc,
+                             .ignore_vlans = c->ignore_vlans,
+                             .sample = c->sample ? c->sample : 1,
+                             .block_size = c->block_size,
+                             .num_blocks = c->num_blocks,
+                             .filter = insns,
+                             .n_filter = c->n_extra};
+}
+
+static rpc_code send_config(rpc_stream *stream, const flow_status *v, size_t n, gp_buf *text)
+{
+    GP_CLEANUP(gp_freep)
+    wire_iface_config *w = gp_calloc(WIRE_CONFIG_MESSAGE, sizeof *w);
+    GP_CLEANUP(gp_freep)
+    wire_insn *insns = gp_calloc((size_t)WIRE_CONFIG_MESSAGE * CAPTURE_EXTRA_MAX, sizeof *insns);
+    rpc_code code = RPC_OK;
+    size_t at = 0;
+
+    if (!w || !insns)
+        return RPC_RESOURCE_EXHAUSTED;
+    do {
+        gp_buf msg = {0};
+        size_t k = 0;
+        for (; k < WIRE_CONFIG_MESSAGE && at + k < n; k++)
+            to_wire_config(&v[at + k], insns + k * CAPTURE_EXTRA_MAX, &w[k]);
+        wire_put_config(&msg, w, k);
+        code = serve_reply(stream, &msg, text);
+        at += k;
+    } while (code == RPC_OK && at < n);
+    return code;
+}
+
+static rpc_code on_config_get(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                              gp_buf *text)
+{
+    serve *s = ctx;
+    const auth_peer *p = rpc_stream_peer(stream);
+    flow_status *v = NULL;
+    size_t n = 0;
+
+    if (!covers_host(s, p)) {
+        gp_buf_adds(text, "the key is not allowed to ask this host");
+        return RPC_PERMISSION_DENIED;
+    }
+    rpc_code code = ask_manager(s, p, req, len, &v, &n, text);
+    if (code == RPC_OK)
+        code = send_config(stream, v, n, text);
+    gp_free(v);
+    return code;
+}
+
+static rpc_code send_changes(rpc_stream *stream, const flow_change *ch, size_t n, gp_buf *text)
+{
+    static const wire_action actions[] = {[FLOW_ENABLED] = WIRE_ENABLED,
+                                          [FLOW_UPDATED] = WIRE_UPDATED,
+                                          [FLOW_DISABLED] = WIRE_DISABLED};
+    GP_CLEANUP(gp_freep)
+    wire_change *w = gp_calloc(WIRE_STATUS_MESSAGE, sizeof *w);
+    rpc_code code = RPC_OK;
+    size_t at = 0;
+
+    if (!w)
+        return RPC_RESOURCE_EXHAUSTED;
+    do {
+        gp_buf msg = {0};
+        size_t k = 0;
+        for (; k < WIRE_STATUS_MESSAGE && at + k < n; k++)
+            w[k] = (wire_change){.name = ch[at + k].name,
+                                 .error = ch[at + k].error,
+                                 .action = actions[ch[at + k].action],
+                                 .ok = ch[at + k].ok};
+        wire_put_changes(&msg, w, k);
+        code = serve_reply(stream, &msg, text);
+        at += k;
+    } while (code == RPC_OK && at < n);
+    return code;
+}
+
+static rpc_code on_config_set(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                              gp_buf *text)
+{
+    serve *s = ctx;
+    const auth_peer *p = rpc_stream_peer(stream);
+    const serve_control *c = s->o.control;
+    flow_change *ch = NULL;
+    size_t n = 0, conf_len = 0;
+    char *conf = NULL;
+    gp_err err = {0};
+
+    rpc_code code = check_all(s, p, text);
+    if (code != RPC_OK)
+        return code;
+    gp_status st = wire_config_set_decode(req, len, &conf, &conf_len, &err);
+    if (st != GP_OK)
+        return fail(text, GP_EINVAL, &err);
+    rt_info("interfaces are set by request", RT_S("user", who(p)));
+    st = c->set(c->ctx, conf, conf_len, &ch, &n, &err);
+    gp_free(conf);
+    code = st == GP_OK ? send_changes(stream, ch, n, text) : fail(text, st, &err);
+    gp_free(ch);
+    return code;
+}
+
+static rpc_code on_config_reload(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                                 gp_buf *text)
+{
+    serve *s = ctx;
+    const auth_peer *p = rpc_stream_peer(stream);
+    const serve_control *c = s->o.control;
+    flow_change *ch = NULL;
+    size_t n = 0;
+    gp_err err = {0};
+    (void)req;
+    (void)len;
+
+    rpc_code code = check_all(s, p, text);
+    if (code != RPC_OK)
+        return code;
+    rt_info("configuration is read again by request", RT_S("user", who(p)));
+    gp_status st = c->reload(c->ctx, &ch, &n, &err);
+    code = st == GP_OK ? send_changes(stream, ch, n, text) : fail(text, st, &err);
+    gp_free(ch);
+    return code;
+}
+
+/* ---- flush ---- */
+
+/* Until the caller's deadline, but a handler is not held for ever. */
+static int64_t flush_time(const rpc_stream *stream)
+{
+    int64_t left = gp_deadline_left_ms(rpc_stream_deadline(stream));
+    return left < FLUSH_MS ? left : FLUSH_MS;
+}
+
+static rpc_code on_flush(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                         gp_buf *text)
+{
+    serve *s = ctx;
+    const auth_peer *p = rpc_stream_peer(stream);
+    flow_status *v = NULL;
+    size_t n = 0, k = 0;
+    gp_err err = {0};
+    gp_buf msg = {0};
+
+    if (!covers_host(s, p)) {
+        gp_buf_adds(text, "the key is not allowed to ask this host");
+        return RPC_PERMISSION_DENIED;
+    }
+    rpc_code code = ask_manager(s, p, req, len, &v, &n, text);
+    GP_CLEANUP(gp_freep) const char **names = gp_calloc(n + 1, sizeof *names);
+    for (size_t i = 0; code == RPC_OK && names && i < n; i++)
+        if (v[i].state == FLOW_CAPTURING)
+            names[k++] = v[i].name;
+    gp_status st = names ? GP_OK : gp_fail(&err, GP_ENOMEM, 0, "out of memory");
+    if (code == RPC_OK && st == GP_OK && k)
+        st = flow_manager_flush(s->o.control->manager, names, k, flush_time(stream), &err);
+    if (code == RPC_OK && st != GP_OK)
+        code = fail(text, st, &err);
+    if (code == RPC_OK) {
+        rt_info("interfaces are written out by request", RT_S("user", who(p)), RT_U("ifaces", k));
+        wire_put_control_request(&msg, names, k);
+        code = serve_reply(stream, &msg, text);
+    }
+    gp_free(v);
+    return code;
+}
+
+/* ---- table ---- */
+
+size_t serve_control_methods(rpc_method *v)
+{
+    const uint32_t people = 1u << AUTH_KIND_USER | 1u << AUTH_KIND_GATEWAY;
+    const rpc_method own[SERVE_CONTROL_METHODS] = {
+        {.name = "status",
+         .handler = on_status,
+         .max_request = REQUEST_BYTES,
+         .kinds = people | 1u << AUTH_KIND_AGGREGATOR,
+         .roles = AUTH_ROLE_STATUS},
+        {.name = "config.get",
+         .handler = on_config_get,
+         .max_request = REQUEST_BYTES,
+         .kinds = people,
+         .roles = AUTH_ROLE_CONFIG_READ},
+        {.name = "config.set",
+         .handler = on_config_set,
+         .max_request = WIRE_MAX_CONFIG_TEXT + 64,
+         .kinds = people,
+         .roles = AUTH_ROLE_CONFIG_WRITE},
+        {.name = "config.reload",
+         .handler = on_config_reload,
+         .max_request = REQUEST_BYTES,
+         .kinds = people,
+         .roles = AUTH_ROLE_CONFIG_WRITE},
+        {.name = "flush",
+         .handler = on_flush,
+         .max_request = REQUEST_BYTES,
+         .kinds = people,
+         .roles = AUTH_ROLE_CONFIG_WRITE},
+    };
+    memcpy(v, own, sizeof own);
+    return SERVE_CONTROL_METHODS;
+}

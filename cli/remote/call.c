@@ -1,0 +1,41 @@
+/* call.c - one call whose messages the caller understands. */
+#include "remote_int.h"
+
+static gp_status final_status(const rpc_event *ev, gp_err *err)
+{
+    if (ev->code == RPC_OK)
+        return GP_OK;
+    return gp_fail(err, rpc_code_to_status(ev->code), 0, "%s",
+                   ev->text && *ev->text ? ev->text : rpc_code_name(ev->code));
+}
+
+gp_status remote_session_call(session *s, const char *method, const gp_buf *req, remote_msg_fn fn,
+                              void *ctx, gp_err *err)
+{
+    rpc_call *call = NULL;
+    rpc_event ev = {0};
+    if (req->failed)
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    GP_TRY(
+        rpc_call_start(s->conn, method, req->data, req->len, s->deadline, NULL, NULL, &call, err));
+    gp_status st = GP_OK;
+    while (st == GP_OK && (st = rpc_call_recv(call, -1, &ev, err)) == GP_OK &&
+           ev.kind == RPC_EV_MSG)
+        st = fn(ctx, ev.data, ev.len, err);
+    if (st == GP_OK)
+        st = final_status(&ev, err);
+    rpc_call_free(call);
+    return st;
+}
+
+gp_status remote_call(const remote_opts *o, const char *method, const gp_buf *req, remote_msg_fn fn,
+                      void *ctx, int *reached, gp_err *err)
+{
+    session s;
+    *reached = 0;
+    GP_TRY(remote_session_open(o, &s, err));
+    *reached = 1;
+    gp_status st = remote_session_call(&s, method, req, fn, ctx, err);
+    remote_session_close(&s);
+    return st;
+}
