@@ -14,7 +14,7 @@ typedef struct agent_service agent_service;
 /* Listen on the configuration's addresses. c, metrics and what control points to are borrowed until
  * agent_service_stop(). */
 gp_status agent_service_start(const agent_config *c, const serve_control *control,
-                               rt_metrics *metrics, agent_service **out, gp_err *err) GP_MUST_CHECK;
+                              rt_metrics *metrics, agent_service **out, gp_err *err) GP_MUST_CHECK;
 /* Read the trusted keys again; on failure the old ones stay. Goes on in a new audit log when the
  * file was renamed. NULL is fine. */
 void agent_service_reload(agent_service *s);

@@ -35,7 +35,7 @@ typedef struct flow_worker_counts {
     uint64_t entries; /* 5-tuples of the running interval */
     uint64_t bytes;   /* memory of the running interval's bank */
     uint64_t wire_bytes[2]; /* of packets put in flows: received, sent */
-    int failed;       /* 1 after on_fail */
+    int failed;             /* 1 after on_fail */
 } flow_worker_counts;
 
 /* Open the interface and start. Errors of capture_live_open(). */
