@@ -22,7 +22,7 @@ static const cli_opt opts[] = {
      "default.",
      "What to export", NULL, 0},
     {"first", 'f', CLI_STRING, AT(first), "TIME", NULL,
-     "Blocks from then on; times as for goquery, e.g. -7d or 2024-03-01.", NULL, NULL, 0},
+     "Blocks from then on; times as for goquery, e.g. -7d or '2024-03-01 00:00'.", NULL, NULL, 0},
     {"last", 'l', CLI_STRING, AT(last), "TIME", NULL, "Blocks until then.", NULL, NULL, 0},
     {"output", 'o', CLI_STRING, AT(output), "FILE", NULL,
      "Write to FILE, which appears when it is complete, instead of standard output.", "Output",
@@ -186,7 +186,7 @@ const cli_cmd gpdb_export = {
              "Examples:\n"
              "  gpdb export /srv/flows -o flows.csv\n"
              "  gpdb export /srv/flows -i eth0,eth1 -f -7d | zstd > week.csv.zst\n"
-             "  gpdb export -d /srv/flows -f 2024-03-01 -l 2024-04-01 --no-header | wc -l",
+             "  gpdb export -d /srv/flows -f '2024-03-01 00:00' -l -30d --no-header | wc -l",
     .opts = opts,
     .run = run,
 };

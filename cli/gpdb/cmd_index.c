@@ -16,7 +16,7 @@ static const cli_opt opts[] = {
      "default.",
      "Flags", NULL, 0},
     {"first", 'f', CLI_STRING, AT(first), "TIME", NULL,
-     "Days from then on; times as for goquery, e.g. -7d or 2024-03-01.", NULL, NULL, 0},
+     "Days from then on; times as for goquery, e.g. -7d or '2024-03-01 00:00'.", NULL, NULL, 0},
     {"last", 'l', CLI_STRING, AT(last), "TIME", NULL, "Days until then.", NULL, NULL, 0},
     {"rebuild", 0, CLI_BOOL, AT(rebuild), NULL, NULL, "Make existing indexes anew.", NULL, NULL, 0},
     {0},

@@ -17,7 +17,7 @@ static const cli_opt opts[] = {
     {"verbose", 'v', CLI_BOOL, AT(verbose), NULL, NULL,
      "Blocks of a day: codec, stored and raw bytes of each column.", "Flags", NULL, 0},
     {"first", 'f', CLI_STRING, AT(first), "TIME", NULL,
-     "Days from then on; times as for goquery, e.g. -7d or 2024-03-01.", NULL, NULL, 0},
+     "Days from then on; times as for goquery, e.g. -7d or '2024-03-01 00:00'.", NULL, NULL, 0},
     {"last", 'l', CLI_STRING, AT(last), "TIME", NULL, "Days until then.", NULL, NULL, 0},
     {0},
 };

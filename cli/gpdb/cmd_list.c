@@ -11,7 +11,7 @@ static const cli_opt opts[] = {
     {"verbose", 'v', CLI_BOOL, AT(verbose), NULL, NULL,
      "More columns: directions, IP versions, dropped packets.", "Flags", NULL, 0},
     {"first", 'f', CLI_STRING, AT(first), "TIME", NULL,
-     "From when on; times as for goquery, e.g. -7d or 2024-03-01.", NULL, NULL, 0},
+     "From when on; times as for goquery, e.g. -7d or '2024-03-01 00:00'.", NULL, NULL, 0},
     {"last", 'l', CLI_STRING, AT(last), "TIME", NULL, "Until when. Without it: now.", NULL, NULL,
      0},
     {0},

@@ -17,7 +17,7 @@ static const cli_opt opts[] = {
      "by default.",
      NULL, NULL, 0},
     {"first", 'f', CLI_STRING, AT(first), "TIME", NULL,
-     "Days from then on; times as for goquery, e.g. -7d or 2024-03-01.", NULL, NULL, 0},
+     "Days from then on; times as for goquery, e.g. -7d or '2024-03-01 00:00'.", NULL, NULL, 0},
     {"last", 'l', CLI_STRING, AT(last), "TIME", NULL, "Days until then.", NULL, NULL, 0},
     {"quarantine", 0, CLI_STRING, AT(quarantine), "DIR", NULL,
      "Where damaged originals go: outside the database, on the same file system. Without it: DB "

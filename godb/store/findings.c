@@ -23,6 +23,16 @@ const char *godb_severity_name(godb_severity s)
     return (unsigned)s < GP_COUNT(names) ? names[s] : "?";
 }
 
+/* text without the path in front, which a finding has apart. */
+static const char *below(const char *path, const char *text)
+{
+    size_t n = strlen(path);
+
+    while (n > 0 && strncmp(text, path, n) == 0 && (text[n] == '/' || text[n] == ':'))
+        text += n + 1 + (text[n] == ':' && text[n + 1] == ' ');
+    return text;
+}
+
 void godb_find(godb_findings *f, godb_problem_kind kind, godb_severity severity,
                const godb_spot *at, const char *fmt, ...)
 {
@@ -49,7 +59,8 @@ void godb_find(godb_findings *f, godb_problem_kind kind, godb_severity severity,
     size_t path = f->texts.len;
     gp_buf_add(&f->texts, at->path, strlen(at->path) + 1);
     size_t text = f->texts.len;
-    gp_buf_add(&f->texts, line, strlen(line) + 1);
+    const char *said = below(at->path, line);
+    gp_buf_add(&f->texts, said, strlen(said) + 1);
     if (f->texts.failed) {
         f->failed = 1;
         return;

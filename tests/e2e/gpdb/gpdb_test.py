@@ -329,6 +329,7 @@ class Look(Case):
         found = json.loads(self.fails(3, "", "check", "--json", self.db)[0])
         self.assertEqual(found["status"], "error")
         self.assertTrue(any(f["severity"] == "error" and "1699920000" in f["path"] for f in found["findings"]))
+        self.assertFalse([f["text"] for f in found["findings"] if f["path"] in f["text"]])
         self.assertIn("no problems", self.ok("check", self.db, "-i", "wan1"))
 
     def test_index(self):
@@ -349,6 +350,7 @@ class Repair(Case):
         left = self.ok("export", "-q", self.db, "-f", "1700000101")
         out, _ = self.fails(3, "", "repair", self.db)
         self.assertIn("would rebuild eth0/2023/11/1699920000", out)
+        self.assertEqual(out.count("eth0/2023/11/1699920000"), 1)
         self.assertIn("add --apply to do it", out)
         self.fails(3, "", "check", self.db)
         found = json.loads(self.fails(3, "", "repair", "--json", "--yes", self.db)[0])
