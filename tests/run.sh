@@ -4,7 +4,7 @@
 #   quick  release build and its tests only
 #   full   (default) release; cppcheck and clang-tidy; ASan + UBSan; TSan on the threaded rooms; clang
 #          build with fuzz smoke; report pages in headless Chromium (290 MB installed; quick does that
-#          with TEST_BROWSER=1). Slow rounds: tests/nightly.sh
+#          with TEST_BROWSER=1); coverage. Slow rounds: tests/nightly.sh
 #
 # FUZZ_SECONDS (default 30; 0 = skip) is the time per fuzzer, JOBS the number of parallel jobs.
 set -eu
@@ -47,6 +47,11 @@ step "threaded rooms under TSan"
 on_tests="setarch -R"
 tests_of tsan build-tsan -L 'base|exec|rpc|flow|serve|fleet|fanout|tsan' -LE 'nosan|notsan'
 on_tests=
+
+step "coverage build (gcc)"
+build coverage
+step "what the unit tests and the tools' tests reach"
+coverage build-coverage || failed="$failed coverage"
 
 if [ "$fuzz_s" != 0 ]; then
     step "clang build, fuzzers ($fuzz_s s each)"
