@@ -81,7 +81,7 @@ soak() { python3 tests/bench/capture/live.py build "${NIGHTLY_SOAK_SECONDS:-600}
 
 bench() {
     mkdir "$work/bench"
-    for b in base codec query result wire store import capture rpc rpc_others fleet; do
+    for b in base codec query result wire store year import capture rpc rpc_others fleet; do
         [ -x "build/bench/$b" ] || continue
         echo "-- $b"
         (cd "$work/bench" && "$top/build/bench/$b") || return 1

@@ -1,25 +1,25 @@
-/* bench_store.c - write MB/s, decode GB/s per codec against the plain libraries, check, index,
- * needle.
+/* bench_store.c - write MB/s, decode GB/s per codec against the plain libraries and the programs
+ * lz4 and zstd, check, index, needle.
  *
  * Usage: store [rows-per-block [blocks [directory]]]. Prints one line per measurement, best of
  * three.
  */
+#include "office.h"
+
 #include "godb/check.h"
 #include "godb/codec.h"
 #include "godb/day.h"
 #include "godb/index.h"
-#include "godb/writer.h"
-#include "gp/bytes.h"
 #include "gp/clock.h"
 #include "gp/mem.h"
 #include "gp/num.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <lz4.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -37,42 +37,6 @@ static void die(const gp_err *err)
     } while (0)
 
 static gp_err err;
-static uint64_t seed = 88172645463325252u;
-
-static uint64_t rnd(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
-
-/* Rows like an office's traffic: 400 local hosts, many remote ones, few services. */
-static void block(godb_sorter *s, size_t rows)
-{
-    godb_sorter_clear(s);
-    for (size_t i = 0; i < rows; i++) {
-        godb_row r = {.family = 4, .proto = rnd() % 4 ? 6 : 17};
-        uint64_t x = rnd();
-        gp_put_be32(r.sip, 10u << 24 | (uint32_t)(x % 400));
-        gp_put_be32(r.dip, x >> 60 ? (uint32_t)(x >> 20) % 3000 * 7919 + (80u << 24)
-                                   : (uint32_t)(x >> 20));
-        r.dport = rnd() % 3 ? 443 : (uint16_t)rnd();
-        for (int k = 0; k < 4; k++)
-            r.counter[k] = rnd() >> (40 + (k > 1 ? 12u : 0u) + rnd() % 10);
-        if (godb_sorter_add(s, &r) != GP_OK)
-            exit(1);
-    }
-}
-
-static int rm_one(const char *p, const struct stat *st, int t, struct FTW *f)
-{
-    (void)st;
-    (void)t;
-    (void)f;
-    return remove(p);
-}
-
 struct run {
     char *root;
     size_t rows, blocks;
@@ -117,16 +81,16 @@ static void bench_write(struct run *r, uint8_t codec, int bulk)
     for (int k = 0; k < REPEAT; k++) {
         godb_writer_opts o = GODB_WRITER_OPTS_INIT;
         godb_writer *w = NULL;
-        (void)nftw(r->root, rm_one, 16, FTW_DEPTH | FTW_PHYS);
+        office_rm(r->root);
         o.codec = codec;
         DO(godb_writer_open(r->root, "eth0", &o, &w, &err));
         if (bulk)
             DO(godb_writer_begin_bulk(w, &err));
         int64_t spent = 0;
-        seed = 88172645463325252u;
+        office_seed = 88172645463325252u;
         for (size_t i = 0; i < r->blocks; i++) {
             godb_rows rows;
-            block(s, r->rows);
+            office_block(s, r->rows);
             int64_t a = gp_mono_ns();
             DO(godb_sorter_finish(s, 0, &rows, &err));
             DO(godb_writer_append(w, DAY + 300 * (int64_t)(i + 1), &rows, 0, &err));
@@ -216,6 +180,40 @@ static void bench_library(struct run *r, uint8_t codec)
     godb_day_close(d);
 }
 
+static double children_s(void)
+{
+    struct rusage u;
+    (void)getrusage(RUSAGE_CHILDREN, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
+}
+
+/* The same bytes, all column files behind each other, through `program -d`. r: codec null. */
+static void bench_program(const struct run *r, const char *program)
+{
+    char cmd[1024];
+    double wall = 0, cpu = 0;
+
+    snprintf(cmd, sizeof cmd,
+             "command -v %s >/dev/null && cat '%s'/eth0/*/*/*/*.gpf | %s -q -6 -c > '%s.packed'",
+             program, r->root, program, r->root);
+    if (system(cmd) != 0) { /* layout: allow system - a benchmark's own fixed command */
+        printf("program %s -d: skipped, there is no %s\n", program, program);
+        return;
+    }
+    snprintf(cmd, sizeof cmd, "%s -d -q -c < '%s.packed' > /dev/null", program, r->root);
+    for (int k = 0; k < REPEAT; k++) {
+        int64_t a = gp_mono_ns();
+        double c = children_s();
+        if (system(cmd) != 0) /* layout: allow system - as above */
+            exit(1);
+        wall = best(wall, (double)(gp_mono_ns() - a) * 1e-9);
+        cpu = best(cpu, children_s() - c);
+    }
+    printf("program %s -d %6.2f GB/s raw, %.2f GB a CPU second\n", program,
+           (double)r->raw / wall * 1e-9, (double)r->raw / cpu * 1e-9);
+}
+
 static void bench_check(struct run *r, unsigned threads)
 {
     godb_check_opts o = GODB_CHECK_OPTS_INIT;
@@ -252,7 +250,7 @@ static void bench_needle(struct run *r)
     a = gp_mono_ns();
     for (int k = 0; k < 1000; k++) {
         gp_addr addr = {.family = 4};
-        gp_put_be32(addr.bytes, (uint32_t)rnd());
+        gp_put_be32(addr.bytes, (uint32_t)office_rnd());
         godb_index_key s = godb_index_key_of(GODB_COL_SIP, &addr);
         godb_index_key e = godb_index_key_of(GODB_COL_DIP, &addr);
         for (size_t i = 0; i < godb_day_n_blocks(d); i++, asked++)
@@ -290,13 +288,17 @@ int main(int argc, char **argv)
         bench_read(&r, codecs[i], 0);
         bench_read(&r, codecs[i], 1);
         bench_library(&r, codecs[i]);
+        if (codecs[i] == GODB_CODEC_NULL) {
+            bench_program(&r, "lz4");
+            bench_program(&r, "zstd");
+        }
         printf("      %-4s %.1f bytes a row stored, %.1f raw\n", godb_codec_name(codecs[i]),
                (double)r.stored / (double)(rows * blocks), (double)r.raw / (double)(rows * blocks));
     }
     bench_check(&r, 1);
     bench_check(&r, 2);
     bench_needle(&r);
-    (void)nftw(base, rm_one, 16, FTW_DEPTH | FTW_PHYS);
+    office_rm(base);
     gp_free(r.root);
     gp_free(base);
     return 0;
