@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { INTERVAL_S = 300, MAX_INTERVAL_S = 3600 };
+enum { INTERVAL_S = 300, MAX_INTERVAL_S = 3600, RETAIN_S = 600, MAX_RETAIN_S = 86400 };
 
 #define NS         INT64_C(1000000000)
 #define KEEP_BYTES (UINT64_C(512) << 20)
@@ -22,6 +22,15 @@ const agent_key agent_keys[] = {
     {"db.sync", "WHEN", "When data reaches the disk for sure: block (default), day or none", 0},
     {"db.interval", "DURATION", "Length of an interval (default 5m; other values are for tests)",
      0},
+    {"db.retention.max_age", "AGE", "Delete days that ended longer ago: 90d, 6w, 1y", 0},
+    {"db.retention.max_size", "SIZE",
+     "Delete the oldest days until the database takes at most SIZE", 0},
+    {"db.retention.max_iface_size", "SIZE", "The same for each interface by itself", 0},
+    {"db.retention.min_free", "SIZE",
+     "Delete the oldest days until so much of the disk is free: "
+     "20G or 10%",
+     0},
+    {"db.retention.interval", "DURATION", "Time between two such looks (default 10m)", 0},
     {"autodetection.enabled", "BOOL", "Capture on all interfaces of the host", 1},
     {"autodetection.exclude", "LIST", "Names or /regex/ not to capture on", 0},
     {"capture.compat", "BOOL", "Store what goProbe would store, its parsing defects included", 1},
@@ -100,6 +109,32 @@ static gp_status read_db(agent_config *c, void (*warn)(void *ctx, const char *te
     GP_TRY(rt_config_duration(c->source, "db.interval", INTERVAL_S * NS, NS, MAX_INTERVAL_S * NS,
                               &ns, err));
     c->interval_s = ns / NS;
+    return GP_OK;
+}
+
+/* db.retention: without a limit there is none. */
+static gp_status read_retention(agent_config *c, gp_err *err)
+{
+    agent_retention_limits *l = &c->retention;
+    const char *age, *min_free;
+    int64_t ns;
+    gp_err why = {0};
+
+    GP_TRY(rt_config_str(c->source, "db.retention.max_age", "", &age, err));
+    if (*age && godb_retain_parse_age(age, &l->max_age_s, &why) != GP_OK)
+        return rt_config_fail(c->source, "db.retention.max_age", err, "%s", why.msg);
+    GP_TRY(
+        rt_config_bytes(c->source, "db.retention.max_size", 0, 0, UINT64_MAX, &l->max_bytes, err));
+    GP_TRY(rt_config_bytes(c->source, "db.retention.max_iface_size", 0, 0, UINT64_MAX,
+                           &l->max_iface_bytes, err));
+    GP_TRY(rt_config_str(c->source, "db.retention.min_free", "", &min_free, err));
+    if (godb_retain_parse_free(min_free, &l->min_free_bytes, &l->min_free_percent, &why) != GP_OK)
+        return rt_config_fail(c->source, "db.retention.min_free", err, "%s", why.msg);
+    GP_TRY(rt_config_duration(c->source, "db.retention.interval", RETAIN_S * NS, NS,
+                              MAX_RETAIN_S * NS, &ns, err));
+    if (l->max_age_s || l->max_bytes || l->max_iface_bytes || l->min_free_bytes ||
+        l->min_free_percent > 0)
+        l->interval_ms = ns / (NS / 1000);
     return GP_OK;
 }
 
@@ -196,6 +231,7 @@ gp_status agent_config_load(const char *path, const agent_override *set, size_t 
     c->path = path;
     GP_TRY(open_source(path, set, n_set, &c->source, err));
     GP_TRY(read_db(c, warn, ctx, err));
+    GP_TRY(read_retention(c, err));
     GP_TRY(agent_config_api(c, warn, ctx, err));
     GP_TRY(read_inert(c, warn, ctx, err));
     GP_TRY(agent_config_ifaces(c, err));
@@ -237,6 +273,14 @@ static int same_list(const char *const *a, size_t n_a, const char *const *b, siz
     return n_a == n_b;
 }
 
+static int same_retention(const agent_retention_limits *a, const agent_retention_limits *b)
+{
+    return a->max_age_s == b->max_age_s && a->max_bytes == b->max_bytes &&
+           a->max_iface_bytes == b->max_iface_bytes && a->min_free_bytes == b->min_free_bytes &&
+           !(a->min_free_percent < b->min_free_percent) &&
+           !(a->min_free_percent > b->min_free_percent) && a->interval_ms == b->interval_ms;
+}
+
 int agent_config_needs_restart(const agent_config *a, const agent_config *b, const char **key)
 {
     const struct {
@@ -248,6 +292,7 @@ int agent_config_needs_restart(const agent_config *a, const agent_config *b, con
         {"db.permissions", a->writer.mode != b->writer.mode},
         {"db.sync", a->writer.sync != b->writer.sync},
         {"db.interval", a->interval_s != b->interval_s},
+        {"db.retention", !same_retention(&a->retention, &b->retention)},
         {"capture.compat", a->compat != b->compat},
         {"capture.max_flows", a->max_flows != b->max_flows},
         {"capture.keep_unwritten", a->keep_bytes != b->keep_bytes},

@@ -6,6 +6,7 @@
 #include "flow/table.h"
 #include "godb/writer.h"
 #include "gp/err.h"
+#include "retention.h"
 #include "rt/config.h"
 #include "rt/log.h"
 
@@ -32,7 +33,8 @@ typedef struct agent_config {
 
     const char *db_path;
     godb_writer_opts writer;
-    int64_t interval_s; /* db.interval: 300; other values are for tests */
+    agent_retention_limits retention; /* db.retention */
+    int64_t interval_s;               /* db.interval: 300; other values are for tests */
 
     int compat;          /* capture.compat */
     size_t max_flows;    /* capture.max_flows, per interface */

@@ -33,7 +33,8 @@ typedef struct agent {
     rt_http *http;
     agent_watch *watch;
     agent_service *service;
-    agent_syslog *syslog; /* NULL = off; used by the writing thread */
+    agent_retention *retention; /* NULL = off */
+    agent_syslog *syslog;       /* NULL = off; used by the writing thread */
 } agent;
 
 /* ---- configuration ---- */
@@ -310,6 +311,7 @@ static void stop(agent *a)
     /* the last write-out comes first: no request can hold it up (D-42) */
     if (a->manager && flow_manager_finish(a->manager, &err) != GP_OK)
         rt_error("end of capture", RT_ERR(&err));
+    agent_retention_stop(a->retention);
     agent_service_stop(a->service);
     rt_http_stop(a->http);
     if (a->events)
@@ -361,6 +363,10 @@ int agent_run(const agent_options *o)
         st = start_capture(&a, &err);
     if (st == GP_OK)
         st = start_service(&a, &err);
+    if (st == GP_OK)
+        st = agent_retention_start(a.config->db_path, &a.config->retention,
+                                   AGENT_RETENTION_FIRST_S * INT64_C(1000),
+                                   agent_events_metrics(a.events), &a.retention, &err);
     if (st == GP_OK) {
         a.watch = agent_watch_open(o->config);
         rt_loop_run(&(rt_loop){.reload = on_hup, .tick = on_tick, .tick_ms = TICK_MS, .ctx = &a});

@@ -3,13 +3,10 @@
 
 #include "godb/retain.h"
 #include "gp/mem.h"
-#include "gp/num.h"
 #include "result/print.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #define AT(m) offsetof(gpdb_opts, m)
 
@@ -69,29 +66,6 @@ static void on_day(void *ctx, const godb_retain_day *d)
     }
 }
 
-/* "20G", or "10%" of the file system of the database. */
-static gp_status parse_free(const char *text, const char *db, uint64_t *out, gp_err *err)
-{
-    size_t n = strlen(text);
-    struct statvfs vfs;
-    double percent;
-
-    if (n == 0)
-        return GP_OK;
-    if (text[n - 1] != '%') {
-        if (gp_num_bytes(text, n, out))
-            return GP_OK;
-        return gp_fail(err, GP_EINVAL, 0, "--min-free %s: expected a size such as 20G, or 10%%",
-                       text);
-    }
-    if (!gp_num_f64(text, n - 1, &percent) || percent < 0 || percent > 100)
-        return gp_fail(err, GP_EINVAL, 0, "--min-free %s: expected 0%% to 100%%", text);
-    if (statvfs(db, &vfs) != 0)
-        return gp_fail(err, errno == ENOENT ? GP_ENOTFOUND : GP_EIO, errno, "database %s", db);
-    *out = (uint64_t)((double)vfs.f_blocks * (double)vfs.f_frsize * percent / 100);
-    return GP_OK;
-}
-
 static void report(const struct job *j, const godb_retain_stats *s)
 {
     char a[32], b[32], c[32];
@@ -141,12 +115,14 @@ static int run(void *values, const cli_line *line)
         return GPDB_USAGE;
     if (n > 0)
         return gpdb_usage(line, "unexpected word '%s'", words[0]);
-    if (o->max_age && *o->max_age && gpdb_age(o->max_age, &ro.max_age_s, &err) != GP_OK)
+    if (o->max_age && *o->max_age &&
+        godb_retain_parse_age(o->max_age, &ro.max_age_s, &err) != GP_OK)
         return gpdb_usage(line, "--max-age: %s", err.msg);
-    if (o->min_free && parse_free(o->min_free, db, &ro.min_free_bytes, &err) != GP_OK)
-        return err.code == GP_EINVAL ? gpdb_usage(line, "%s", err.msg)
-                                     : gpdb_fail(line, "%s", err.msg);
-    if (!ro.max_age_s && !ro.max_bytes && !ro.max_iface_bytes && !ro.min_free_bytes)
+    if (o->min_free && godb_retain_parse_free(o->min_free, &ro.min_free_bytes, &ro.min_free_percent,
+                                              &err) != GP_OK)
+        return gpdb_usage(line, "--min-free %s", err.msg);
+    if (!ro.max_age_s && !ro.max_bytes && !ro.max_iface_bytes && !ro.min_free_bytes &&
+        !(ro.min_free_percent > 0))
         return gpdb_usage(line, "which limit? Give --max-age, --max-size, --max-iface-size or "
                                 "--min-free");
     gp_status rc = gpdb_ifaces_select(o, db, &ifaces, &err);

@@ -109,9 +109,6 @@ gp_status gpdb_range(const gpdb_opts *o, int64_t *first_s, int64_t *last_s,
 /* --codec, --level, --mode, --sync, --no-index. */
 gp_status gpdb_writer_opts(const gpdb_opts *o, godb_writer_opts *out, gp_err *err) GP_MUST_CHECK;
 
-/* "30d", "12h", "6w", "1y6w", and all that Go's durations can say; in seconds. */
-gp_status gpdb_age(const char *text, int64_t *out_s, gp_err *err) GP_MUST_CHECK;
-
 /* "YYYY-MM-DD" of a UTC day; buf >= 16 bytes. */
 char *gpdb_day_text(int64_t day_s, char *buf, size_t cap);
 /* A UTC day as "YYYY-MM-DD" or any second of it in Unix time; false if it is neither. */

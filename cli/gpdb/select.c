@@ -156,38 +156,6 @@ gp_status gpdb_writer_opts(const gpdb_opts *o, godb_writer_opts *out, gp_err *er
     return gp_fail(err, GP_EINVAL, 0, "--sync %s: expected block, day or none", o->sync);
 }
 
-gp_status gpdb_age(const char *text, int64_t *out_s, gp_err *err)
-{
-    static const struct {
-        char unit;
-        int64_t s;
-    } units[] = {{'s', 1},     {'m', 60},        {'h', 3600},
-                 {'d', 86400}, {'w', 7 * 86400}, {'y', 365 * (int64_t)86400}};
-    int64_t sum = 0;
-    const char *p = text;
-
-    while (*p) {
-        size_t digits = strspn(p, "0123456789");
-        uint64_t v;
-        int64_t unit = 0, part;
-        if (!gp_num_u64(p, digits, INT64_MAX, &v))
-            break;
-        p += digits;
-        for (size_t i = 0; i < GP_COUNT(units); i++)
-            if (*p && *p == units[i].unit)
-                unit = units[i].s;
-        if (unit == 0 || __builtin_mul_overflow((int64_t)v, unit, &part) ||
-            __builtin_add_overflow(sum, part, &sum))
-            break;
-        p++;
-    }
-    if (p == text || *p || sum <= 0)
-        return gp_fail(err, GP_EINVAL, 0, "'%s' is no age: expected for example 90d, 12h, 6w or 1y",
-                       text);
-    *out_s = sum;
-    return GP_OK;
-}
-
 char *gpdb_day_text(int64_t day_s, char *buf, size_t cap)
 {
     struct tm tm;

@@ -39,6 +39,7 @@ struct candidate {
 };
 
 struct retain {
+    uint64_t min_free; /* bytes; 0 = no such limit */
     godb_db *db;
     const godb_retain_opts *opts;
     godb_retain_stats *stats;
@@ -138,9 +139,9 @@ static void plan(struct retain *r, char *const *ifaces, size_t n)
         uint64_t sum = staying(r, NULL);
         free_up(r, NULL, sum > o->max_bytes ? sum - o->max_bytes : 0, "size");
     }
-    if (o->min_free_bytes > 0) {
+    if (r->min_free > 0) {
         uint64_t have = r->stats->free_bytes + r->planned;
-        free_up(r, NULL, have < o->min_free_bytes ? o->min_free_bytes - have : 0, "free");
+        free_up(r, NULL, have < r->min_free ? r->min_free - have : 0, "free");
     }
 }
 
@@ -245,6 +246,10 @@ static gp_status run(struct retain *r, godb_retain_fn fn, void *ctx, gp_err *err
     if (fstatvfs(r->db->fd, &vfs) != 0)
         return gp_fail(err, GP_EIO, errno, "looking at the file system of %s failed", r->db->path);
     r->stats->free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+    r->min_free =
+        (uint64_t)((double)vfs.f_blocks * (double)vfs.f_frsize * r->opts->min_free_percent / 100);
+    if (r->min_free < r->opts->min_free_bytes)
+        r->min_free = r->opts->min_free_bytes;
     gp_status st = select_ifaces(r, &ifaces, err);
     for (size_t i = 0; i < ifaces.n && st == GP_OK; i++)
         st = add_iface(r, ifaces.v[i], err);

@@ -45,6 +45,7 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(c->writer.mode, 0644);
     assert_int_equal(c->writer.sync, GODB_SYNC_BLOCK);
     assert_int_equal(c->interval_s, 300);
+    assert_int_equal(c->retention.interval_ms, 0); /* no limit, no retention */
     assert_int_equal(c->max_flows, 2000000);
     assert_int_equal(c->compat, 0);
     assert_int_equal(c->n_listen, 0);
@@ -96,6 +97,12 @@ static void test_refusals(void **state)
         {"mode not for the owner", "db: {path: /x, permissions: 0044}\n", "db.permissions"},
         {"sync", "db: {path: /x, sync: often}\n", "db.sync: expected"},
         {"interval", "db: {path: /x, interval: 0s}\n", "db.interval"},
+        {"age", "db: {path: /x,\n  retention: {max_age: old}}\n",
+         ":2: db.retention.max_age: 'old' is no age"},
+        {"free", "db: {path: /x, retention: {min_free: 101%}}\n",
+         "db.retention.min_free: 101%: expected 0%"},
+        {"size", "db: {path: /x, retention: {max_size: much}}\n", "db.retention.max_size"},
+        {"look", "db: {path: /x, retention: {interval: 0s}}\n", "db.retention.interval"},
         {"rate without burst", "db: {path: /x}\napi: {query_rate_limit: {max_req_per_sec: 2}}\n",
          "max_req_per_sec and max_burst go together"},
         {"burst without rate", "db: {path: /x}\napi: {query_rate_limit: {max_burst: 2}}\n",
@@ -268,6 +275,7 @@ static void test_needs_restart(void **state)
         {"db.path", "/other", "db.path"},
         {"db.encoder_type", "zstd", "db.encoder_type"},
         {"capture.compat", "true", "capture.compat"},
+        {"db.retention.max_age", "90d", "db.retention"},
         {"api.key_file", "/other", "api.key_file"},
     };
     static const char text[] = "db: {path: /x}\ninterfaces: {e: " RING "}\n";

@@ -29,6 +29,7 @@ typedef struct godb_retain_opts {
     uint64_t max_bytes;        /* of the selected interfaces together */
     uint64_t max_iface_bytes;  /* of each selected interface */
     uint64_t min_free_bytes;   /* on the file system, for unprivileged users */
+    double min_free_percent;   /* of the file system, 0..100; the larger of the two counts */
     int dry_run;
     gp_cancel *cancel; /* may be NULL */
 } godb_retain_opts;
@@ -46,5 +47,11 @@ typedef struct godb_retain_stats {
  * of opts that does not exist. */
 gp_status godb_retain(const char *root, const godb_retain_opts *opts, godb_retain_fn fn, void *ctx,
                       godb_retain_stats *stats, gp_err *err) GP_MUST_CHECK;
+
+/* "90d", "12h", "6w", "1y6w": seconds, more than 0. GP_EINVAL says what was expected. */
+gp_status godb_retain_parse_age(const char *text, int64_t *out_s, gp_err *err) GP_MUST_CHECK;
+/* "20G" or "10%": one of the two is set, the other 0; "" is no limit. GP_EINVAL as above. */
+gp_status godb_retain_parse_free(const char *text, uint64_t *bytes, double *percent,
+                                 gp_err *err) GP_MUST_CHECK;
 
 #endif
