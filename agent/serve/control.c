@@ -8,8 +8,10 @@
 #include "gp/clock.h"
 #include "gp/mem.h"
 #include "rt/log.h"
+#include "wire/audit.h"
 #include "wire/control.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { FLUSH_MS = 60000, REQUEST_BYTES = 64 * 1024 };
@@ -44,9 +46,22 @@ static rpc_code fail(gp_buf *text, gp_status st, const gp_err *err)
     return rpc_code_from_status(st);
 }
 
-static const char *who(const auth_peer *p)
+/* Log and audit what was asked for and what became of it; returns code. */
+static rpc_code audited(const serve *s, const auth_peer *p, const char *what, rpc_code code,
+                        gp_buf *text)
 {
-    return p->local_uid >= 0 ? "local user" : p->name;
+    char uid[24];
+    const char *by = p->name;
+
+    if (p->local_uid >= 0) {
+        (void)snprintf(uid, sizeof uid, "uid %d", p->local_uid);
+        by = uid;
+    }
+    const char *why = code == RPC_OK ? NULL : gp_buf_str(text);
+    rt_info("changed by request", RT_S("what", what), RT_S("user", by),
+            RT_S("status", code == RPC_OK ? "ok" : "failed"), RT_S("why", why ? why : ""));
+    wire_audit_config(s->o.audit, by, what, code == RPC_OK ? NULL : why ? why : "out of memory");
+    return code;
 }
 
 /* ---- status ---- */
@@ -260,29 +275,33 @@ static rpc_code send_changes(rpc_stream *stream, const flow_change *ch, size_t n
     return code;
 }
 
-static rpc_code on_config_set(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
-                              gp_buf *text)
+static rpc_code set_interfaces(serve *s, rpc_stream *stream, const uint8_t *req, size_t len,
+                               gp_buf *text)
 {
-    serve *s = ctx;
-    const auth_peer *p = rpc_stream_peer(stream);
     const serve_control *c = s->o.control;
     flow_change *ch = NULL;
     size_t n = 0, conf_len = 0;
     char *conf = NULL;
     gp_err err = {0};
 
-    rpc_code code = check_all(s, p, text);
+    rpc_code code = check_all(s, rpc_stream_peer(stream), text);
     if (code != RPC_OK)
         return code;
     gp_status st = wire_config_set_decode(req, len, &conf, &conf_len, &err);
     if (st != GP_OK)
         return fail(text, GP_EINVAL, &err);
-    rt_info("interfaces are set by request", RT_S("user", who(p)));
     st = c->set(c->ctx, conf, conf_len, &ch, &n, &err);
     gp_free(conf);
     code = st == GP_OK ? send_changes(stream, ch, n, text) : fail(text, st, &err);
     gp_free(ch);
     return code;
+}
+
+static rpc_code on_config_set(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                              gp_buf *text)
+{
+    return audited(ctx, rpc_stream_peer(stream), "interfaces",
+                   set_interfaces(ctx, stream, req, len, text), text);
 }
 
 static rpc_code on_config_reload(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
@@ -298,13 +317,12 @@ static rpc_code on_config_reload(void *ctx, rpc_stream *stream, const uint8_t *r
     (void)len;
 
     rpc_code code = check_all(s, p, text);
-    if (code != RPC_OK)
-        return code;
-    rt_info("configuration is read again by request", RT_S("user", who(p)));
-    gp_status st = c->reload(c->ctx, &ch, &n, &err);
-    code = st == GP_OK ? send_changes(stream, ch, n, text) : fail(text, st, &err);
-    gp_free(ch);
-    return code;
+    if (code == RPC_OK) {
+        gp_status st = c->reload(c->ctx, &ch, &n, &err);
+        code = st == GP_OK ? send_changes(stream, ch, n, text) : fail(text, st, &err);
+        gp_free(ch);
+    }
+    return audited(s, p, "configuration file", code, text);
 }
 
 /* ---- flush ---- */
@@ -316,10 +334,8 @@ static int64_t flush_time(const rpc_stream *stream)
     return left < FLUSH_MS ? left : FLUSH_MS;
 }
 
-static rpc_code on_flush(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
-                         gp_buf *text)
+static rpc_code flush(serve *s, rpc_stream *stream, const uint8_t *req, size_t len, gp_buf *text)
 {
-    serve *s = ctx;
     const auth_peer *p = rpc_stream_peer(stream);
     flow_status *v = NULL;
     size_t n = 0, k = 0;
@@ -341,12 +357,17 @@ static rpc_code on_flush(void *ctx, rpc_stream *stream, const uint8_t *req, size
     if (code == RPC_OK && st != GP_OK)
         code = fail(text, st, &err);
     if (code == RPC_OK) {
-        rt_info("interfaces are written out by request", RT_S("user", who(p)), RT_U("ifaces", k));
         wire_put_control_request(&msg, names, k);
         code = serve_reply(stream, &msg, text);
     }
     gp_free(v);
     return code;
+}
+
+static rpc_code on_flush(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                         gp_buf *text)
+{
+    return audited(ctx, rpc_stream_peer(stream), "flush", flush(ctx, stream, req, len, text), text);
 }
 
 /* ---- table ---- */

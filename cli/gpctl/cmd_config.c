@@ -222,7 +222,8 @@ static gp_status put_node(lines *l, const rt_node *n, gp_err *err)
     gp_buf_addc(l->out, map ? '{' : '[');
     for (size_t i = 0; i < rt_node_count(n); i++) {
         gp_buf_adds(l->out, i ? "," : "");
-        if (map) {
+        if (map) { /* a value's line is that of its key */
+            go_to(l, rt_node_at(n, i));
             query_json_string(l->out, rt_node_key(n, i));
             gp_buf_addc(l->out, ':');
         }

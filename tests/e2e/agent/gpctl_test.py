@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""gpctl against a capturing agent, over its socket and over TCP: what it prints, changes and may not change.
+
+GOPROBE, GOQUERY, GPKEY, GPCTL; network namespaces of live_test.py; exit 77 without root.
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import live_test as live
+
+GPCTL = os.environ["GPCTL"]
+TCP = "127.0.0.1:8145"
+RING = "{ring_buffer: {block_size: 1048576, num_blocks: 4}}"
+CONFIG = """db: {path: %(tmp)s/db, sync: none}
+logging: {level: debug}
+api: {addr: ['ipc://%(tmp)s/sock', 'tcp://127.0.0.1:8145'], key_file: %(tmp)s/agent.key, trusted_keys: %(tmp)s/trusted}
+audit: {file: %(tmp)s/audit}
+interfaces:
+  a0: %(ring)s
+"""
+DURATION = r"(?:\d+h)?(?:\d+m)?\d+s"
+COUNT = r"\d+\.\d\d (?: |[kMGTPE])"
+
+
+class Agent(live.Agent):
+    """With an audit log, a socket and a port; keys: all (may everything), look (status), none, part (lo only)."""
+
+    def __init__(self, tmp):  # pylint: disable=super-init-not-called
+        self.tmp, self.db, self.sock = tmp, tmp + "/db", tmp + "/sock"
+        live.run(live.GPKEY, "-q", "new", "agent", "sensor", "-o", tmp + "/agent.key")
+        live.run(live.GPKEY, "-q", "trust", tmp + "/agent.pub", "--into", tmp + "/agents")
+        every = "query,live,status,config.read,config.write"
+        for name, roles, more in (("all", every, ()), ("look", "status", ()), ("none", "query", ()),
+                                  ("part", every, ("--ifaces", "lo"))):
+            live.run(live.GPKEY, "-q", "new", "user", name, "-o", "%s/%s.key" % (tmp, name))
+            live.run(live.GPKEY, "-q", "trust", "%s/%s.pub" % (tmp, name), "--into", tmp + "/trusted", "--roles", roles,
+                     *more)
+        self.write("c.yaml", CONFIG % {"tmp": tmp, "ring": RING})
+        self.log = open(tmp + "/log", "w")
+        self.p = subprocess.Popen(["ip", "netns", "exec", live.SENSOR, live.GOPROBE, "-c", tmp + "/c.yaml"],
+                                  stderr=self.log)
+        live.until(lambda: "query service listens" in self.text() and "iface=a0" in self.text(), "start")
+
+    def write(self, name, text):
+        with open(os.path.join(self.tmp, name), "w") as f:
+            f.write(text)
+        return os.path.join(self.tmp, name)
+
+
+class Gpctl(unittest.TestCase):
+    maxDiff = None
+    agent = None
+
+    def ctl(self, *args, key=None, code=0, env=None):
+        """Standard output; standard error of a refusal. key: over TCP with this key, else over the socket."""
+        where = ["-s", "unix:" + self.agent.sock]
+        if key:
+            where = ["-s", TCP, "--identity.key", "%s/%s.key" % (self.agent.tmp, key), "--identity.trusted_keys",
+                     self.agent.tmp + "/agents"]
+        if env:
+            where = []
+        p = subprocess.run(["ip", "netns", "exec", live.SENSOR, GPCTL, *args, *where], capture_output=True, text=True,
+                           timeout=60, check=False, env=dict({"PATH": os.environ["PATH"], "TZ": "UTC"}, **(env or {})))
+        self.assertEqual(p.returncode, code, p.stdout + p.stderr)
+        if code:
+            self.assertEqual(p.stdout, "")
+            self.assertRegex(p.stderr, r"^gpctl: .+\n$")
+        return p.stderr if code else p.stdout
+
+    def received(self):
+        return json.loads(self.ctl("status", "--json"))["statuses"]["a0"]["received_total"]
+
+    def test_1_status(self):
+        live.ns(live.PEER, sys.executable, "-c", live.UDP_SEND, "10.77.0.1", "7001", "2000", "100")
+        live.until(lambda: self.received() >= 2000, "packets")
+        text = self.ctl("status")
+        lines = text.splitlines()
+        self.assertEqual(lines[0], "")
+        want = [r"╭─+╮", r"│ +Interface Statuses +│", r"├─+(?:┬─+){7}┤",
+                r"│       │ +total │ +│ +total │ +│ +total │ +│ active +│",
+                r"│ iface │ received │ \+ received │ processed │ \+ processed │ dropped │ \+ dropped │ for +│",
+                r"├─+(?:┼─+){7}┤", r"│ a0    (?:│ +%s ){6}│ %s +│" % (COUNT, DURATION), r"╰─+(?:┴─+){7}╯"]
+        for line, pattern in zip(lines[1:], want):
+            self.assertRegex(line, "^" + pattern + "$")
+            self.assertEqual(len(line), len(lines[1]))
+        stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+        self.assertRegex("\n".join(lines[9:]) + "\n", "^" + "\n".join([
+            "", "Runtime info:", "", "            Running since: %s \\(%s ago\\)" % (stamp, DURATION),
+            r"  Last scheduled writeout: (?:- \(- ago\)|%s \(%s ago\))" % (stamp, DURATION), "", "Totals:", "", "    Packets",
+            r"       Received: %s / \+ %s" % (COUNT, COUNT), r"      Processed: %s / \+ %s" % (COUNT, COUNT),
+            r"        Dropped: %s / \+ %s" % (COUNT, COUNT), "", ""]) + "$")
+        detailed = self.ctl("status", "a0", "-v").splitlines()
+        self.assertRegex(detailed[4], r"│ +parsing errors +│$")
+        self.assertRegex(detailed[5], r"│ packet fragmented │ invalid IP header │ packet truncated │$")
+        self.assertEqual(len({len(line) for line in detailed[1:9]}), 1)
+        self.assertIn('no interface "nope"', self.ctl("status", "nope", code=1))
+
+    def test_2_status_json(self):
+        r = json.loads(self.ctl("status", "--json", key="look"))
+        self.assertEqual(r["status_code"], 200)
+        a0 = r["statuses"]["a0"]
+        self.assertEqual(set(a0), {"started_at", "received", "received_total", "processed", "processed_total", "dropped",
+                                   "dropped_total", "parsing_errors"})
+        self.assertEqual(len(a0["parsing_errors"]), 3)
+        self.assertRegex(r["started_at"], r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
+
+    def test_3_interfaces_top(self):
+        self.assertRegex(self.ctl("interfaces"), r"│ a0 +│ capturing │ +%s │" % DURATION)
+        one, = json.loads(self.ctl("interfaces", "--json", key="look"))
+        self.assertEqual((one["name"], one["state"], one["ring_bytes"]), ("a0", "capturing", 4 << 20))
+        self.assertGreater(one["flows"], 0)
+        self.assertIn("│ a0 ", self.ctl("top", "-i", "100ms"))
+        looks = [json.loads(x) for x in self.ctl("top", "-i", "100ms", "-n", "2", "--json", key="look").splitlines()]
+        self.assertEqual([list(x["ifaces"]) for x in looks], [["a0"], ["a0"]])
+
+    def test_4_config(self):
+        self.assertEqual(self.ctl("config"), (
+            "╭─────────────────────────────────────────────╮\n"
+            "│           Interface Configuration           │\n"
+            "├───────┬─────────┬─────────────┬─────────────┤\n"
+            "│       │         │ ring buffer │ ring buffer │\n"
+            "│ iface │ promisc │  block size │ num blocks  │\n"
+            "├───────┼─────────┼─────────────┼─────────────┤\n"
+            "│ a0    │ false   │     1048576 │ 4           │\n"
+            "╰───────┴─────────┴─────────────┴─────────────╯\n"))
+        r = json.loads(self.ctl("config", "--json", key="all"))
+        self.assertEqual(r, {"status_code": 200, "ifaces": {"a0": {
+            "ignore_vlans": False, "promisc": False, "ring_buffer": {"block_size": 1048576, "num_blocks": 4},
+            "extra_bpf_filters": None, "disable": False}}})
+
+    def test_5_change(self):
+        path = self.agent.write("other.yaml", "interfaces:\n  a0: %s\n  lo: %s\n" % (RING, RING))
+        before = self.received()
+        self.assertEqual(self.ctl("config", "--file", path),
+                         "\n     Enabled: [lo]\n     Updated: []\n    Disabled: []\n\n")
+        self.assertRegex(self.ctl("config"), r"│ lo +│ false +│ +1048576 │ 4 +│")
+        self.assertGreaterEqual(self.received(), before)  # a0 went on
+        self.assertEqual(list(json.loads(self.ctl("status", "--json", key="part"))["statuses"]), ["lo"])
+        self.assertEqual(json.loads(self.ctl("config", "--reload", "--json", key="all")), {
+            "status_code": 200, "enabled": [], "updated": [], "disabled": [{"name": "lo", "success": True}]})
+        self.assertEqual(self.ctl("config", "--reload", "--silent"), "")
+        bad = self.agent.write("bad.yaml", "interfaces:\n  a0:\n    ring_buffer: {block_size: 1048576, num_blocks: -4}\n")
+        self.assertRegex(self.ctl("config", "--file", bad, code=1), r"bad\.yaml: request:3: a0\.ring_buffer: num_blocks: ")
+        self.assertIn("exclude each other", self.ctl("config", "--file", path, "--reload", code=1))
+        self.assertEqual(list(json.loads(self.ctl("config", "--json"))["ifaces"]), ["a0"])
+
+    def test_6_flush(self):
+        path = self.agent.db + "/a0"
+        late = bool(live.blocks(path))  # a scheduled write-out has been meanwhile
+        self.assertEqual(self.ctl("flush", "a0"), "written: a0\n")
+        self.assertGreater(len(live.blocks(path)), 0)
+        if not late:  # the whole of test_1
+            now = str(int(time.time()) + 60)
+            p = live.run(live.GOQUERY, "-d", self.agent.db, "-i", "a0", "-f", "1600000000", "-l", now, "-c",
+                         "dport = 7001", "-e", "json", "sip,dip,dport,proto")
+            self.assertEqual(live.rows(p.stdout)[("10.77.0.2", "10.77.0.1", 7001, 17)], (2000, 0, 2000 * 142, 0))
+        self.assertEqual(json.loads(self.ctl("flush", "--json", key="all")), {"written": ["a0"]})
+
+    def test_7_refused(self):
+        for key, calls in (("none", (["status"], ["interfaces"], ["top"], ["config"], ["flush"])),
+                           ("look", (["config"], ["config", "--reload"], ["flush"])), ("part", (["config", "--reload"],))):
+            for call in calls:
+                with self.subTest(key=key, call=call):
+                    self.assertRegex(self.ctl(*call, key=key, code=1), "not allowed|denied|role|limited")
+        self.assertIn('no interface "a0"', self.ctl("status", "a0", key="part", code=1))
+
+    def test_8_where(self):
+        env = {"GPCTL_SERVER_ADDR": "ipc://" + self.agent.sock}
+        self.assertIn("a0", self.ctl("config", env=env))
+        self.agent.write(".gpctl.yaml", "server: {addr: 'unix:%s'}\n" % self.agent.sock)
+        self.assertIn("a0", self.ctl("config", env={"HOME": self.agent.tmp}))
+        self.assertIn("which agent?", self.ctl("config", code=1, env={"HOME": "/nonexistent"}))
+        self.assertIn("nowhere", self.ctl("config", "-t", "300ms", code=1, env={"GPCTL_SERVER_ADDR": "unix:/nowhere"}))
+
+    def test_9_audit(self):
+        self.agent.stop()
+        with open(self.agent.tmp + "/audit") as f:
+            said = [r for r in map(json.loads, f) if r["event"] == "config"]
+        got = {(re.sub(r"^uid 0$", "root", r["by"]), r["what"], r["status"]) for r in said}
+        for want in (("root", "interfaces", "ok"), ("root", "interfaces", "failed"), ("all", "configuration file", "ok"),
+                     ("root", "configuration file", "ok"), ("root", "flush", "ok"), ("all", "flush", "ok"),
+                     ("part", "configuration file", "failed")):
+            self.assertIn(want, got)
+        live.run(live.GPKEY, "audit", "verify", self.agent.tmp + "/audit", "--key", self.agent.tmp + "/agent.pub")
+
+
+def main():
+    tmp = tempfile.mkdtemp(prefix="fleetprobe-gpctl-")
+    try:
+        if not live.setup():
+            return 77
+        Gpctl.agent = Agent(tmp)
+        done = unittest.main(verbosity=2, exit=False)
+        if not done.result.wasSuccessful():
+            print(Gpctl.agent.text(), file=sys.stderr)
+        return 0 if done.result.wasSuccessful() else 1
+    finally:
+        if Gpctl.agent and Gpctl.agent.p.poll() is None:
+            Gpctl.agent.p.kill()
+            Gpctl.agent.p.wait()
+        for n in (live.SENSOR, live.PEER):
+            live.run("ip", "netns", "del", n, check=False)
+        shutil.rmtree(tmp, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
