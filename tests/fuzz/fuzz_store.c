@@ -1,17 +1,12 @@
-/* fuzz_store.c - foreign bytes of a day: metadata, a column with D1 probing, names, the index.
+/* fuzz_store.c - foreign bytes of a day: metadata, a column with D1 probing, codecs.
  *
  * The first byte chooses the parser, so that one corpus serves all of them.
  */
 #include "blockmeta.h"
 #include "displaced.h"
 #include "godb/codec.h"
-#include "godb/index.h"
 #include "godb/lz4walk.h"
 #include "godb/packed.h"
-#include "gp/mem.h"
-#include "indexfile.h"
-#include "suffix.h"
-#include "xorfilter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,69 +109,10 @@ static void fuzz_codec(const uint8_t *data, size_t size)
     }
 }
 
-static void fuzz_name(const uint8_t *data, size_t size)
-{
-    char name[200], back[GODB_DAYNAME_CAP];
-    godb_dayname d;
-    uint64_t v;
-
-    if (size >= sizeof name)
-        return;
-    memcpy(name, data, size);
-    name[size] = '\0';
-    if (godb_dayname_parse(name, &d)) {
-        godb_dayname again;
-        godb_dayname_format(d.day_s, d.has_totals ? &d.totals : NULL, back);
-        if (!godb_dayname_parse(back, &again) || again.day_s != d.day_s ||
-            again.has_totals != d.has_totals ||
-            memcmp(&again.totals, &d.totals, sizeof d.totals) != 0)
-            abort();
-    }
-    if (godb_base62_get(name, size, &v)) {
-        char text[16];
-        size_t n = godb_base62_put(v, text);
-        uint64_t w;
-        if (n > size || !godb_base62_get(text, n, &w) || w != v)
-            abort();
-    }
-}
-
-static void fuzz_index(const uint8_t *data, size_t size)
-{
-    godb_blockmeta m;
-    godb_index_file f = {0};
-    uint64_t sums[4] = {0};
-
-    godb_blockmeta_init(&m, DAY);
-    for (int i = 0; i < 4; i++) {
-        godb_block b = {.time_s = DAY + 300 * (i + 1)};
-        for (int c = 4; c < GODB_N_COLS; c++)
-            b.raw[c] = b.stored[c] = b.codec[c] = 1;
-        if (godb_blockmeta_push(&m, &b, sums, NULL) != GP_OK)
-            abort();
-    }
-    gp_buf_add(&f.bytes, data, size);
-    /* the checksum would stop nearly everything: make it right */
-    if (size > GODB_INDEX_HEAD + GODB_INDEX_REC && gp_le32(data + GODB_INDEX_HEAD) >= 8 &&
-        gp_le32(data + GODB_INDEX_HEAD) <= size - GODB_INDEX_HEAD) {
-        uint8_t *r = f.bytes.data + GODB_INDEX_HEAD;
-        uint32_t first = gp_le32(r + 8), n = gp_le16(r + 12);
-        if (first < m.n && n <= m.n - first)
-            gp_put_le64(r + 16, godb_index_tie(&m, first, n));
-        gp_put_le32(r + 4, godb_index_sum(r + 8, gp_le32(r) - 8));
-    }
-    if (godb_index_file_parse(&m, &f, NULL) == GP_OK)
-        for (size_t i = 0; i < f.n; i++)
-            if (f.rec[i].k)
-                (void)godb_xor_has(f.rec[i].bits, f.rec[i].third, f.rec[i].k, f.rec[i].seed, i);
-    godb_index_file_free(&f);
-    godb_blockmeta_free(&m);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const parsers[])(const uint8_t *, size_t) = {fuzz_meta,  fuzz_column, fuzz_walk,
-                                                               fuzz_codec, fuzz_name,   fuzz_index};
+    static void (*const parsers[])(const uint8_t *, size_t) = {fuzz_meta, fuzz_column, fuzz_walk,
+                                                               fuzz_codec};
     if (size > 0)
         parsers[data[0] % (sizeof parsers / sizeof *parsers)](data + 1, size - 1);
     return 0;
