@@ -95,7 +95,7 @@ static gp_status load(struct column *c, const godb_day *d, godb_col col, uint64_
         c->day_id = d->id;
         c->verified = NULL;
         c->size = (uint64_t)st.st_size;
-        c->window = SPAN_FIRST;
+        c->window = off == 0 ? SPAN_FIRST : SPAN_JUMP;
     } else if (off >= c->next && off - c->next <= GAP_OK) {
         c->window = c->window * 4 < SPAN_MAX ? c->window * 4 : SPAN_MAX;
     } else {
