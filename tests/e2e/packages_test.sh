@@ -49,6 +49,7 @@ has fleetprobe-agent usr/bin/goprobe lib/systemd/system/goprobe.service etc/flee
 has fleetprobe-aggregator usr/bin/global-query lib/systemd/system/global-query.service \
     etc/fleetprobe/global-query.yaml etc/fleetprobe/endpoints.yaml usr/share/man/man8/global-query.8.gz
 has fleetprobe-tools usr/bin/goquery usr/bin/goQuery usr/bin/gpdb usr/bin/goconvert usr/bin/gpkey \
+    usr/bin/gpctl usr/share/man/man1/gpctl.1.gz usr/share/bash-completion/completions/gpctl \
     usr/bin/goquery_completion usr/share/fleetprobe/enrol.sh usr/share/man/man1/goquery.1.gz \
     usr/share/bash-completion/completions/goquery usr/share/zsh/site-functions/_gpkey \
     usr/share/fish/vendor_completions.d/gpdb.fish
@@ -88,7 +89,7 @@ in_root dpkg --audit | grep . && fail "half installed"
 [ "$(in_root stat -c '%U:%G %a' /var/lib/fleetprobe)" = "fleetprobe:fleetprobe 750" ] || fail "mode of the database directory"
 in_root getent passwd fleetprobe | grep -q ':/usr/sbin/nologin$' || fail "the user may log in"
 [ -L "$root/etc/systemd/system/multi-user.target.wants/goprobe.service" ] || fail "unit not enabled"
-for p in goprobe global-query goquery gpdb gpkey goconvert; do
+for p in goprobe global-query goquery gpctl gpdb gpkey goconvert; do
     in_root $p --version >/dev/null || fail "$p does not run"
 done
 in_root goprobe --check-config -c /etc/fleetprobe/goprobe.yaml >/dev/null || fail "goprobe.yaml"

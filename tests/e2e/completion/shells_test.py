@@ -68,6 +68,8 @@ class Shells(unittest.TestCase):
         self.assertEqual(self.bash(["goquery", "list", "--det"]), ["--detailed"])
         self.assertEqual(self.bash(["goquery", "list", "-e", "j"]), ["json"])
         self.assertEqual(self.bash(["gpkey", "s"], "gpkey"), ["show", "sign-csr", "seal"])
+        self.assertEqual(self.bash(["gpctl", "st"], "gpctl"), ["status"])
+        self.assertEqual(self.bash(["gpctl", "config", "--re"], "gpctl"), ["--reload"])
 
     # ---- fish ----
 

@@ -193,7 +193,7 @@ def in_chroots(stages):
                 elif word == "COPY":
                     copy_in(root, rest.split())
             user = ["chroot", "--userspec=" + last(stage, "USER"), "--groups=", root]
-            for program in ("goprobe", "global-query", "goquery", "gpdb", "gpkey"):
+            for program in ("goprobe", "global-query", "goquery", "gpctl", "gpdb", "gpkey"):
                 if os.path.exists("%s/usr/bin/%s" % (root, program)):
                     assert "Usage" in out(*user, "/usr/bin/" + program, "--help"), program
             assert out(*user, "sh", "-c", "id -un; touch /run/fleetprobe/x; ls -A /var/lib/apt/lists") == "fleetprobe\n"
