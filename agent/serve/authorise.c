@@ -222,6 +222,7 @@ rpc_code serve_authorise(serve *s, const auth_peer *peer, const uint8_t *req, si
     gp_err err = {0};
     if (wire_request_decode(req, len, &r, &err) != GP_OK)
         return refuse_err(text, RPC_INVALID_ARGUMENT, &err);
+    j->partials = r.partials;
     rpc_code code = identify(s, peer, &r, &j->who, text);
     if (code == RPC_OK)
         code = check_body(s, &r, j, text);

@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { PROGRESS_MS = 500, DEFAULT_MAX_QUERY_MS = 30 * 60 * 1000 };
+enum { PROGRESS_MS = 500, PARTIAL_MS = 500, DEFAULT_MAX_QUERY_MS = 30 * 60 * 1000 };
 
 /* One answer on its way. Progress comes from engine threads while nothing else is sent. */
 struct answer {
@@ -45,6 +45,16 @@ static void on_progress(void *ctx, const exec_progress *p)
                        .hosts_total = 1};
     wire_put_progress(&msg, &w);
     (void)!send_msg(a->stream, &msg, NULL); /* a broken stream shows in the cancel flag */
+}
+
+/* Rows so far; they count for nothing, so one that can't be sent is left out. */
+static void on_partial(void *ctx, const result *so_far)
+{
+    struct answer *a = ctx;
+    gp_buf msg = {0};
+    if (wire_put_snapshot(&msg, so_far, 0, 1, NULL) == GP_OK)
+        (void)!send_msg(a->stream, &msg, NULL);
+    gp_buf_free(&msg);
 }
 
 static void on_warn(void *ctx, const char *text)
@@ -113,6 +123,11 @@ static int may_cut(const query_stmt *q)
     return !q->merge_hosts;
 }
 
+static unsigned partial_rows(const query_stmt *q)
+{
+    return q->limit < WIRE_MAX_PARTIAL_ROWS ? (unsigned)q->limit : WIRE_MAX_PARTIAL_ROWS;
+}
+
 static gp_status execute(struct answer *a, gp_err *err)
 {
     serve *s = a->s;
@@ -128,6 +143,10 @@ static gp_status execute(struct answer *a, gp_err *err)
                    .progress = on_progress,
                    .progress_ctx = a,
                    .progress_ms = PROGRESS_MS,
+                   .partial = a->j->partials ? on_partial : NULL,
+                   .partial_ctx = a,
+                   .partial_ms = PARTIAL_MS,
+                   .partial_rows = partial_rows(q),
                    .warn = on_warn};
     return exec_run(s->o.db, q, &o, &a->out, err);
 }

@@ -46,6 +46,7 @@ typedef struct serve_job {
     wire_query q;
     query_stmt *stmt;
     auth_peer who; /* signer, or the local peer */
+    int partials;  /* the caller wants snapshots */
 } serve_job;
 void serve_job_clear(serve_job *j);
 

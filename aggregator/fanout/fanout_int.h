@@ -55,7 +55,8 @@ typedef struct leg {
     gp_buf batches; /* u32 length, bytes, ... */
     gp_buf notes;   /* the same: trailers and host statuses as received */
     gp_buf summary; /* of an aggregator */
-    uint64_t bytes; /* taken for the three above */
+    gp_buf early;   /* the last snapshot of a host at work, as received; protected by job.lock */
+    uint64_t bytes; /* taken for the four above */
     auth_digest digest;
     rpc_code code;
     char text[256];
@@ -82,10 +83,11 @@ struct job {
     unsigned n_ok, n_failed;
     uint64_t rows; /* sent at the end */
     wire_dec *dec;
-    pthread_mutex_t lock; /* protects events, over, progress of legs */
+    pthread_mutex_t lock; /* protects events, over, progress and snapshots of legs */
     pthread_cond_t wakeup;
     leg *events, **events_tail;
     int over;         /* callbacks that come later do nothing */
+    int early_due;    /* a snapshot came from a host */
     atomic_uint refs; /* the job's thread and pending connects */
 };
 

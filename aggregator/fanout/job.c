@@ -146,6 +146,14 @@ static gp_status handle_events(job *j, leg *l, gp_err *err)
     return GP_OK;
 }
 
+static int partial_due(job *j)
+{
+    pthread_mutex_lock(&j->lock);
+    int early = j->early_due;
+    pthread_mutex_unlock(&j->lock);
+    return j->partial_due || early;
+}
+
 static gp_status tick(job *j, gp_err *err)
 {
     int64_t now = gp_mono_ms();
@@ -153,9 +161,12 @@ static gp_status tick(job *j, gp_err *err)
         j->next_progress_ms = now + PROGRESS_MS;
         GP_TRY(fanout_send_progress(j, err));
     }
-    if (j->req.partials && j->partial_due && now >= j->next_partial_ms && j->finished < j->n_legs) {
-        GP_TRY(fanout_send_partial(j, err));
+    if (j->req.partials && partial_due(j) && now >= j->next_partial_ms && j->finished < j->n_legs) {
+        pthread_mutex_lock(&j->lock);
+        j->early_due = 0;
+        pthread_mutex_unlock(&j->lock);
         j->partial_due = 0;
+        GP_TRY(fanout_send_partial(j, err));
         /* A snapshot of many rows costs; never spend more than a fifth of the time on them. */
         int64_t took = gp_mono_ms() - now;
         j->next_partial_ms =
@@ -223,7 +234,6 @@ static gp_status begin(job *j, gp_err *err)
     gp_buf msg = {0};
     wire_request r = j->req; /* borrows */
     r.targets = NULL;
-    r.partials = 0;
     r.evidence = 0;
     memcpy(r.via[r.n_via++], j->f->instance, 16);
     GP_TRY(wire_request_encode(&r, &j->relay, err));

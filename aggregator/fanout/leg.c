@@ -123,13 +123,22 @@ static int on_message(leg *l, const uint8_t *data, size_t len)
         if (ok)
             gp_buf_add(&l->summary, data, len);
         break;
+    case WIRE_PARTIAL:
+        pthread_mutex_lock(&l->job->lock);
+        gp_buf_clear(&l->early);
+        ok = reserve(l, &l->early, len);
+        if (ok)
+            gp_buf_add(&l->early, data, len);
+        l->job->early_due = 1;
+        pthread_mutex_unlock(&l->job->lock);
+        break;
     case WIRE_PROGRESS:
         pthread_mutex_lock(&l->job->lock);
         l->progress = a.u.progress;
         pthread_mutex_unlock(&l->job->lock);
         break;
     default:
-        break; /* header, snapshots of aggregators below, kinds of later versions */
+        break; /* header, kinds of later versions */
     }
     wire_answer_clear(&a);
     return ok;
@@ -154,7 +163,6 @@ static gp_status encode_for_child(leg *l, gp_buf *out, gp_err *err)
 {
     wire_request r = l->job->req; /* borrows */
     r.targets = l->targets;
-    r.partials = 0;
     memcpy(r.via[r.n_via++], l->job->f->instance, 16); /* room was checked */
     return wire_request_encode(&r, out, err);
 }
@@ -194,6 +202,9 @@ void fanout_leg_release(leg *l)
     gp_buf_free(&l->batches);
     gp_buf_free(&l->notes);
     gp_buf_free(&l->summary);
+    pthread_mutex_lock(&l->job->lock);
+    gp_buf_free(&l->early);
+    pthread_mutex_unlock(&l->job->lock);
     fanout_fair_bytes_give(l->job->fair, l->bytes);
     l->bytes = 0;
 }
@@ -206,4 +217,5 @@ void fanout_leg_clear(leg *l)
     gp_buf_free(&l->batches);
     gp_buf_free(&l->notes);
     gp_buf_free(&l->summary);
+    gp_buf_free(&l->early);
 }

@@ -3,6 +3,8 @@
 
 #include "gp/mem.h"
 
+enum { EARLY_STRINGS = 1 << 20 }; /* bytes of labels of one snapshot */
+
 gp_status fanout_send(job *j, gp_buf *msg, gp_err *err)
 {
     gp_status st = msg->failed ? gp_fail(err, GP_ENOMEM, 0, "answer: out of memory")
@@ -28,52 +30,63 @@ gp_status fanout_send_progress(job *j, gp_err *err)
     return fanout_send(j, &msg, err);
 }
 
-struct collected {
-    gp_buf bytes[4];
-    size_t n;
-};
-
-static gp_status on_partial_batch(void *ctx, const uint8_t *bytes, size_t len, size_t rows,
-                                  gp_err *err)
+/* The last snapshot of a host that is still at work: rows of one agent get its name, whatever they
+ * say. One that does not decode is left out: nothing of it counts. */
+static gp_status add_early(job *j, leg *l, result_merger *m, gp_err *err)
 {
-    struct collected *c = ctx;
-    (void)rows;
-    if (c->n >= GP_COUNT(c->bytes)) /* a hundred rows never need more */
-        return gp_fail(err, GP_ELIMIT, 0, "snapshot of more than %zu batches", GP_COUNT(c->bytes));
-    gp_buf_add(&c->bytes[c->n], bytes, len);
-    return c->bytes[c->n++].failed ? gp_fail(err, GP_ENOMEM, 0, "snapshot: out of memory") : GP_OK;
+    wire_answer a = {0};
+    result part = {0};
+    const char *host = l->is_aggregator ? NULL : l->name, *id = l->is_aggregator ? NULL : "";
+    GP_TRY(result_init(&part, EARLY_STRINGS, err));
+    part.fields = j->stmt->fields;
+    gp_status st = wire_answer_decode(l->early.data, l->early.len, &a, NULL);
+    for (size_t i = 0; st == GP_OK && i < a.u.partial.n_batches; i++)
+        st = wire_batch_decode(j->dec, a.u.partial.batch[i], a.u.partial.batch_len[i], host, id,
+                               &part, NULL);
+    if (st == GP_OK)
+        st = wire_summary_apply(&a.u.partial.summary, &part, NULL);
+    st = st == GP_OK ? result_merger_add(m, &part, err) : GP_OK;
+    wire_answer_clear(&a);
+    result_clear(&part);
+    return st;
+}
+
+/* What has come to an end, and what is on its way. */
+static gp_status add_all_early(job *j, uint64_t limit, result *r, gp_err *err)
+{
+    result_merger *m = NULL;
+    GP_TRY(result_merger_new(j->stmt, j->stmt->merge_hosts, 0, &m, err));
+    result_merger_quota(m, &j->quota);
+    gp_status st = result_merger_add(m, r, err);
+    pthread_mutex_lock(&j->lock);
+    for (size_t i = 0; i < j->next_leg && st == GP_OK; i++) {
+        if (j->legs[i].early.len)
+            st = add_early(j, &j->legs[i], m, err);
+    }
+    pthread_mutex_unlock(&j->lock);
+    result_clear(r);
+    if (st == GP_OK)
+        st = result_merger_get(m, limit, r, err);
+    result_merger_free(m);
+    return st;
 }
 
 gp_status fanout_send_partial(job *j, gp_err *err)
 {
     result r = {0};
-    wire_enc *enc = NULL;
-    struct collected c = {0};
-    wire_summary s;
     gp_buf msg = {0};
     uint64_t limit =
         j->stmt->limit < WIRE_MAX_PARTIAL_ROWS ? j->stmt->limit : WIRE_MAX_PARTIAL_ROWS;
     gp_status st = fanout_acc_get(j->acc, limit, &r, err);
     if (st == GP_OK)
-        st = wire_enc_new(&enc, err);
+        st = add_all_early(j, limit, &r, err);
     if (st == GP_OK)
-        st = wire_batch_encode(enc, &r, r.rows, r.n_rows, on_partial_batch, &c, err);
-    if (st == GP_OK) {
-        const uint8_t *data[4];
-        size_t lens[4];
-        for (size_t i = 0; i < c.n; i++) {
-            data[i] = c.bytes[i].data;
-            lens[i] = c.bytes[i].len;
-        }
-        wire_summary_of(&r, &s);
-        wire_put_partial(&msg, &s, (uint32_t)j->finished, (uint32_t)j->n_legs, data, lens, c.n);
+        st = wire_put_snapshot(&msg, &r, (uint32_t)j->finished, (uint32_t)j->n_legs, err);
+    if (st == GP_OK)
         st = fanout_send(j, &msg, err);
-    }
-    for (size_t i = 0; i < GP_COUNT(c.bytes); i++)
-        gp_buf_free(&c.bytes[i]);
-    wire_enc_free(enc);
+    gp_buf_free(&msg);
     result_clear(&r);
-    return st;
+    return st == GP_ELIMIT ? GP_OK : st; /* no room for a snapshot: the query may still fit */
 }
 
 static gp_status on_final_batch(void *ctx, const uint8_t *bytes, size_t len, size_t rows,

@@ -211,6 +211,10 @@ static gp_status run(const godb_db *db, const query_stmt *stmt, const exec_opts 
     if (st == GP_OK)
         st = exec_final_init(&f, &x, out, err);
     f.host = host;
+    if (st == GP_OK && opts->partial && !sink) {
+        x.final = &f;
+        x.next_partial_ns = started_ns + opts->partial_ms * 1000000;
+    }
     if (st == GP_OK)
         st = do_ifaces(&x, &f, sink, sink_ctx, err);
     if (st == GP_OK && !sink)

@@ -21,10 +21,16 @@ gp_status exec_final_init(exec_final *f, exec_ctx *x, result *out, gp_err *err)
     return GP_OK;
 }
 
+void exec_top_free(exec_final *f, exec_top *t)
+{
+    exec_mem_free(&f->x->mem, t->v, t->cap * sizeof *t->v);
+    *t = (exec_top){0};
+}
+
 void exec_final_free(exec_final *f)
 {
     for (unsigned i = 0; f->top && i < f->x->n_threads; i++)
-        exec_mem_free(&f->x->mem, f->top[i].v, f->top[i].cap * sizeof *f->top[i].v);
+        exec_top_free(f, &f->top[i]);
     gp_free(f->top);
     gp_free(f->tally);
     *f = (exec_final){0};
@@ -65,6 +71,24 @@ uint64_t exec_final_rank(const exec_final *f, unsigned table, const uint64_t *e,
         v = c[1];
     else
         v = add_sat(c[0], c[1]);
+    return o->ascending ? ~v : v;
+}
+
+uint64_t exec_final_row_rank(const exec_final *f, const result_row *r)
+{
+    const result_order *o = &f->order;
+    int packets = o->sort == QUERY_SORT_PACKETS;
+    uint64_t in = packets ? r->c.pkts_rcvd : r->c.bytes_rcvd;
+    uint64_t out = packets ? r->c.pkts_sent : r->c.bytes_sent, v;
+
+    if (o->sort == QUERY_SORT_TIME)
+        v = o->has_time ? (uint64_t)r->time_s : 0;
+    else if (o->direction == QUERY_IN)
+        v = in;
+    else if (o->direction == QUERY_OUT)
+        v = out;
+    else
+        v = add_sat(in, out);
     return o->ascending ? ~v : v;
 }
 
@@ -118,24 +142,29 @@ static gp_status top_grow(exec_final *f, exec_top *t, gp_err *err)
     return GP_OK;
 }
 
-static gp_status top_offer(exec_final *f, exec_top *t, unsigned table, const uint64_t *e,
-                           const uint64_t c[4], uint64_t rank, gp_err *err)
+gp_status exec_top_offer_row(exec_final *f, exec_top *t, const exec_cand *cand, gp_err *err)
 {
     if (t->n < t->limit) {
         if (t->n == t->cap)
             GP_TRY(top_grow(f, t, err));
-        t->v[t->n].rank = rank;
-        exec_final_row(f, table, e, c, &t->v[t->n].row);
+        t->v[t->n] = *cand;
         sift_up(f, t->v, t->n++);
-        return GP_OK;
-    }
-    exec_cand cand = {.rank = rank};
-    exec_final_row(f, table, e, c, &cand.row);
-    if (better(f, &cand, &t->v[0])) {
-        t->v[0] = cand;
+    } else if (better(f, cand, &t->v[0])) {
+        t->v[0] = *cand;
         sift_down(f, t->v, t->n);
     }
     return GP_OK;
+}
+
+gp_status exec_top_offer(exec_final *f, exec_top *t, unsigned table, const uint64_t *e,
+                         const uint64_t c[4], uint64_t rank, gp_err *err)
+{
+    exec_cand cand = {.rank = rank};
+
+    if (t->n >= t->limit && rank < t->v[0].rank)
+        return GP_OK;
+    exec_final_row(f, table, e, c, &cand.row);
+    return exec_top_offer_row(f, t, &cand, err);
 }
 
 /* ---- passes over the partitions ---- */
@@ -159,7 +188,7 @@ static gp_status part_tally(exec_final *f, unsigned thread, unsigned table, cons
         if (f->limit) {
             uint64_t rank = exec_final_rank(f, table, e, c);
             if (top->n < top->limit || rank >= top->v[0].rank)
-                GP_TRY(top_offer(f, top, table, e, c, rank, err));
+                GP_TRY(exec_top_offer(f, top, table, e, c, rank, err));
         }
     }
     return GP_OK;

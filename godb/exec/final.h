@@ -53,10 +53,20 @@ gp_status exec_final_finish(exec_final *f, gp_err *err) GP_MUST_CHECK;
 gp_status exec_final_stream(exec_final *f, exec_sink sink, void *sink_ctx,
                             gp_err *err) GP_MUST_CHECK;
 
+/* Offer the group with key e to a heap; its rank is exec_final_rank(). */
+gp_status exec_top_offer(exec_final *f, exec_top *t, unsigned table, const uint64_t *e,
+                         const uint64_t c[4], uint64_t rank, gp_err *err) GP_MUST_CHECK;
+/* The same for a finished row. */
+gp_status exec_top_offer_row(exec_final *f, exec_top *t, const exec_cand *cand,
+                             gp_err *err) GP_MUST_CHECK;
+void exec_top_free(exec_final *f, exec_top *t);
+
 /* Row of a group with key e and counters c. */
 void exec_final_row(const exec_final *f, unsigned table, const uint64_t *e, const uint64_t c[4],
                     result_row *row);
 
+/* Sort value of a row. */
+uint64_t exec_final_row_rank(const exec_final *f, const result_row *r);
 /* Sort value of a group; greater comes first, equal ones are told apart by result_row_cmp(). */
 uint64_t exec_final_rank(const exec_final *f, unsigned table, const uint64_t *e, const uint64_t *c);
 

@@ -44,12 +44,12 @@ static void progress(exec_ctx *x)
 {
     const exec_opts *o = x->opts;
 
-    if (!o->progress)
+    if (!o->progress && !x->final)
         return;
     int64_t now = gp_mono_ns(), due = atomic_load(&x->next_progress_ns);
-    if (now < due || atomic_flag_test_and_set(&x->in_progress))
+    if ((!x->final && now < due) || atomic_flag_test_and_set(&x->in_progress))
         return;
-    if (now >= atomic_load(&x->next_progress_ns)) {
+    if (o->progress && now >= atomic_load(&x->next_progress_ns)) {
         atomic_store(&x->next_progress_ns, now + o->progress_ms * 1000000);
         /* A worker may finish its part of a day before the one with the first part counts it. */
         uint64_t done = atomic_load(&x->blocks_done), total = atomic_load(&x->blocks_total);
@@ -61,6 +61,8 @@ static void progress(exec_ctx *x)
                            .bytes = atomic_load(&x->bytes)};
         o->progress(o->progress_ctx, &p);
     }
+    if (x->final)
+        exec_partial(x);
     atomic_flag_clear(&x->in_progress);
 }
 
@@ -146,6 +148,11 @@ static gp_status some_blocks(exec_worker *w, const exec_day *day, size_t from, s
 
     if (from == 0)
         day_begins(x, day->day);
+    unsigned hand_over = atomic_load_explicit(&x->hand_over, memory_order_relaxed);
+    if (w->handed_over != hand_over) {
+        w->handed_over = hand_over;
+        GP_TRY(exec_worker_finish(w, err));
+    }
     for (size_t i = from; i < end; i++) {
         if (atomic_load_explicit(&x->failed, memory_order_relaxed) ||
             atomic_load_explicit(&x->again, memory_order_relaxed))

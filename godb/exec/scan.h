@@ -47,7 +47,11 @@ typedef struct exec_ctx {
     size_t n_warnings, warnings_lost;
     _Atomic uint64_t blocks_done, blocks_total, days_done, days_total, rows, bytes;
     _Atomic int64_t next_progress_ns;
-    atomic_flag in_progress; /* a worker is inside opts->progress */
+    atomic_flag in_progress;  /* a worker is inside opts->progress or opts->partial */
+    struct exec_final *final; /* for snapshots; NULL: none are wanted */
+    int64_t next_partial_ns;  /* in_progress */
+    int partial_asked;        /* in_progress: workers were asked to hand over, a snapshot follows */
+    atomic_uint hand_over;    /* grows when workers shall put what they hold into the tables */
 } exec_ctx;
 
 /* A block, or live flows, as a source of columns. */
@@ -91,6 +95,7 @@ typedef struct exec_worker {
     unsigned days_failed;
     uint64_t tally_hits, tally[4]; /* groups counted early, of the interface at hand */
     uint64_t rows;
+    unsigned handed_over; /* exec_ctx.hand_over when it last did */
 } exec_worker;
 
 gp_status exec_worker_init(exec_worker *w, exec_ctx *x, gp_err *err) GP_MUST_CHECK;
@@ -127,6 +132,8 @@ gp_status exec_block_col(exec_worker *w, exec_block *b, godb_col c, gp_err *err)
 /* Pointers to part f of the attribute columns that are loaded. */
 void exec_block_cols(const exec_block *b, unsigned f, exec_cols *out);
 
+/* With in_progress held: a snapshot for opts->partial when it is due. (partial.c) */
+void exec_partial(exec_ctx *x);
 /* Remember the first failure; everybody stops. */
 void exec_failed(exec_ctx *x, gp_status st, const gp_err *err);
 /* The failure that was remembered, or GP_OK. Call when no worker runs. */

@@ -23,6 +23,7 @@ typedef struct agent {
     atomic_int how;
     atomic_uint delay_ms;
     gp_buf batches; /* u32 length, bytes, ... */
+    gp_buf early;   /* a snapshot */
     uint64_t rows;
     result_counters totals;
 } agent;
@@ -42,9 +43,9 @@ struct sim {
 const char *sim_how_name(sim_how h)
 {
     static const char *const names[SIM_N_HOWS] = {
-        "ok",           "delay",       "slow",      "silent",     "deny",      "busy",
-        "error",        "garbage",     "bad batch", "bad digest", "bad count", "no trailer",
-        "two trailers", "other query", "other key", "cut"};
+        "ok",         "delay",        "slow",        "early",     "silent",     "deny",
+        "busy",       "error",        "garbage",     "bad batch", "bad digest", "bad count",
+        "no trailer", "two trailers", "other query", "other key", "cut"};
     return (unsigned)h < SIM_N_HOWS ? names[h] : "?";
 }
 
@@ -113,6 +114,9 @@ static gp_status make_rows(agent *a, wire_enc *enc, gp_err *err)
     }
     if (st == GP_OK && n)
         st = wire_batch_encode(enc, &r, r.rows, r.n_rows, keep_batch, a, err);
+    r.n_rows = r.hits_total = r.n_rows < 5 ? r.n_rows : 5;
+    if (st == GP_OK)
+        st = wire_put_snapshot(&a->early, &r, 0, 1, err);
     result_clear(&r);
     return st;
 }
@@ -229,7 +233,9 @@ static rpc_code answer(agent *a, rpc_stream *s, sim_how how, const wire_query *q
     wire_put_header(&msg, "fleetprobe/sim", 1);
     gp_status st = send_buf(s, &msg);
     gp_buf_free(&msg);
-    if (st == GP_OK && how == SIM_DELAY)
+    if (st == GP_OK && how == SIM_EARLY)
+        st = rpc_stream_send(s, a->early.data, a->early.len, NULL);
+    if (st == GP_OK && (how == SIM_DELAY || how == SIM_EARLY))
         st = nap(s, atomic_load(&a->delay_ms));
     if (st == GP_OK)
         st = send_batches(a, s, how, &d);
@@ -375,6 +381,7 @@ void sim_free(sim *s)
     for (size_t i = 0; s->agents && i < s->o.n; i++) {
         auth_identity_free(s->agents[i].id);
         gp_buf_free(&s->agents[i].batches);
+        gp_buf_free(&s->agents[i].early);
     }
     gp_free(s->agents);
     auth_identity_free(s->aggr);

@@ -12,6 +12,7 @@ typedef enum sim_how {
     SIM_OK,
     SIM_DELAY,      /* answers after delay_ms */
     SIM_SLOW,       /* delay_ms between batches */
+    SIM_EARLY,      /* five rows as a snapshot at once, the answer after delay_ms */
     SIM_SILENT,     /* says nothing until it is cancelled */
     SIM_DENY,       /* PERMISSION_DENIED */
     SIM_BUSY,       /* RESOURCE_EXHAUSTED */

@@ -16,6 +16,7 @@ static result_code expected(sim_how h)
     case SIM_OK:
     case SIM_DELAY:
     case SIM_SLOW:
+    case SIM_EARLY:
         return RESULT_OK;
     case SIM_SILENT:
         return RESULT_TIMEOUT;
@@ -166,6 +167,56 @@ static void test_cancel_reaches_hosts(void **state)
     gp_buf_free(&table);
 }
 
+/* Snapshots that a client saw. */
+struct seen {
+    unsigned early; /* with rows of the host that is still at work, and others */
+};
+
+static void on_partial(void *ctx, const result *r, unsigned done, unsigned total)
+{
+    struct seen *s = ctx;
+    unsigned rows[3] = {0};
+    assert_int_equal(total, 3);
+    for (size_t i = 0; i < r->n_rows; i++)
+        rows[r->hosts[r->rows[i].host].name[9] - '0']++;
+    if (done <= 1 && rows[0] == ROWS && rows[1] == 5 && r->hits_total == ROWS + 5)
+        s->early++;
+}
+
+/* Rows of a host that is not done reach the client, and are gone when its answer is there. */
+static void test_early_rows(void **state)
+{
+    (void)state;
+    sim_opts so = {.n = 3, .rows = ROWS, .seed = 6};
+    sim *s = NULL;
+    rig r;
+    gp_buf table = {0};
+    gp_err err = {0};
+    want_ok_err(&err, sim_new(&so, &s, &err));
+    sim_endpoints(s, 0, &table);
+    fanout_limits l = {.partial_ms = 20};
+    rig_start(&r, sim_aggregator(s), sim_trust(s), &table, &l);
+    rig_wait_connected(&r, 3);
+    sim_behave(s, 1, SIM_EARLY, 1000);
+    sim_behave(s, 2, SIM_SILENT, 0);
+    query_stmt *stmt = rig_prepare("sip,dip", 1000, 0);
+    struct seen seen = {0};
+    remote_opts o = rig_client(&r, s);
+    o.on_partial = on_partial;
+    o.ctx = &seen;
+    o.max_wait_ms = 3000;
+    result res = {0};
+    want_ok_err(&err, remote_query(stmt, &o, &res, &err));
+    assert_true(seen.early > 0);
+    assert_int_equal(res.hits_total, 2 * ROWS);
+    assert_int_equal(rig_status(&res, sim_host_name(s, 2))->code, RESULT_TIMEOUT);
+    result_clear(&res);
+    query_stmt_free(stmt);
+    rig_stop(&r);
+    sim_free(s);
+    gp_buf_free(&table);
+}
+
 struct bg {
     rig *r;
     sim *s;
@@ -222,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_schedule),
         cmocka_unit_test(test_cancel_reaches_hosts),
         cmocka_unit_test(test_admission),
+        cmocka_unit_test(test_early_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

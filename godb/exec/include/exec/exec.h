@@ -30,6 +30,8 @@ typedef struct exec_live {
     void *ctx;
 } exec_live;
 
+enum { EXEC_PARTIAL_MAX = 1000 };
+
 typedef struct exec_opts {
     unsigned threads;   /* 0 = one per CPU */
     uint64_t mem_limit; /* bytes for this query; 0 = stmt->max_mem_pct of physical memory */
@@ -42,6 +44,14 @@ typedef struct exec_opts {
     void (*progress)(void *ctx, const exec_progress *p);
     void *progress_ctx;
     int64_t progress_ms;
+    /* Rows so far: the first partial_rows (at most EXEC_PARTIAL_MAX) of what was scanned up to now,
+     * with totals and hits of it, from a worker thread like progress and never at the same time as
+     * it; first after partial_ms, then at most so often and for a fifth of the time. exec_run()
+     * only. */
+    void (*partial)(void *ctx, const result *so_far);
+    void *partial_ctx;
+    int64_t partial_ms;
+    unsigned partial_rows;
     void (*warn)(void *ctx, const char *text); /* skipped days, corrupt blocks; one line each */
     void *warn_ctx;
 } exec_opts;

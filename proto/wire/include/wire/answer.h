@@ -117,6 +117,9 @@ void wire_put_host(gp_buf *out, const char *host, result_code code, const char *
 void wire_put_summary(gp_buf *out, const wire_summary *s);
 void wire_put_partial(gp_buf *out, const wire_summary *s, uint32_t hosts_done, uint32_t hosts_total,
                       const uint8_t *const *batches, const size_t *lens, size_t n);
+/* A Partial message with the rows of r, at most WIRE_MAX_PARTIAL_ROWS. */
+gp_status wire_put_snapshot(gp_buf *out, const result *r, uint32_t hosts_done, uint32_t hosts_total,
+                            gp_err *err) GP_MUST_CHECK;
 /* The bytes that get signed; then the message around them. signature and signer: NULL = unsigned;
  * cert: packed chain of the signer, cert_len 0 = none.
  * path: names of aggregators to put in front. */
