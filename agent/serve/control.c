@@ -94,7 +94,8 @@ static void to_wire_status(const flow_status *f, wire_iface_status *w)
     to_wire_counts(&f->recent, &w->recent);
 }
 
-/* The status of the interfaces that the request names and the key covers. */
+/* The status of the interfaces that the request names and the key covers, if it covers this host.
+ */
 static rpc_code ask_manager(serve *s, const auth_peer *p, const uint8_t *req, size_t len,
                             flow_status **out, size_t *n, gp_buf *text)
 {
@@ -104,6 +105,10 @@ static rpc_code ask_manager(serve *s, const auth_peer *p, const uint8_t *req, si
     gp_err err = {0};
     rpc_code code = RPC_OK;
 
+    if (!covers_host(s, p)) {
+        gp_buf_adds(text, "the key is not allowed to ask this host");
+        return RPC_PERMISSION_DENIED;
+    }
     gp_status st = wire_control_request_decode(req, len, &names, &n_names, &owner, &err);
     if (st != GP_OK)
         return fail(text, GP_EINVAL, &err);
@@ -178,10 +183,6 @@ static rpc_code on_status(void *ctx, rpc_stream *stream, const uint8_t *req, siz
     flow_status *v = NULL;
     size_t n = 0;
 
-    if (!covers_host(s, p)) {
-        gp_buf_adds(text, "the key is not allowed to ask this host");
-        return RPC_PERMISSION_DENIED;
-    }
     rpc_code code = ask_manager(s, p, req, len, &v, &n, text);
     if (code == RPC_OK)
         code = send_status(s, stream, v, n, text);
@@ -237,10 +238,6 @@ static rpc_code on_config_get(void *ctx, rpc_stream *stream, const uint8_t *req,
     flow_status *v = NULL;
     size_t n = 0;
 
-    if (!covers_host(s, p)) {
-        gp_buf_adds(text, "the key is not allowed to ask this host");
-        return RPC_PERMISSION_DENIED;
-    }
     rpc_code code = ask_manager(s, p, req, len, &v, &n, text);
     if (code == RPC_OK)
         code = send_config(stream, v, n, text);
@@ -342,10 +339,6 @@ static rpc_code flush(serve *s, rpc_stream *stream, const uint8_t *req, size_t l
     gp_err err = {0};
     gp_buf msg = {0};
 
-    if (!covers_host(s, p)) {
-        gp_buf_adds(text, "the key is not allowed to ask this host");
-        return RPC_PERMISSION_DENIED;
-    }
     rpc_code code = ask_manager(s, p, req, len, &v, &n, text);
     GP_CLEANUP(gp_freep) const char **names = gp_calloc(n + 1, sizeof *names);
     for (size_t i = 0; code == RPC_OK && names && i < n; i++)

@@ -30,7 +30,7 @@ COUNT = r"\d+\.\d\d (?: |[kMGTPE])"
 
 
 class Agent(live.Agent):
-    """With an audit log, a socket and a port; keys: all (may everything), look (status), none, part (lo only)."""
+    """With an audit log, a socket and a port; keys: all (may everything), look (status), none, part (lo), other (hosts)."""
 
     def __init__(self, tmp):  # pylint: disable=super-init-not-called
         self.tmp, self.db, self.sock = tmp, tmp + "/db", tmp + "/sock"
@@ -38,7 +38,7 @@ class Agent(live.Agent):
         live.run(live.GPKEY, "-q", "trust", tmp + "/agent.pub", "--into", tmp + "/agents")
         every = "query,live,status,config.read,config.write"
         for name, roles, more in (("all", every, ()), ("look", "status", ()), ("none", "query", ()),
-                                  ("part", every, ("--ifaces", "lo"))):
+                                  ("part", every, ("--ifaces", "lo")), ("other", every, ("--hosts", "fw-*"))):
             live.run(live.GPKEY, "-q", "new", "user", name, "-o", "%s/%s.key" % (tmp, name))
             live.run(live.GPKEY, "-q", "trust", "%s/%s.pub" % (tmp, name), "--into", tmp + "/trusted", "--roles", roles,
                      *more)
@@ -165,7 +165,8 @@ class Gpctl(unittest.TestCase):
 
     def test_7_refused(self):
         for key, calls in (("none", (["status"], ["interfaces"], ["top"], ["config"], ["flush"])),
-                           ("look", (["config"], ["config", "--reload"], ["flush"])), ("part", (["config", "--reload"],))):
+                           ("look", (["config"], ["config", "--reload"], ["flush"])), ("part", (["config", "--reload"],)),
+                           ("other", (["status"], ["config"], ["config", "--reload"], ["flush"]))):
             for call in calls:
                 with self.subTest(key=key, call=call):
                     self.assertRegex(self.ctl(*call, key=key, code=1), "not allowed|denied|role|limited")
