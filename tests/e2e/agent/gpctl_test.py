@@ -143,6 +143,11 @@ class Gpctl(unittest.TestCase):
         self.assertRegex(self.ctl("config"), r"│ lo +│ false +│ +1048576 │ 4 +│")
         self.assertGreaterEqual(self.received(), before)  # a0 went on
         self.assertEqual(list(json.loads(self.ctl("status", "--json", key="part"))["statuses"]), ["lo"])
+        gone = self.agent.write("gone.yaml", "interfaces:\n" + "".join("  %s: %s\n" % (i, RING) for i in ("a0", "lo", "no0")))
+        self.assertEqual(self.ctl("config", "--file", gone),
+                         "\n     Enabled: [] (FAILED: [no0])\n     Updated: []\n    Disabled: []\n\n")
+        self.assertRegex(self.ctl("status"), r"\nNot captured:\n\n    no0: .+\n\n$")
+        self.ctl("config", "--file", path, "--silent")
         self.assertEqual(json.loads(self.ctl("config", "--reload", "--json", key="all")), {
             "status_code": 200, "enabled": [], "updated": [], "disabled": [{"name": "lo", "success": True}]})
         self.assertEqual(self.ctl("config", "--reload", "--silent"), "")
