@@ -2,10 +2,12 @@
 #include "gpdb.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* "gpdb import: ", or with an alias its name. */
 static void put_name(const cli_line *line)
@@ -27,10 +29,24 @@ static void put_line(const cli_line *line, const char *fmt, va_list ap)
     fputc('\n', stderr);
 }
 
+/* If the reader of standard output is gone it has seen enough: end as the signal would have ended
+ * us. The write that met it may be long ago, so errno is of no use. */
+static void end_if_closed(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    struct sigaction dfl = {.sa_handler = SIG_DFL};
+
+    if (!ferror(stdout) || poll(&p, 1, 0) != 1 || !(p.revents & POLLERR))
+        return;
+    (void)sigaction(SIGPIPE, &dfl, NULL);
+    (void)raise(SIGPIPE);
+}
+
 int gpdb_fail(const cli_line *line, const char *fmt, ...)
 {
     va_list ap;
 
+    end_if_closed();
     va_start(ap, fmt);
     put_line(line, fmt, ap);
     va_end(ap);
@@ -66,12 +82,12 @@ int gpdb_finish(const cli_line *line, int code)
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
-    if (errno == EPIPE) { /* the reader has seen enough: end as the signal would have ended us */
-        struct sigaction dfl = {.sa_handler = SIG_DFL};
-        (void)sigaction(SIGPIPE, &dfl, NULL);
-        (void)raise(SIGPIPE);
-    }
-    return gpdb_fail(line, "writing to standard output failed: %s", strerror(errno ? errno : EIO));
+    int sys = errno;
+    end_if_closed();
+    if (code == GPDB_FAILED)
+        return code; /* the command has said why */
+    return gpdb_fail(line, "writing to standard output failed: %s",
+                     sys ? strerror(sys) : "not everything was written");
 }
 
 void gpdb_json_uint(query_json_object *j, const char *key, uint64_t v)

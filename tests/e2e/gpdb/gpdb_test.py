@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -316,6 +317,18 @@ class Look(Case):
         self.fails(1, "has no day 2023-11-15", "inspect", self.db, "eth0", "2023-11-15")
         self.fails(1, "no days of interface 'nope'", "inspect", self.db, "nope")
         self.fails(2, "is no day", "inspect", self.db, "eth0", "tuesday")
+
+    def test_output_that_ends(self):
+        rows = "".join("%d,e,1.1.1.1,9.9.9.9,80,6,1,1,1,1\n" % (i * 300 + 300) for i in range(280))
+        self.fill(flows=HEAD + rows)
+        for args in (["inspect", self.db, "e", "1970-01-01", "--json"], ["inspect", self.db, "e", "1970-01-01"]):
+            p = subprocess.run("'%s' %s | head -c 1" % (GPDB, shlex.join(args)), shell=True, capture_output=True,
+                               timeout=60, check=False)
+            self.assertEqual((len(p.stdout), p.stderr), (1, b""))
+        for args in (["list", self.db], ["inspect", self.db, "e"], ["inspect", "--json", self.db, "e", "600"]):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                p = subprocess.run([GPDB] + args, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+            self.assertEqual((p.returncode, p.stderr.count(b"\n")), (1, 1), p.stderr)
 
     def test_check(self):
         self.fill()
