@@ -89,7 +89,8 @@ static void test_snapshots(void **state)
         o.partial_rows = SHOWN;
         want_ok_err(&err, exec_run(db, s, &o, &out, &err));
         same_result(q, &plain, &out);
-        if (w.n == 0 || w.hits == 0)
+        /* Two workers may come to the end before both have handed over. */
+        if (o.threads == 1 && (w.n == 0 || w.hits == 0))
             fail_msg("%s: %u snapshots, the last of %zu groups", q, w.n, (size_t)w.hits);
         result_clear(&all);
         result_clear(&plain);
