@@ -105,7 +105,7 @@ static int want_commit(int from)
 static void want_new_tree(void)
 {
     static const char *const dirs[] = {"fsync ", "fsync db", "fsync db/eth0", "fsync db/eth0/2023",
-                                       "fsync " MONTH};
+                                       ("fsync " MONTH)};
     for (size_t i = 0; i < COUNT(dirs); i++)
         (void)find(0, dirs[i]);
 }
