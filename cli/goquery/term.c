@@ -51,8 +51,8 @@ static int start_pager(goquery_out *out)
 {
     const char *pager = getenv("PAGER");
     int fds[2];
-    if (!pager)
-        pager = "less";
+    if (!pager) /* a small machine may have no less */
+        pager = "if command -v less >/dev/null; then exec less; else exec cat; fi";
     if (!*pager || strcmp(pager, "cat") == 0 || pipe2(fds, O_CLOEXEC) != 0)
         return 0;
     char sh[] = "sh", c[] = "-c", command[4096];

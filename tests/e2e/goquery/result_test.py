@@ -240,6 +240,8 @@ class Names(support.Case):
     """Reverse lookups, with the hosts file only: nothing leaves this machine."""
 
     def setUp(self):
+        if not os.path.exists("/etc/hosts"):
+            self.skipTest("no /etc/hosts")
         with open("/etc/hosts", encoding="utf-8") as f:
             if not re.search(r"^127\.0\.0\.1\s+localhost\b", f.read(), re.M):
                 self.skipTest("/etc/hosts does not know 127.0.0.1 as localhost")
