@@ -448,8 +448,9 @@ gp_status auth_audit_open(const auth_audit_opts *o, auth_audit **out, gp_err *er
                                            : gp_fail(err, GP_ENOMEM, 0, "audit log: out of memory");
     if (st == GP_OK)
         st = sync_all(a, err);
-    if (st == GP_OK && pthread_create(&a->thread, NULL, run, a) != 0)
-        st = gp_fail(err, GP_EIO, errno, "audit log: no thread");
+    int rc = st == GP_OK ? pthread_create(&a->thread, NULL, run, a) : 0;
+    if (rc != 0)
+        st = gp_fail(err, GP_EIO, rc, "audit log: no thread");
     if (st != GP_OK) {
         free_all(a);
         return st;
@@ -531,6 +532,7 @@ void auth_audit_add(auth_audit *a, const char *event, const auth_audit_field *fi
     if (!a)
         return;
     pthread_mutex_lock(&a->lock);
+    int idle = !a->dirty && !a->not_signed; /* else the thread waits for more lines to sync */
     begin_line(a, &b, event);
     add_fields(&b, fields, AUTH_AUDIT_TEXT_MAX);
     if (b.failed) { /* nobody escapes by long texts: rather shorter ones than no line */
@@ -542,7 +544,8 @@ void auth_audit_add(auth_audit *a, const char *event, const auth_audit_field *fi
     gp_status st = end_line(a, &b, &err);
     a->lost += st != GP_OK;
     int full = st == GP_OK && a->o.max_bytes && a->size >= a->o.max_bytes && !a->stopping;
-    pthread_cond_signal(&a->wake);
+    if (idle)
+        pthread_cond_signal(&a->wake);
     pthread_mutex_unlock(&a->lock);
     tell(a, st, &err);
     gp_buf_free(&b);
