@@ -23,7 +23,7 @@ static int want_sync(const godb_daywriter *dw)
     return dw->opts.sync == GODB_SYNC_BLOCK;
 }
 
-/* Open a directory, making it if needed; with sync the parent remembers it. */
+/* Open a directory, making it if needed. */
 static gp_status make_dir(int parent, const char *name, const godb_dayopts *o, int *fd, int *made,
                           gp_err *err)
 {
@@ -33,8 +33,23 @@ static gp_status make_dir(int parent, const char *name, const godb_dayopts *o, i
     *fd = godb_dir_open(parent, name);
     if (*fd < 0)
         return gp_fail(err, GP_EIO, errno, "opening directory %s failed", name);
-    if (*made && o->sync == GODB_SYNC_BLOCK && fsync(parent) != 0)
-        return gp_fail(err, GP_EIO, errno, "syncing the directory of %s failed", name);
+    return GP_OK;
+}
+
+/* The entries of year and month. Whoever made them may have been killed before it synced them, so
+ * each process does that once, whether they are new or not. */
+static gp_status sync_month(const godb_dayopts *o, godb_month m, int iface_fd, int year_fd,
+                            gp_err *err)
+{
+    godb_month *done = o->synced_month;
+
+    if (o->sync != GODB_SYNC_BLOCK || (done && done->year == m.year && done->month == m.month))
+        return GP_OK;
+    if (fsync(iface_fd) != 0 || fsync(year_fd) != 0)
+        return gp_fail(err, GP_EIO, errno, "syncing the directory of %d/%02d failed", m.year,
+                       m.month);
+    if (done)
+        *done = m;
     return GP_OK;
 }
 
@@ -49,7 +64,8 @@ static gp_status open_month(godb_daywriter *dw, int iface_fd, gp_err *err)
     snprintf(year, sizeof year, "%d", m.year);
     snprintf(month, sizeof month, "%02d", m.month);
     GP_TRY(make_dir(iface_fd, year, &dw->opts, &year_fd, &made, err));
-    return make_dir(year_fd, month, &dw->opts, &dw->month_fd, &made, err);
+    GP_TRY(make_dir(year_fd, month, &dw->opts, &dw->month_fd, &made, err));
+    return sync_month(&dw->opts, m, iface_fd, year_fd, err);
 }
 
 static gp_status remove_stray(void *ctx, const char *name, int is_dir)
@@ -235,9 +251,9 @@ static void rename_day(godb_daywriter *dw, gp_buf *note)
         if (renameat2(dw->month_fd, dw->name, dw->month_fd, want, RENAME_NOREPLACE) != 0 &&
             (errno != EINVAL || renameat(dw->month_fd, dw->name, dw->month_fd, want) != 0)) {
             gp_buf_printf(note, "renaming %s to %s failed: %s; ", dw->name, want, strerror(errno));
-            return;
+        } else {
+            memcpy(dw->name, want, strlen(want) + 1);
         }
-        memcpy(dw->name, want, strlen(want) + 1);
     }
     if (want_sync(dw) && fsync(dw->month_fd) != 0)
         gp_buf_printf(note, "syncing the month of %s failed: %s; ", dw->name, strerror(errno));

@@ -3,6 +3,7 @@
 #define GODB_STORE_DAYWRITER_H
 
 #include "blockmeta.h"
+#include "dirs.h"
 #include "godb/writer.h"
 #include "gp/bytes.h"
 
@@ -10,7 +11,8 @@
 typedef struct godb_dayopts {
     mode_t mode; /* file mode P (1.8) */
     godb_sync sync;
-    int no_index; /* 1: leave .index alone */
+    int no_index;             /* 1: leave .index alone */
+    godb_month *synced_month; /* last one whose directories this process has synced; NULL: none */
 } godb_dayopts;
 
 /* One thread. Blocks put are visible to nobody until committed. */

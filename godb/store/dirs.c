@@ -167,6 +167,31 @@ gp_status godb_day_find(int month_fd, int64_t day_s, char name[GODB_DAYNAME_CAP]
     return GP_OK;
 }
 
+/* Somebody else's directory, perhaps not readable or on a medium of its own: only an entry that we
+ * made is surely our business. */
+static int sync_above(int fd, int made)
+{
+    GP_CLEANUP(gp_closep) int above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return (above >= 0 && fsync(above) == 0) || !made;
+}
+
+gp_status godb_root_make(const char *path, int sync, int *fd, gp_err *err)
+{
+    int made = mkdir(path, 0755) == 0;
+
+    if (!made && errno != EEXIST)
+        return gp_fail(err, GP_EIO, errno, "making database %s failed", path);
+    GP_CLEANUP(gp_closep) int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return gp_fail(err, GP_EIO, errno, "database %s", path);
+    if (sync && !sync_above(root, made))
+        return gp_fail(err, GP_EIO, errno, "syncing the directory of %s failed", path);
+    *fd = root;
+    root = -1;
+    return GP_OK;
+}
+
 mode_t godb_dir_mode(mode_t p)
 {
     return p | ((p & 0444) >> 2);

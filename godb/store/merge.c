@@ -40,14 +40,16 @@ static gp_status check_paths(const char *src, const char *dst, gp_err *err)
 {
     GP_CLEANUP(gp_freep) char *a = NULL;
     GP_CLEANUP(gp_freep) char *b = NULL;
+    GP_CLEANUP(gp_closep) int dst_fd = -1;
     struct stat st;
 
     if (stat(src, &st) != 0)
         return gp_fail(err, errno == ENOENT ? GP_ENOTFOUND : GP_EIO, errno, "source %s", src);
     if (!S_ISDIR(st.st_mode))
         return gp_fail(err, GP_EINVAL, 0, "source %s is not a directory", src);
-    if (mkdir(dst, DIR_MODE) != 0 && errno != EEXIST)
-        return gp_fail(err, GP_EIO, errno, "making destination %s failed", dst);
+    gp_status made = godb_root_make(dst, 1, &dst_fd, err);
+    if (made != GP_OK)
+        return gp_fail_context(err, made, "destination");
     char *real[2] = {realpath(src, NULL), realpath(dst, NULL)};
     a = real[0] ? gp_asprintf("%s/", real[0]) : NULL;
     b = real[1] ? gp_asprintf("%s/", real[1]) : NULL;
@@ -260,6 +262,8 @@ static gp_status prepare(struct merge *m, gp_err *err)
 {
     if (mkdirat(m->dst->fd, m->iface, DIR_MODE) != 0 && errno != EEXIST)
         return gp_fail(err, GP_EIO, errno, "making %s/%s failed", m->dst->path, m->iface);
+    if (fsync(m->dst->fd) != 0)
+        return gp_fail(err, GP_EIO, errno, "syncing %s failed", m->dst->path);
     GP_TRY(godb_iface_lock(m->dst->fd, m->dst->path, m->iface, &m->dst_iface_fd, err));
     GP_TRY(godb_merge_recover(m->dst->fd, m->iface, &m->note, err));
     if (mkdirat(m->stage.fd, m->iface, 0700) != 0 && errno != EEXIST)

@@ -199,6 +199,7 @@ gp_status godb_day_replace(const char *root, const char *quarantine, int month_f
     if (root_fd < 0 || day_fd < 0)
         return gp_fail(err, GP_EIO, errno, "%s/%s", root, path);
     o.sync = GODB_SYNC_BLOCK; /* the exchange must find it on the disk */
+    o.synced_month = NULL;    /* that of the staged tree is another one */
     GP_TRY(godb_day_open_fd(day_fd, day_s, path, &d, err));
     GP_TRY(godb_stage_open(root_fd, &stage, err));
     int exchange = 0;

@@ -113,10 +113,9 @@ gp_status godb_dirs_make(int fd, const char *path, mode_t mode, int *out, gp_err
         memcpy(part, path, n);
         part[n] = '\0';
         path += n + (path[n] == '/');
-        int made = mkdirat(at, part, mode) == 0;
-        if (!made && errno != EEXIST)
+        if (mkdirat(at, part, mode) != 0 && errno != EEXIST)
             return gp_fail(err, GP_EIO, errno, "making directory %s failed", part);
-        if (made && fsync(at) != 0)
+        if (fsync(at) != 0) /* also what somebody made who was killed before this */
             return gp_fail(err, GP_EIO, errno, "syncing the directory of %s failed", part);
         int next = godb_dir_open(at, part);
         if (next < 0)

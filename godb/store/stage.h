@@ -28,8 +28,8 @@ gp_status godb_stage_close(godb_stage *s, gp_err *err) GP_MUST_CHECK;
  * day. What is left alone is said in note. */
 gp_status godb_stage_sweep(int root_fd, gp_buf *note, gp_err *err) GP_MUST_CHECK;
 
-/* Make (mode) and open directory path, e.g. "2024/03", below fd; directories made are synced into
- * their parents. */
+/* Make (mode) and open directory path, e.g. "2024/03", below fd; all of them are synced into
+ * their parents, also those that were there. */
 gp_status godb_dirs_make(int fd, const char *path, mode_t mode, int *out,
                          gp_err *err) GP_MUST_CHECK;
 

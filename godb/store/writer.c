@@ -25,6 +25,7 @@ struct godb_writer {
     godb_payload payload; /* of the block being written */
     godb_daywriter day;   /* open only during append, or during a bulk */
     int day_open, bulk;
+    godb_month synced;      /* whose directories are known to be on the disk */
     int64_t unsynced_day_s; /* GODB_SYNC_DAY: day to sync when leaving it; -1 = none */
     gp_buf note;
 };
@@ -32,22 +33,14 @@ struct godb_writer {
 static gp_status open_iface(godb_writer *w, gp_err *err)
 {
     mode_t mode = godb_dir_mode(w->opts.mode);
+    int sync = w->opts.sync != GODB_SYNC_NONE;
+    GP_CLEANUP(gp_closep) int root_fd = -1;
 
-    int new_root = mkdir(w->root, 0755) == 0;
-    if (!new_root && errno != EEXIST)
-        return gp_fail(err, GP_EIO, errno, "making database %s failed", w->root);
-    GP_CLEANUP(gp_closep) int root_fd = open(w->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root_fd < 0)
-        return gp_fail(err, GP_EIO, errno, "database %s", w->root);
-    int made = mkdirat(root_fd, w->iface, mode) == 0;
-    if (!made && errno != EEXIST)
+    GP_TRY(godb_root_make(w->root, sync, &root_fd, err));
+    if (mkdirat(root_fd, w->iface, mode) != 0 && errno != EEXIST)
         return gp_fail(err, GP_EIO, errno, "making %s/%s failed", w->root, w->iface);
     GP_TRY(godb_iface_lock(root_fd, w->root, w->iface, &w->iface_fd, err));
-    if (w->opts.sync == GODB_SYNC_NONE)
-        return GP_OK;
-    GP_CLEANUP(gp_closep)
-    int above = new_root ? openat(root_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if ((made && fsync(root_fd) != 0) || (above >= 0 && fsync(above) != 0))
+    if (sync && fsync(root_fd) != 0)
         return gp_fail(err, GP_EIO, errno, "syncing %s failed", w->root);
     return GP_OK;
 }
@@ -83,10 +76,13 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
 }
 
 /* A bulk commits once a day, so GODB_SYNC_DAY can have the order of GODB_SYNC_BLOCK for nothing. */
-static godb_dayopts day_opts(const godb_writer *w)
+static godb_dayopts day_opts(godb_writer *w)
 {
     godb_sync sync = w->bulk && w->opts.sync == GODB_SYNC_DAY ? GODB_SYNC_BLOCK : w->opts.sync;
-    return (godb_dayopts){.mode = w->opts.mode, .sync = sync, .no_index = w->opts.no_index};
+    return (godb_dayopts){.mode = w->opts.mode,
+                          .sync = sync,
+                          .no_index = w->opts.no_index,
+                          .synced_month = &w->synced};
 }
 
 /* Leaving a day with GODB_SYNC_DAY: everything of it to the disk. */

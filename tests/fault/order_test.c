@@ -3,6 +3,7 @@
 #include "fault_io.h"
 
 #include <fnmatch.h>
+#include <sys/stat.h>
 
 enum { DAY = 1699920000, MAX_CALLS = 256 }; /* 2023-11-14, UTC */
 
@@ -31,8 +32,20 @@ static void take_log(const char *dir)
     }
 }
 
+/* The directories of a writer that was killed before it synced any of them. */
+static void make_tree(const char *dir)
+{
+    static const char *const below[] = {"db", "db/eth0", "db/eth0/2023", MONTH};
+    char path[512];
+
+    for (size_t i = 0; i < COUNT(below); i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, below[i]);
+        assert_int_equal(mkdir(path, 0755), 0);
+    }
+}
+
 /* Write n blocks, 300 s apart, into a new database with a new interface. */
-static void write_run(godb_sync sync, int bulk, int64_t first_s, int n)
+static void write_run(godb_sync sync, int bulk, int has_tree, int64_t first_s, int n)
 {
     GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
     GP_CLEANUP(godb_sorter_freep) godb_sorter *s = NULL;
@@ -43,6 +56,8 @@ static void write_run(godb_sync sync, int bulk, int64_t first_s, int n)
     snprintf(root, sizeof root, "%s/db", dir);
     o.sync = sync;
     want_ok(godb_sorter_new(&s, NULL));
+    if (has_tree)
+        make_tree(dir);
     (void)fault_record(1);
     want_ok(godb_writer_open(root, "eth0", &o, &w, NULL));
     if (bulk)
@@ -113,16 +128,37 @@ static void want_new_tree(void)
 static void test_block(void **state)
 {
     (void)state;
-    write_run(GODB_SYNC_BLOCK, 0, DAY + 300, 2);
+    write_run(GODB_SYNC_BLOCK, 0, 0, DAY + 300, 2);
     want_new_tree();
     (void)want_commit(want_commit(0));
+}
+
+/* Directories that are there are synced as well, before the first commit, and only once. */
+static void test_directories_of_another_process(void **state)
+{
+    static const char commit[] = "rename " MONTH "/1*/.blockmeta";
+
+    (void)state;
+    for (int bulk = 0; bulk < 2; bulk++) {
+        write_run(bulk ? GODB_SYNC_DAY : GODB_SYNC_BLOCK, bulk, 1, DAY + 300, 3);
+        want_new_tree();
+        static const char *const above[] = {"fsync ", "fsync db", "fsync db/eth0",
+                                            "fsync db/eth0/2023"};
+        for (size_t i = 0; i < COUNT(above); i++) {
+            int n = 0;
+            want_order(0, above[i], commit);
+            for (int k = 0; k < made.n; k++)
+                n += strcmp(made.call[k], above[i]) == 0;
+            assert_int_equal(n, 1);
+        }
+    }
 }
 
 /* The first day when the second one begins, the second one at the close. */
 static void test_day(void **state)
 {
     (void)state;
-    write_run(GODB_SYNC_DAY, 0, DAY + GODB_DAY_S - 600, 4);
+    write_run(GODB_SYNC_DAY, 0, 0, DAY + GODB_DAY_S - 600, 4);
     want_new_tree();
     int second = find(0, "rename " MONTH "/1700006400_*"), first_synced = 0;
     for (int day = 0; day < 2; day++) {
@@ -143,7 +179,7 @@ static void test_day(void **state)
 static void test_day_bulk(void **state)
 {
     (void)state;
-    write_run(GODB_SYNC_DAY, 1, DAY + GODB_DAY_S - 600, 4);
+    write_run(GODB_SYNC_DAY, 1, 0, DAY + GODB_DAY_S - 600, 4);
     want_new_tree();
     (void)want_commit(want_commit(0));
 }
@@ -152,7 +188,7 @@ static void test_none(void **state)
 {
     (void)state;
     for (int bulk = 0; bulk < 2; bulk++) {
-        write_run(GODB_SYNC_NONE, bulk, DAY + 300, 2);
+        write_run(GODB_SYNC_NONE, bulk, 1, DAY + 300, 2);
         (void)find(0, "rename " MONTH "/1*/.blockmeta");
         for (int i = 0; i < made.n; i++)
             if (strncmp(made.call[i], "fsync", 5) == 0)
@@ -163,9 +199,8 @@ static void test_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_block),
-        cmocka_unit_test(test_day),
-        cmocka_unit_test(test_day_bulk),
+        cmocka_unit_test(test_block), cmocka_unit_test(test_directories_of_another_process),
+        cmocka_unit_test(test_day),   cmocka_unit_test(test_day_bulk),
         cmocka_unit_test(test_none),
     };
     st_utc();
