@@ -240,25 +240,6 @@ gp_status godb_blockmeta_push(godb_blockmeta *m, const godb_block *b,
     return GP_OK;
 }
 
-void godb_blockmeta_pop(godb_blockmeta *m, const uint64_t sums[GODB_N_COUNTERS])
-{
-    godb_block *b = &m->blocks[--m->n];
-
-    for (int c = 0; c < GODB_N_COLS; c++)
-        m->append[c] -= b->stored[c];
-    m->totals.v4 -= b->n_v4;
-    m->totals.v6 -= b->n_v6;
-    m->totals.drops -= b->drops;
-    m->totals.bytes_rcvd -= sums[0];
-    m->totals.bytes_sent -= sums[1];
-    m->totals.pkts_rcvd -= sums[2];
-    m->totals.pkts_sent -= sums[3];
-    m->max_s = INT64_MIN;
-    for (size_t i = 0; i < m->n; i++)
-        if (m->blocks[i].time_s > m->max_s) /* 0 where the time is lost */
-            m->max_s = m->blocks[i].time_s;
-}
-
 void godb_blockmeta_write(const godb_blockmeta *m, gp_buf *out)
 {
     const godb_totals *t = &m->totals;

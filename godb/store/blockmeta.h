@@ -35,8 +35,6 @@ void godb_blockmeta_free(godb_blockmeta *m);
  * limits of 2.4. Unchanged on failure. */
 gp_status godb_blockmeta_push(godb_blockmeta *m, const godb_block *b,
                               const uint64_t sums[GODB_N_COUNTERS], gp_err *err) GP_MUST_CHECK;
-/* Undo the last push. sums as given there. */
-void godb_blockmeta_pop(godb_blockmeta *m, const uint64_t sums[GODB_N_COUNTERS]);
 
 /* Append the 144 + 88 n bytes of the file to out (check out->failed). */
 void godb_blockmeta_write(const godb_blockmeta *m, gp_buf *out);

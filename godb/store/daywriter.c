@@ -15,7 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TMP_NAME_CAP = 48, STRAY_TMP_AGE_S = GODB_DAY_S };
+enum {
+    TMP_NAME_CAP = 48,
+    STRAY_TMP_AGE_S = GODB_DAY_S,
+    BEHIND_MAX = 4 * 1024 /* bytes of a column that wait for more: a bulk of small blocks needs a
+                              fraction of the system calls */
+};
 #define TMP_PREFIX ".tmp-metadata-"
 
 static int want_sync(const godb_daywriter *dw)
@@ -145,10 +150,9 @@ gp_status godb_daywriter_open(godb_daywriter *dw, int iface_fd, int64_t day_s,
     return GP_OK;
 }
 
-static gp_status write_column(godb_daywriter *dw, godb_col c, const godb_encoded *e, gp_err *err)
+static gp_status write_at(godb_daywriter *dw, godb_col c, const uint8_t *bytes, size_t n,
+                          uint64_t off, gp_err *err)
 {
-    if (e->block.stored[c] == 0)
-        return GP_OK;
     if (dw->fd[c] < 0) {
         /* Neither truncated nor in append mode: bytes behind the append position are overwritten.
          */
@@ -157,9 +161,33 @@ static gp_status write_column(godb_daywriter *dw, godb_col c, const godb_encoded
         if (dw->fd[c] < 0)
             return gp_fail(err, GP_EIO, errno, "%s/%s", dw->name, godb_col_file(c));
     }
-    gp_status st =
-        gp_pwrite_full(dw->fd[c], e->payload[c], e->block.stored[c], dw->meta.append[c], err);
+    gp_status st = gp_pwrite_full(dw->fd[c], bytes, n, off, err);
     return st == GP_OK ? GP_OK : gp_fail_context(err, st, "%s/%s", dw->name, godb_col_file(c));
+}
+
+/* Write what waits. After a failure it still waits. */
+static gp_status catch_up(godb_daywriter *dw, godb_col c, gp_err *err)
+{
+    gp_buf *b = &dw->behind[c];
+
+    if (b->len > 0)
+        GP_TRY(write_at(dw, c, b->data, b->len, dw->meta.append[c] - b->len, err));
+    gp_buf_clear(b);
+    return GP_OK;
+}
+
+/* Room for the column of a block, or the column written. */
+static gp_status write_column(godb_daywriter *dw, godb_col c, const godb_encoded *e, gp_err *err)
+{
+    size_t n = e->block.stored[c];
+
+    if (dw->behind[c].len + n > BEHIND_MAX)
+        GP_TRY(catch_up(dw, c, err));
+    if (n > BEHIND_MAX)
+        return write_at(dw, c, e->payload[c], n, dw->meta.append[c], err);
+    if (n > 0 && !gp_buf_reserve(&dw->behind[c], n))
+        return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", dw->name);
+    return GP_OK;
 }
 
 gp_status godb_daywriter_put(godb_daywriter *dw, const godb_encoded *e, gp_err *err)
@@ -169,19 +197,18 @@ gp_status godb_daywriter_put(godb_daywriter *dw, const godb_encoded *e, gp_err *
                        (long long)e->block.time_s, (long long)dw->meta.max_s);
     for (int c = 0; c < GODB_N_COLS; c++)
         GP_TRY(write_column(dw, (godb_col)c, e, err));
-    return godb_blockmeta_push(&dw->meta, &e->block, e->sums, err);
-}
-
-void godb_daywriter_unput(godb_daywriter *dw, const godb_encoded *e)
-{
-    if (dw->meta.n > dw->committed)
-        godb_blockmeta_pop(&dw->meta, e->sums);
+    GP_TRY(godb_blockmeta_push(&dw->meta, &e->block, e->sums, err));
+    for (int c = 0; c < GODB_N_COLS; c++)
+        if (e->block.stored[c] <= BEHIND_MAX)
+            gp_buf_add(&dw->behind[c], e->payload[c], e->block.stored[c]);
+    return GP_OK;
 }
 
 /* Step 6: no metadata before every column is written, synced and closed without an error. */
 static gp_status close_columns(godb_daywriter *dw, gp_err *err)
 {
     for (int c = 0; c < GODB_N_COLS; c++) {
+        GP_TRY(catch_up(dw, (godb_col)c, err));
         int fd = dw->fd[c];
         if (fd < 0)
             continue;
@@ -289,8 +316,10 @@ gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err)
 
 void godb_daywriter_close(godb_daywriter *dw)
 {
-    for (int c = 0; c < GODB_N_COLS; c++)
+    for (int c = 0; c < GODB_N_COLS; c++) {
         gp_closep(&dw->fd[c]);
+        gp_buf_free(&dw->behind[c]);
+    }
     if (dw->made) {
         /* A day without .blockmeta makes queries of the reference fail (5.4). */
         for (int c = 0; c < GODB_N_COLS && dw->dir_fd >= 0; c++)

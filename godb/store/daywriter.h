@@ -25,6 +25,7 @@ typedef struct godb_daywriter {
     godb_blockmeta meta;         /* committed blocks, then the ones put since */
     size_t committed;            /* blocks in the .blockmeta on disk */
     int fd[GODB_N_COLS];         /* column files written since the last commit, else -1 */
+    gp_buf behind[GODB_N_COLS];  /* last bytes put before meta.append that are not written yet */
 } godb_daywriter;
 
 /* A block ready for the files. */
@@ -40,12 +41,10 @@ typedef struct godb_encoded {
 gp_status godb_daywriter_open(godb_daywriter *dw, int iface_fd, int64_t day_s,
                               const godb_dayopts *opts, gp_buf *note, gp_err *err) GP_MUST_CHECK;
 
-/* Write the payloads behind the append positions. GP_EEXIST when the block is not later than all
- * others. On failure nothing counts as put. */
+/* Take the payloads, to be written behind the append positions by the commit at the latest: small
+ * ones together. GP_EEXIST when the block is not later than all others. On failure nothing counts
+ * as put. */
 gp_status godb_daywriter_put(godb_daywriter *dw, const godb_encoded *e, gp_err *err) GP_MUST_CHECK;
-
-/* Undo the last put that is not committed. */
-void godb_daywriter_unput(godb_daywriter *dw, const godb_encoded *e);
 
 /* Make everything put durable (as opts.sync says) and visible. On failure nothing is visible and
  * commit may be called again. Once .blockmeta is replaced the answer is GP_OK, and what then goes

@@ -15,12 +15,13 @@
 #include <stdio.h>
 
 enum {
-    JOBS = 8,                     /* in flight at most */
-    JOB_BLOCKS = 64,              /* blocks of a job at most */
-    JOB_ROWS = 16384,             /* rows from which a job goes off */
-    ROWS_IN_FLIGHT = 4194304,     /* rows of all jobs at most, unless one block alone has more */
-    KEEP_SORTER_ROWS = 262144,    /* sorters that had more rows are freed, not reused */
-    MAX_SPARE = JOBS * JOB_BLOCKS /* sorters kept for reuse */
+    JOBS = 8,                      /* in flight at most */
+    JOB_BLOCKS = 64,               /* blocks of a job at most */
+    JOB_ROWS = 16384,              /* rows from which a job goes off */
+    ROWS_IN_FLIGHT = 4194304,      /* rows of all jobs at most, unless one block alone has more */
+    KEEP_SORTER_ROWS = 262144,     /* sorters that had more rows are freed, not reused */
+    MAX_SPARE = JOBS * JOB_BLOCKS, /* sorters kept for reuse */
+    COMMITTERS = 4                 /* threads that commit interfaces when a day is over */
 };
 
 struct block {
@@ -187,7 +188,7 @@ gp_status godb_pipe_new(const godb_pipe_opts *o, godb_pipe **out, gp_err *err)
     pthread_mutex_init(&p->mu, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->space, NULL);
-    godb_writers_init(&p->writers, o->root, &o->writer);
+    godb_writers_init(&p->writers, o->root, &o->writer, o->threads == 0 ? 1 : COMMITTERS);
     gp_status st = o->threads == 0 ? godb_encoder_init(&p->inline_encoder, err) : GP_OK;
     p->running = 0;
     for (unsigned i = 0; i < o->threads && st == GP_OK; i++) {

@@ -3,9 +3,12 @@
 
 #include "db.h"
 #include "gp/mem.h"
+#include "gp/pool.h"
 #include "limits.h"
 #include "writer_encoded.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -107,11 +110,13 @@ void godb_names_free(godb_names *names)
 
 /* ---- writers ---- */
 
-void godb_writers_init(godb_writers *ws, const char *root, const godb_writer_opts *opts)
+void godb_writers_init(godb_writers *ws, const char *root, const godb_writer_opts *opts,
+                       unsigned threads)
 {
     struct rlimit lim = {.rlim_cur = 1024};
 
-    *ws = (godb_writers){.root = root, .opts = *opts, .max = GODB_IMPORT_MAX_WRITERS};
+    *ws = (godb_writers){
+        .root = root, .opts = *opts, .max = GODB_IMPORT_MAX_WRITERS, .threads = threads};
     (void)getrlimit(RLIMIT_NOFILE, &lim);
     rlim_t fit = lim.rlim_cur > FDS_ELSEWHERE ? (lim.rlim_cur - FDS_ELSEWHERE) / FDS_PER_WRITER : 0;
     if (fit < ws->max)
@@ -159,6 +164,63 @@ static gp_status writer_of(godb_writers *ws, uint32_t iface, const char *name, g
     return ws->opts.sync == GODB_SYNC_BLOCK ? GP_OK : godb_writer_begin_bulk(w, err);
 }
 
+/* Commits that several threads share out among themselves. */
+struct commits {
+    godb_writers *ws;
+    atomic_size_t next; /* writer that nobody has taken */
+    pthread_mutex_t mu;
+    gp_status st; /* first failure */
+    gp_err err;
+};
+
+static void commit_some(void *ctx, unsigned thread)
+{
+    struct commits *x = ctx;
+
+    (void)thread;
+    for (size_t i; (i = atomic_fetch_add(&x->next, 1)) < x->ws->n;) {
+        gp_err err = {0};
+        gp_status st = godb_writer_commit(x->ws->open[i].w, &err);
+        if (st == GP_OK)
+            continue;
+        pthread_mutex_lock(&x->mu);
+        if (x->st == GP_OK) {
+            x->st = st;
+            x->err = err;
+        }
+        pthread_mutex_unlock(&x->mu);
+    }
+}
+
+/* Commit what all writers have. All are tried; the first failure is returned. */
+static gp_status commit_all(godb_writers *ws, gp_err *err)
+{
+    struct commits x = {.ws = ws, .mu = PTHREAD_MUTEX_INITIALIZER};
+    unsigned threads = ws->n < ws->threads ? (unsigned)ws->n : ws->threads;
+
+    if (threads > 1)
+        GP_TRY(gp_parallel(threads, commit_some, &x, err));
+    else
+        commit_some(&x, 0);
+    for (size_t i = 0; i < ws->n; i++)
+        take_note(ws, ws->open[i].w);
+    if (x.st != GP_OK && err)
+        *err = x.err;
+    return x.st;
+}
+
+/* The first block of another day. */
+static gp_status enter_day(godb_writers *ws, int64_t day_s, gp_err *err)
+{
+    ws->day_s = day_s;
+    if (ws->opts.sync == GODB_SYNC_BLOCK)
+        return GP_OK;
+    GP_TRY(commit_all(ws, err));
+    for (size_t i = 0; i < ws->n; i++)
+        GP_TRY(godb_writer_begin_bulk(ws->open[i].w, err));
+    return GP_OK;
+}
+
 static gp_status mark_seen(godb_writers *ws, uint32_t iface, gp_err *err)
 {
     if (iface >= ws->cap_seen) {
@@ -179,7 +241,10 @@ gp_status godb_writers_append(godb_writers *ws, uint32_t iface, const char *name
                               const godb_encoded *e, gp_err *err)
 {
     godb_writer *w;
+    int64_t day_s = e->block.time_s / GODB_DAY_S * GODB_DAY_S;
 
+    if (day_s != ws->day_s)
+        GP_TRY(enter_day(ws, day_s, err));
     GP_TRY(writer_of(ws, iface, name, &w, err));
     gp_status st = godb_writer_append_encoded(w, e, err);
     take_note(ws, w);
@@ -188,14 +253,11 @@ gp_status godb_writers_append(godb_writers *ws, uint32_t iface, const char *name
 
 gp_status godb_writers_finish(godb_writers *ws, gp_err *err)
 {
-    gp_status first = GP_OK;
+    gp_status st = commit_all(ws, err);
 
-    while (ws->n > 0) {
-        gp_status st = retire(ws, ws->n - 1, first == GP_OK ? err : NULL);
-        if (first == GP_OK)
-            first = st;
-    }
-    return first;
+    while (ws->n > 0)
+        godb_writer_close(ws->open[--ws->n].w);
+    return st;
 }
 
 void godb_writers_free(godb_writers *ws)

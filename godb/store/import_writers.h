@@ -35,14 +35,18 @@ typedef struct godb_writers {
         godb_writer *w;
     } open[GODB_IMPORT_MAX_WRITERS];
     size_t n, max;
+    unsigned threads; /* that may commit side by side: mostly they wait for the disk */
+    int64_t day_s;    /* of the latest block; 0 before the first */
     uint64_t clock;
     uint8_t *seen; /* by interface number: 1 once a block was written */
     size_t n_seen, cap_seen;
     char note[200]; /* first oddity a writer reported */
 } godb_writers;
 
-void godb_writers_init(godb_writers *ws, const char *root, const godb_writer_opts *opts);
-/* Put one block; committed later, or at once with GODB_SYNC_BLOCK. */
+void godb_writers_init(godb_writers *ws, const char *root, const godb_writer_opts *opts,
+                       unsigned threads);
+/* Put one block; committed at once with GODB_SYNC_BLOCK, else when a block of a later day comes, of
+ * whatever interface: no more will come for the days before. */
 gp_status godb_writers_append(godb_writers *ws, uint32_t iface, const char *name,
                               const godb_encoded *e, gp_err *err) GP_MUST_CHECK;
 /* Commit and close all; the first failure is returned, the others are tried all the same. */

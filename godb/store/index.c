@@ -121,16 +121,11 @@ gp_status godb_index_sum_block(const godb_day *d, size_t block, uint8_t *buf, ui
                                gp_err *err)
 {
     const godb_block *b = &d->meta.blocks[block];
-    uint8_t le[4 * GODB_N_COLS + 12];
-    uint32_t one;
+    uint32_t one[GODB_N_COLS];
 
-    for (int c = 0; c < GODB_N_COLS; c++) {
-        GP_TRY(godb_index_sum_span(d, (godb_col)c, b->offset[c], b->stored[c], buf, &one, err));
-        gp_put_le32(le + 4 * c, one);
-    }
-    gp_put_le64(le + 4 * GODB_N_COLS, (uint64_t)b->time_s);
-    gp_put_le32(le + 4 * GODB_N_COLS + 8, b->drops);
-    *sum = godb_index_sum(le, sizeof le);
+    for (int c = 0; c < GODB_N_COLS; c++)
+        GP_TRY(godb_index_sum_span(d, (godb_col)c, b->offset[c], b->stored[c], buf, &one[c], err));
+    *sum = godb_index_sum_of(b, one);
     return GP_OK;
 }
 

@@ -3,8 +3,8 @@
 #include "db.h"
 #include "dirs.h"
 #include "gp/io.h"
-#include "gp/mem.h"
 #include "index_run.h"
+#include "index_sums.h"
 #include "indexfile.h"
 #include "lock.h"
 
@@ -23,20 +23,10 @@ struct build {
     const godb_day *d;
     godb_reader *reader;
     godb_index_run run;
-    gp_buf out;   /* records */
-    uint8_t *buf; /* GODB_INDEX_STEP bytes */
+    godb_index_sums *sums;
+    gp_buf out; /* records */
     uint64_t added;
 };
-
-/* Checksum of one column over the blocks of the run. */
-static gp_status sum_column(struct build *w, godb_col c, uint32_t *sum, gp_err *err)
-{
-    const godb_block *a = &w->d->meta.blocks[w->run.first];
-    const godb_block *z = a + w->run.n - 1;
-
-    return godb_index_sum_span(w->d, c, a->offset[c], z->offset[c] + z->stored[c] - a->offset[c],
-                               w->buf, sum, err);
-}
 
 static gp_status end_run(struct build *w, gp_err *err)
 {
@@ -45,8 +35,7 @@ static gp_status end_run(struct build *w, gp_err *err)
 
     if (n == 0)
         return GP_OK;
-    for (int c = 0; c < GODB_N_COLS; c++)
-        GP_TRY(sum_column(w, (godb_col)c, &rec.sum[c], err));
+    godb_index_sums_get(w->sums, rec.sum);
     rec.tie = godb_index_tie(&w->d->meta, first, n);
     rec.times = godb_index_times(&w->d->meta, first, n);
     GP_TRY(godb_index_run_write(&w->run, &rec, &w->out, err));
@@ -96,10 +85,12 @@ static gp_status build_records(struct build *w, const godb_index_file *have, gp_
             GP_TRY(end_run(w, err));
             continue;
         }
-        if (w->run.n == 0)
+        if (w->run.n == 0) {
             godb_index_run_clear(&w->run, (uint32_t)i);
+            godb_index_sums_begin(w->sums);
+        }
         uint32_t sum;
-        GP_TRY(godb_index_sum_block(w->d, i, w->buf, &sum, err));
+        GP_TRY(godb_index_sums_add(w->sums, i, &sum, err));
         GP_TRY(godb_index_run_add(&w->run, &w->d->meta.blocks[i], sip, dip, sum, err));
         if (w->run.stored_bytes >= RUN_BYTES || w->run.n == GODB_INDEX_RUN_MAX)
             GP_TRY(end_run(w, err));
@@ -189,9 +180,7 @@ static gp_status extend(struct build *w, const godb_index_file *have, int dirfd,
                         gp_err *err)
 {
     GP_TRY(godb_reader_new(&w->reader, err));
-    w->buf = gp_alloc(GODB_INDEX_STEP, 1);
-    if (!w->buf)
-        return gp_fail(err, GP_ENOMEM, 0, "index: out of memory");
+    GP_TRY(godb_index_sums_new(w->d, &w->sums, err));
     GP_TRY(build_records(w, have, err));
     if (w->out.len == 0)
         return GP_OK;
@@ -218,7 +207,7 @@ gp_status godb_index_extend(const godb_day *d, mode_t mode, size_t first_new, in
     godb_reader_free(w.reader);
     godb_index_run_free(&w.run);
     gp_buf_free(&w.out);
-    gp_free(w.buf);
+    godb_index_sums_free(w.sums);
     godb_index_file_free(&have);
     return st;
 }

@@ -11,6 +11,17 @@
 enum { VERSION = 1, AT_SUMS = 24, AT_KEYS = 56, AT_SEED = 60, AT_TIMES = 64 };
 static const char magic[4] = {'G', 'P', 'I', 'X'};
 
+uint32_t godb_index_sum_of(const godb_block *b, const uint32_t cols[GODB_N_COLS])
+{
+    uint8_t le[4 * GODB_N_COLS + 12];
+
+    for (int c = 0; c < GODB_N_COLS; c++)
+        gp_put_le32(le + 4 * c, cols[c]);
+    gp_put_le64(le + 4 * GODB_N_COLS, (uint64_t)b->time_s);
+    gp_put_le32(le + 4 * GODB_N_COLS + 8, b->drops);
+    return godb_index_sum(le, sizeof le);
+}
+
 uint32_t godb_index_sum(const void *bytes, size_t n)
 {
     return (uint32_t)XXH3_64bits(bytes, n);

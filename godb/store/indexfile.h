@@ -62,6 +62,8 @@ uint64_t godb_index_hash(godb_col col, unsigned family, const void *addr);
 
 /* Low 32 bits of XXH3. */
 uint32_t godb_index_sum(const void *bytes, size_t n);
+/* Checksum of a block: of the sums of its columns, its time and its drops. */
+uint32_t godb_index_sum_of(const godb_block *b, const uint32_t cols[GODB_N_COLS]);
 
 /* Parse the record at p (at most len bytes, plus GODB_INDEX_PAD readable behind). Returns its
  * length, or 0 when the bytes are no sound record. Untrusted input. */

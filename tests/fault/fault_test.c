@@ -40,7 +40,8 @@ struct run {
 static const struct run runs[] = {
     {"single writes", GODB_SYNC_BLOCK, 0, 0, DAY + 300, 300, 2},
     {"across midnight", GODB_SYNC_DAY, 0, 0, DAY + GODB_DAY_S - 300, 300, 2},
-    {"bulk", GODB_SYNC_BLOCK, 1, 0, DAY + 300, 300, 3},
+    /* small columns wait for more, those of the blocks 1 and 3 (1,200 rows) are written at once */
+    {"bulk", GODB_SYNC_BLOCK, 1, 0, DAY + 76 * 300, 300, 5},
     {"no sync", GODB_SYNC_NONE, 0, 1, DAY + 300, 300, 2},
 };
 

@@ -184,6 +184,16 @@ static void test_day_bulk(void **state)
     (void)want_commit(want_commit(0));
 }
 
+/* A bulk of small blocks makes far fewer calls than it has columns, the index included. */
+static void test_bulk_calls(void **state)
+{
+    (void)state;
+    fault_plan(FAULT_NONE, 0);
+    write_run(GODB_SYNC_DAY, 1, 0, DAY + 300, 30);
+    if (fault_calls() > 8 * 30)
+        fail_msg("%ld system calls for 30 blocks", fault_calls());
+}
+
 static void test_none(void **state)
 {
     (void)state;
@@ -199,9 +209,9 @@ static void test_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_block), cmocka_unit_test(test_directories_of_another_process),
-        cmocka_unit_test(test_day),   cmocka_unit_test(test_day_bulk),
-        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_block),      cmocka_unit_test(test_directories_of_another_process),
+        cmocka_unit_test(test_day),        cmocka_unit_test(test_day_bulk),
+        cmocka_unit_test(test_bulk_calls), cmocka_unit_test(test_none),
     };
     st_utc();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,6 +328,39 @@ static void test_many_ifaces(void **state)
     assert_string_equal(have, gp_buf_str(&want));
 }
 
+/* ---- several days: those that are over are committed side by side ---- */
+
+static void test_days(void **state)
+{
+    (void)state;
+    enum { IFACES = 5, DAYS = 3, A_DAY = 3 };
+    GP_CLEANUP(gp_buf_free) gp_buf b = {0}, want = {0};
+    unsigned line = 2;
+
+    gp_buf_adds(&b, "time,iface,dport\n");
+    for (unsigned t = 0; t < DAYS * A_DAY; t++)
+        for (unsigned i = 0; i < IFACES; i++, line++)
+            gp_buf_printf(&b, "%u,if%u,%u\n", 86400 / A_DAY * t + 300, i, t);
+    gp_buf_adds(&b, "600,if0,1\n"); /* goes back: the rows of the last time are not written */
+    for (unsigned i = 0; i < IFACES; i++)
+        for (unsigned t = 0; t < DAYS * A_DAY - 1; t++)
+            gp_buf_printf(&want, "if%u %u 4|0.0.0.0 0.0.0.0 %u 0 0 0 0 0\n", i,
+                          86400 / A_DAY * t + 300, t);
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        GP_CLEANUP(test_tmpdirp) char *root = test_tmpdir();
+        struct input in = {.text = gp_buf_str(&b), .threads = threads};
+        char where[32];
+        godb_import_stats st;
+        gp_err err = {0};
+
+        snprintf(where, sizeof where, "in.csv:%u: ", line);
+        want_err(GP_EINVAL, &err, where, import_text(root, &in, &st, &err));
+        assert_int_equal(st.blocks, IFACES * (DAYS * A_DAY - 1));
+        GP_CLEANUP(gp_freep) char *have = st_dump(root);
+        assert_string_equal(have, gp_buf_str(&want));
+    }
+}
+
 /* ---- cancel, progress, a slow pipe ---- */
 
 static void count_progress(void *ctx, const godb_import_stats *st)
@@ -430,15 +463,11 @@ static void test_upstream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_endless_record),
-        cmocka_unit_test(test_row_limit),
-        cmocka_unit_test(test_nul_in_name),
-        cmocka_unit_test(test_append),
-        cmocka_unit_test(test_locked),
-        cmocka_unit_test(test_many_ifaces),
-        cmocka_unit_test(test_cancel_on_silent_pipe),
+        cmocka_unit_test(test_rows),           cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_endless_record), cmocka_unit_test(test_row_limit),
+        cmocka_unit_test(test_nul_in_name),    cmocka_unit_test(test_append),
+        cmocka_unit_test(test_locked),         cmocka_unit_test(test_many_ifaces),
+        cmocka_unit_test(test_days),           cmocka_unit_test(test_cancel_on_silent_pipe),
         cmocka_unit_test(test_upstream),
     };
     st_utc();
