@@ -3,13 +3,12 @@
 #define WIRE_BATCH_PRIVATE_H
 
 enum {
-    BATCH_VERSION = 1,
+    BATCH_VERSION = 2,
     BATCH_RAW_CODEC = 0,
     BATCH_ZSTD = 1,
-    BATCH_HEAD = 8,  /* bytes before the compressed part */
-    BATCH_FIXED = 8, /* bytes before the dictionaries */
-    BATCH_PAD = 16,  /* readable bytes after the raw data: ints are loaded eight at a time */
-    BATCH_LEVEL = 1, /* zstd: level 3 saved 4 % of the bytes for twice the time */
+    BATCH_HEAD = 12,  /* bytes before the compressed part */
+    BATCH_FIXED = 8,  /* bytes before the dictionaries */
+    BATCH_LEVEL = -1, /* zstd; what is left to it has few repetitions, so it need not look hard */
 };
 
 #endif

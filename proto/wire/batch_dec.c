@@ -3,6 +3,7 @@
 #include "wire/batch.h"
 
 #include "batch.h"
+#include "batch_num.h"
 #include "gp/mem.h"
 #include "wire/limits.h"
 
@@ -11,14 +12,18 @@
 
 struct wire_dec {
     ZSTD_DCtx *zstd;
-    uint8_t *raw;    /* WIRE_BATCH_RAW + BATCH_PAD */
+    uint8_t *raw;  /* WIRE_BATCH_RAW */
+    uint8_t *bits; /* WIRE_BATCH_BYTES + NUM_BITS_PAD */
+    num_table nums;
     uint32_t *hosts; /* index in the batch -> index in the result; WIRE_BATCH_ROWS each */
     uint32_t *ifaces;
 };
 
-/* What is left of the raw bytes. */
+/* What is left of the raw bytes and of the bits. */
 struct in {
     const uint8_t *p, *end;
+    num_bits_in bits;
+    const num_table *nums;
 };
 
 void wire_dec_free(wire_dec *d)
@@ -27,6 +32,7 @@ void wire_dec_free(wire_dec *d)
         return;
     ZSTD_freeDCtx(d->zstd);
     gp_free(d->raw);
+    gp_free(d->bits);
     gp_free(d->hosts);
     gp_free(d->ifaces);
     gp_free(d);
@@ -37,11 +43,13 @@ gp_status wire_dec_new(wire_dec **out, gp_err *err)
     wire_dec *d = gp_calloc(1, sizeof *d);
     if (d) {
         d->zstd = ZSTD_createDCtx();
-        d->raw = gp_calloc(WIRE_BATCH_RAW + BATCH_PAD, 1);
+        d->raw = gp_calloc(WIRE_BATCH_RAW, 1);
+        d->bits = gp_calloc(WIRE_BATCH_BYTES + NUM_BITS_PAD, 1);
+        num_table_init(&d->nums);
         d->hosts = gp_alloc(WIRE_BATCH_ROWS, sizeof *d->hosts);
         d->ifaces = gp_alloc(WIRE_BATCH_ROWS, sizeof *d->ifaces);
     }
-    if (!d || !d->zstd || !d->raw || !d->hosts || !d->ifaces) {
+    if (!d || !d->zstd || !d->raw || !d->bits || !d->hosts || !d->ifaces) {
         wire_dec_free(d);
         return gp_fail(err, GP_ENOMEM, 0, "batch decoder: out of memory");
     }
@@ -59,60 +67,31 @@ static inline size_t left(const struct in *in)
     return (size_t)(in->end - in->p);
 }
 
-/* ---- ints ---- */
+/* ---- numbers ---- */
 
-static const uint64_t int_mask[9] = {0,
-                                     0xff,
-                                     0xffff,
-                                     0xffffff,
-                                     0xffffffff,
-                                     0xffffffffff,
-                                     0xffffffffffff,
-                                     0xffffffffffffff,
-                                     0xffffffffffffffff};
-
-/* A column of ints whose lengths were checked: data is readable BATCH_PAD bytes past its end. */
-struct ints {
-    const uint8_t *nibbles, *data;
-};
-
-/* Check the nibbles of n values and that their bytes are there; moves in past the column. */
-static gp_status ints_open(struct in *in, size_t n, struct ints *out, gp_err *err)
+/* Check that n symbols are there and known; moves in past them. */
+static gp_status get_symbols(struct in *in, size_t n, const uint8_t **out, gp_err *err)
 {
-    size_t ctl = (n + 1) / 2, sum = 0;
     unsigned bad = 0;
-    if (left(in) < ctl)
+    if (left(in) < n)
         return corrupt(err, "cut in a column");
-    for (size_t i = 0; i < ctl; i++) {
-        unsigned lo = in->p[i] & 15, hi = in->p[i] >> 4;
-        bad |= (lo > 8) | (hi > 8);
-        sum += lo + hi;
-    }
-    if (bad || (n % 2 && in->p[ctl - 1] >> 4))
-        return corrupt(err, "length of a number");
-    if (left(in) - ctl < sum)
-        return corrupt(err, "cut in a column");
-    *out = (struct ints){.nibbles = in->p, .data = in->p + ctl};
-    in->p += ctl + sum;
+    for (size_t i = 0; i < n; i++)
+        bad |= in->p[i] >= NUM_SYMBOLS;
+    if (bad)
+        return corrupt(err, "unknown symbol");
+    *out = in->p;
+    in->p += n;
     return GP_OK;
-}
-
-static inline uint64_t ints_next(struct ints *w, size_t i)
-{
-    unsigned b = w->nibbles[i >> 1] >> (i & 1) * 4 & 15;
-    uint64_t v = gp_le64(w->data) & int_mask[b];
-    w->data += b;
-    return v;
 }
 
 static gp_status get_index(struct in *in, result_row *rows, size_t n, size_t at,
                            const uint32_t *map, size_t n_map, gp_err *err)
 {
-    struct ints w;
-    GP_TRY(ints_open(in, n, &w, err));
+    const uint8_t *s = NULL;
+    GP_TRY(get_symbols(in, n, &s, err));
     for (size_t i = 0; i < n; i++) {
-        uint64_t v = ints_next(&w, i);
-        if (v >= n_map)
+        uint64_t v = num_get(in->nums, &in->bits, s[i]);
+        if (v >= n_map || !num_bits_ok(&in->bits))
             return corrupt(err, "label index");
         memcpy((uint8_t *)(rows + i) + at, &map[v], sizeof *map);
     }
@@ -121,25 +100,46 @@ static gp_status get_index(struct in *in, result_row *rows, size_t n, size_t at,
 
 static gp_status get_time(struct in *in, result_row *rows, size_t n, gp_err *err)
 {
-    struct ints w;
+    const uint8_t *s = NULL;
     uint64_t prev = 0;
-    GP_TRY(ints_open(in, n, &w, err));
+    GP_TRY(get_symbols(in, n, &s, err));
     for (size_t i = 0; i < n; i++) {
-        uint64_t z = ints_next(&w, i);
+        uint64_t z = num_get(in->nums, &in->bits, s[i]);
+        if (!num_bits_ok(&in->bits))
+            return corrupt(err, "cut in the bits");
         prev += z >> 1 ^ (0 - (z & 1));
         rows[i].time_s = (int64_t)prev;
     }
     return GP_OK;
 }
 
-static gp_status get_counter(struct in *in, result_row *rows, size_t n, size_t at, gp_err *err)
+static gp_status get_counters(struct in *in, result_row *rows, size_t n, gp_err *err)
 {
-    struct ints w;
-    GP_TRY(ints_open(in, n, &w, err));
+    const num_table *t = in->nums;
+    num_bits_in b = in->bits;
+    const uint8_t *s = NULL;
+    GP_TRY(get_symbols(in, 4 * n, &s, err));
     for (size_t i = 0; i < n; i++) {
-        uint64_t v = ints_next(&w, i);
-        memcpy((uint8_t *)(rows + i) + at, &v, sizeof v);
+        result_counters *c = &rows[i].c;
+        c->bytes_rcvd = num_get(t, &b, s[i]);
+        c->bytes_sent = num_get(t, &b, s[n + i]);
+        c->pkts_rcvd = num_get(t, &b, s[2 * n + i]);
+        c->pkts_sent = num_get(t, &b, s[3 * n + i]);
+        if (!num_bits_ok(&b))
+            return corrupt(err, "cut in the bits");
     }
+    in->bits = b;
+    return GP_OK;
+}
+
+/* Nothing may be left but the zeros that fill up the last byte. */
+static gp_status check_end(const struct in *in, gp_err *err)
+{
+    const num_bits_in *b = &in->bits;
+    if (in->p != in->end)
+        return corrupt(err, "bytes after the last column");
+    if (b->end - b->at > 7 || (b->at & 7 && b->p[b->at >> 3] >> (b->at & 7)))
+        return corrupt(err, "bits after the last number");
     return GP_OK;
 }
 
@@ -147,12 +147,12 @@ static gp_status get_counter(struct in *in, result_row *rows, size_t n, size_t a
 
 static gp_status get_sip4(struct in *in, result_row *rows, size_t n, gp_err *err)
 {
-    struct ints w;
+    const uint8_t *s = NULL;
     uint32_t prev = 0;
-    GP_TRY(ints_open(in, n, &w, err));
+    GP_TRY(get_symbols(in, n, &s, err));
     for (size_t i = 0; i < n; i++) {
-        uint64_t v = ints_next(&w, i);
-        if (v > UINT32_MAX)
+        uint64_t v = num_get(in->nums, &in->bits, s[i]);
+        if (v > UINT32_MAX || !num_bits_ok(&in->bits))
             return corrupt(err, "address difference");
         prev += (uint32_t)v;
         gp_put_be32(rows[i].sip, prev);
@@ -267,22 +267,29 @@ static gp_status unpack(wire_dec *d, const void *bytes, size_t len, struct in *o
 {
     const uint8_t *b = bytes;
     if (len < BATCH_HEAD || b[0] != BATCH_VERSION || b[2] || b[3])
-        return corrupt(err, "no version 1 header");
-    size_t raw = gp_le32(b + 4);
-    if (raw < BATCH_FIXED || raw > WIRE_BATCH_RAW)
+        return corrupt(err, "no version 2 header");
+    size_t raw = gp_le32(b + 4), bits = gp_le32(b + 8);
+    if (raw < BATCH_FIXED || raw > WIRE_BATCH_RAW || bits > len - BATCH_HEAD ||
+        bits > WIRE_BATCH_BYTES)
         return corrupt(err, "size");
+    size_t z = len - BATCH_HEAD - bits;
     if (b[1] == BATCH_RAW_CODEC) {
-        if (len - BATCH_HEAD != raw)
+        if (z != raw)
             return corrupt(err, "size");
         memcpy(d->raw, b + BATCH_HEAD, raw);
     } else if (b[1] == BATCH_ZSTD) {
-        size_t z = ZSTD_decompressDCtx(d->zstd, d->raw, raw, b + BATCH_HEAD, len - BATCH_HEAD);
-        if (ZSTD_isError(z) || z != raw)
+        size_t n = ZSTD_decompressDCtx(d->zstd, d->raw, raw, b + BATCH_HEAD, z);
+        if (ZSTD_isError(n) || n != raw)
             return corrupt(err, "does not decompress to its size");
     } else {
         return corrupt(err, "unknown codec");
     }
-    *out = (struct in){.p = d->raw, .end = d->raw + raw};
+    memcpy(d->bits, b + BATCH_HEAD + z, bits);
+    memset(d->bits + bits, 0, NUM_BITS_PAD);
+    *out = (struct in){.p = d->raw,
+                       .end = d->raw + raw,
+                       .bits = {.p = d->bits, .end = (uint64_t)bits * 8},
+                       .nums = &d->nums};
     return GP_OK;
 }
 
@@ -335,11 +342,8 @@ static gp_status get_columns(wire_dec *d, struct in *in, const struct head *h, r
         GP_TRY(get_addr6(in, rows, n, offsetof(result_row, dip), offsetof(result_row, dip_family),
                          err));
     GP_TRY(get_ports(in, rows, n, c, err));
-    GP_TRY(get_counter(in, rows, n, offsetof(result_row, c.bytes_rcvd), err));
-    GP_TRY(get_counter(in, rows, n, offsetof(result_row, c.bytes_sent), err));
-    GP_TRY(get_counter(in, rows, n, offsetof(result_row, c.pkts_rcvd), err));
-    GP_TRY(get_counter(in, rows, n, offsetof(result_row, c.pkts_sent), err));
-    return in->p == in->end ? GP_OK : corrupt(err, "bytes after the last column");
+    GP_TRY(get_counters(in, rows, n, err));
+    return check_end(in, err);
 }
 
 gp_status wire_batch_decode(wire_dec *d, const void *bytes, size_t len, const char *host,

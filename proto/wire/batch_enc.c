@@ -1,28 +1,38 @@
 /* batch_enc.c - rows to compressed columns.
  *
- * Rows are sorted by address first: neighbours then share leading bytes, so a source address costs
- * about one byte, and zstd sees equal values side by side. */
+ * Rows are sorted by address first (batch_order.c): neighbours then share leading bytes, so a
+ * source address costs about one byte, and zstd sees equal values side by side. Columns that are
+ * not alike go into zstd frames of their own, each with a table of its own. */
 #include "wire/batch.h"
 
+#define ZSTD_STATIC_LINKING_ONLY /* ZSTD_c_literalCompressionMode */
+
 #include "batch.h"
+#include "batch_num.h"
+#include "batch_order.h"
 #include "gp/mem.h"
 #include "wire/limits.h"
 
 #include <string.h>
 #include <zstd.h>
 
-struct sort_entry {
-    uint64_t key;
-    uint32_t row;
+enum {
+    MAX_CUTS = 4,
+    MIN_FRAME = 2048,  /* shorter pieces go with the next one: each frame has a head and a table */
+    FRAME_EXTRA = 512, /* room that more frames take */
+    MAX_NUMBERS = 8    /* in a row: host, interface, time, sip, counters */
 };
 
 struct wire_enc {
     ZSTD_CCtx *zstd;
-    struct sort_entry *sort, *sort_tmp; /* WIRE_BATCH_ROWS each */
-    const result_row **rows;            /* rows of the batch in coding order */
-    uint8_t *raw;                       /* WIRE_BATCH_RAW + slack */
-    uint8_t *out;                       /* BATCH_HEAD + ZSTD_compressBound(WIRE_BATCH_RAW) */
+    batch_order order;
+    result_row *rows; /* of the batch, in coding order */
+    uint8_t *raw;     /* WIRE_BATCH_RAW + slack */
+    uint8_t *bits;    /* WIRE_BATCH_BITS + slack */
+    size_t n_bits;    /* bytes in there */
+    uint8_t *out;
     size_t out_cap;
+    size_t cut[MAX_CUTS], n_cuts;   /* ends of zstd frames in raw */
     uint32_t *host_map, *iface_map; /* index in r -> index in the batch + 1 */
     size_t host_cap, iface_cap;
     uint32_t *hosts, *ifaces; /* index in the batch -> index in r; WIRE_BATCH_ROWS each */
@@ -34,10 +44,10 @@ void wire_enc_free(wire_enc *e)
     if (!e)
         return;
     ZSTD_freeCCtx(e->zstd);
-    gp_free(e->sort);
-    gp_free(e->sort_tmp);
+    wire_order_free(&e->order);
     gp_free(e->rows);
     gp_free(e->raw);
+    gp_free(e->bits);
     gp_free(e->out);
     gp_free(e->host_map);
     gp_free(e->iface_map);
@@ -51,17 +61,19 @@ gp_status wire_enc_new(wire_enc **out, gp_err *err)
     wire_enc *e = gp_calloc(1, sizeof *e);
     if (!e)
         goto fail;
-    e->out_cap = BATCH_HEAD + ZSTD_compressBound(WIRE_BATCH_RAW);
+    e->out_cap = BATCH_HEAD + ZSTD_compressBound(WIRE_BATCH_RAW) + MAX_CUTS * FRAME_EXTRA;
     e->zstd = ZSTD_createCCtx();
-    e->sort = gp_alloc(WIRE_BATCH_ROWS, sizeof *e->sort);
-    e->sort_tmp = gp_alloc(WIRE_BATCH_ROWS, sizeof *e->sort_tmp);
     e->rows = gp_alloc(WIRE_BATCH_ROWS, sizeof *e->rows);
-    e->raw = gp_alloc(WIRE_BATCH_RAW + WIRE_BATCH_ROWS * WIRE_MAX_ROW_BYTES + BATCH_PAD, 1);
+    e->raw = gp_alloc(WIRE_BATCH_RAW + WIRE_BATCH_ROWS * WIRE_MAX_ROW_BYTES, 1);
+    e->bits = gp_alloc(WIRE_BATCH_ROWS * MAX_NUMBERS * 8 + NUM_BITS_PAD, 1);
     e->out = gp_alloc(e->out_cap, 1);
     e->hosts = gp_alloc(WIRE_BATCH_ROWS, sizeof *e->hosts);
     e->ifaces = gp_alloc(WIRE_BATCH_ROWS, sizeof *e->ifaces);
-    if (!e->zstd || !e->sort || !e->sort_tmp || !e->rows || !e->raw || !e->out || !e->hosts ||
-        !e->ifaces)
+    if (!e->zstd || !e->rows || !e->raw || !e->bits || !e->out || !e->hosts || !e->ifaces)
+        goto fail;
+    if (ZSTD_isError(ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_compressionLevel, BATCH_LEVEL)) ||
+        ZSTD_isError(
+            ZSTD_CCtx_setParameter(e->zstd, ZSTD_c_literalCompressionMode, ZSTD_ps_enable)))
         goto fail;
     *out = e;
     return GP_OK;
@@ -70,90 +82,7 @@ fail:
     return gp_fail(err, GP_ENOMEM, 0, "batch encoder: out of memory");
 }
 
-/* ---- order ---- */
-
-/* LSD radix by bytes; bytes that are equal everywhere cost one counting pass only. */
-static struct sort_entry *radix(struct sort_entry *a, struct sort_entry *tmp, size_t n)
-{
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        uint32_t count[256] = {0};
-        for (size_t i = 0; i < n; i++)
-            count[a[i].key >> shift & 255]++;
-        if (count[a[0].key >> shift & 255] == n)
-            continue;
-        uint32_t sum = 0;
-        for (size_t i = 0; i < 256; i++) {
-            uint32_t c = count[i];
-            count[i] = sum;
-            sum += c;
-        }
-        for (size_t i = 0; i < n; i++)
-            tmp[count[a[i].key >> shift & 255]++] = a[i];
-        struct sort_entry *t = a;
-        a = tmp;
-        tmp = t;
-    }
-    return a;
-}
-
-/* By (sip, dip) for IPv4. For IPv6 by the halves of sip: low half first, so equal sources end up
- * side by side below their common network. Stable, so rows that come in order stay in order. */
-static void order_rows(wire_enc *e, const result_row *rows, size_t n, unsigned family)
-{
-    struct sort_entry *s = e->sort, *t = e->sort_tmp;
-    int sorted = 1;
-    for (size_t i = 0; i < n; i++) {
-        const result_row *r = rows + i;
-        uint64_t hi = gp_be64(r->sip);
-        s[i].key =
-            family == 6 ? gp_be64(r->sip + 8) : (uint64_t)gp_be32(r->sip) << 32 | gp_be32(r->dip);
-        s[i].row = (uint32_t)i;
-        uint64_t prev = i ? gp_be64(rows[i - 1].sip) : 0;
-        if (i && (family == 6 ? hi < prev || (hi == prev && s[i].key < s[i - 1].key)
-                              : s[i].key < s[i - 1].key))
-            sorted = 0;
-    }
-    if (!sorted) {
-        s = radix(s, t, n);
-        if (family == 6) {
-            for (size_t i = 0; i < n; i++)
-                s[i].key = gp_be64(rows[s[i].row].sip);
-            s = radix(s, s == e->sort ? e->sort_tmp : e->sort, n);
-        }
-    }
-    for (size_t i = 0; i < n; i++)
-        e->rows[i] = rows + s[i].row;
-}
-
 /* ---- columns ---- */
-
-static inline unsigned bytes_of(uint64_t v)
-{
-    return v ? (71 - (unsigned)__builtin_clzll(v)) / 8 : 0;
-}
-
-/* Writers for ints: p has room for the nibbles and nine bytes a value. */
-struct ints {
-    uint8_t *nibbles, *data;
-    size_t i;
-};
-
-static inline void ints_put(struct ints *w, uint64_t v)
-{
-    unsigned b = bytes_of(v);
-    if (w->i & 1)
-        w->nibbles[w->i >> 1] |= (uint8_t)(b << 4);
-    else
-        w->nibbles[w->i >> 1] = (uint8_t)b;
-    gp_put_le64(w->data, v);
-    w->data += b;
-    w->i++;
-}
-
-static inline struct ints ints_begin(uint8_t *p, size_t n)
-{
-    return (struct ints){.nibbles = p, .data = p + (n + 1) / 2};
-}
 
 static inline uint64_t zigzag(uint64_t v, uint64_t prev)
 {
@@ -161,16 +90,23 @@ static inline uint64_t zigzag(uint64_t v, uint64_t prev)
     return d << 1 ^ (uint64_t)((int64_t)d >> 63);
 }
 
-static uint8_t *put_addr6(uint8_t *p, const result_row **rows, size_t n, size_t at)
+/* Bytes at the front that a and b share, 0..16. */
+static inline unsigned shared_bytes(const uint8_t *a, const uint8_t *b)
+{
+    uint64_t x = gp_le64(a) ^ gp_le64(b), y = gp_le64(a + 8) ^ gp_le64(b + 8);
+    if (x)
+        return (unsigned)__builtin_ctzll(x) / 8;
+    return y ? 8 + (unsigned)__builtin_ctzll(y) / 8 : 16;
+}
+
+static uint8_t *put_addr6(uint8_t *p, const result_row *rows, size_t n, size_t at)
 {
     static const uint8_t zero[16];
     uint8_t *shared = p, *data = p + n;
     const uint8_t *prev = zero;
     for (size_t i = 0; i < n; i++) {
-        const uint8_t *a = (const uint8_t *)rows[i] + at;
-        unsigned k = 0;
-        while (k < 16 && a[k] == prev[k])
-            k++;
+        const uint8_t *a = (const uint8_t *)(rows + i) + at;
+        unsigned k = shared_bytes(a, prev);
         shared[i] = (uint8_t)k;
         memcpy(data, a + k, 16 - k);
         data += 16 - k;
@@ -179,84 +115,90 @@ static uint8_t *put_addr6(uint8_t *p, const result_row **rows, size_t n, size_t 
     return data;
 }
 
-static uint8_t *put_sip4(uint8_t *p, const result_row **rows, size_t n)
+static uint8_t *put_sip4(uint8_t *p, num_bits_out *bits, const result_row *rows, size_t n)
 {
-    struct ints w = ints_begin(p, n);
     uint32_t prev = 0;
     for (size_t i = 0; i < n; i++) {
-        uint32_t v = gp_be32(rows[i]->sip);
-        ints_put(&w, (uint32_t)(v - prev)); /* wraps, should rows ever be out of order */
+        uint32_t v = gp_be32(rows[i].sip);
+        p[i] = num_put(bits, (uint32_t)(v - prev));
         prev = v;
     }
-    return w.data;
+    return p + n;
 }
 
-static uint8_t *put_counter(uint8_t *p, const result_row **rows, size_t n, size_t at)
+/* Four columns of symbols; their bits stand row by row, so that rows are read and written once. */
+static uint8_t *put_counters(uint8_t *p, num_bits_out *bits, const result_row *rows, size_t n)
 {
-    struct ints w = ints_begin(p, n);
     for (size_t i = 0; i < n; i++) {
-        uint64_t v;
-        memcpy(&v, (const uint8_t *)rows[i] + at, sizeof v);
-        ints_put(&w, v);
+        const result_counters *c = &rows[i].c;
+        p[i] = num_put(bits, c->bytes_rcvd);
+        p[n + i] = num_put(bits, c->bytes_sent);
+        p[2 * n + i] = num_put(bits, c->pkts_rcvd);
+        p[3 * n + i] = num_put(bits, c->pkts_sent);
     }
-    return w.data;
+    return p + 4 * n;
 }
 
-static uint8_t *put_labels(uint8_t *p, const result_row **rows, size_t n, unsigned columns,
+static uint8_t *put_labels(uint8_t *p, num_bits_out *bits, size_t n, unsigned columns,
                            const wire_enc *e)
 {
+    const result_row *rows = e->rows;
     if (columns & WIRE_COL_HOST) {
-        struct ints w = ints_begin(p, n);
         for (size_t i = 0; i < n; i++)
-            ints_put(&w, e->host_map[rows[i]->host] - 1);
-        p = w.data;
+            *p++ = num_put(bits, e->host_map[rows[i].host] - 1);
     }
     if (columns & WIRE_COL_IFACE) {
-        struct ints w = ints_begin(p, n);
         for (size_t i = 0; i < n; i++)
-            ints_put(&w, e->iface_map[rows[i]->iface] - 1);
-        p = w.data;
+            *p++ = num_put(bits, e->iface_map[rows[i].iface] - 1);
     }
     if (columns & WIRE_COL_TIME) {
-        struct ints w = ints_begin(p, n);
         uint64_t prev = 0;
         for (size_t i = 0; i < n; i++) {
-            ints_put(&w, zigzag((uint64_t)rows[i]->time_s, prev));
-            prev = (uint64_t)rows[i]->time_s;
+            *p++ = num_put(bits, zigzag((uint64_t)rows[i].time_s, prev));
+            prev = (uint64_t)rows[i].time_s;
         }
-        p = w.data;
     }
     return p;
 }
 
-static uint8_t *put_columns(uint8_t *p, const wire_enc *e, size_t n, unsigned family,
-                            unsigned columns)
+/* A frame ends at p. */
+static void cut_at(wire_enc *e, const uint8_t *p)
 {
-    const result_row **rows = e->rows;
-    p = put_labels(p, rows, n, columns, e);
+    e->cut[e->n_cuts++] = (size_t)(p - e->raw);
+}
+
+static uint8_t *put_columns(uint8_t *p, wire_enc *e, size_t n, unsigned family, unsigned columns)
+{
+    const result_row *rows = e->rows;
+    num_bits_out bits = {.p = e->bits};
+    p = put_labels(p, &bits, n, columns, e);
     if (columns & WIRE_COL_SIP)
-        p = family == 6 ? put_addr6(p, rows, n, offsetof(result_row, sip)) : put_sip4(p, rows, n);
+        p = family == 6 ? put_addr6(p, rows, n, offsetof(result_row, sip))
+                        : put_sip4(p, &bits, rows, n);
+    cut_at(e, p);
     if ((columns & WIRE_COL_DIP) && family == 6) {
         p = put_addr6(p, rows, n, offsetof(result_row, dip));
     } else if (columns & WIRE_COL_DIP) {
         for (size_t i = 0; i < n; i++, p += 4)
-            memcpy(p, rows[i]->dip, 4);
+            memcpy(p, rows[i].dip, 4);
     }
+    cut_at(e, p);
     if (columns & WIRE_COL_DPORT) {
         for (size_t i = 0; i < n; i++) {
-            p[i] = (uint8_t)(rows[i]->dport >> 8);
-            p[n + i] = (uint8_t)rows[i]->dport;
+            p[i] = (uint8_t)(rows[i].dport >> 8);
+            p[n + i] = (uint8_t)rows[i].dport;
         }
         p += 2 * n;
     }
     if (columns & WIRE_COL_PROTO) {
         for (size_t i = 0; i < n; i++)
-            *p++ = rows[i]->proto;
+            *p++ = rows[i].proto;
     }
-    p = put_counter(p, rows, n, offsetof(result_row, c.bytes_rcvd));
-    p = put_counter(p, rows, n, offsetof(result_row, c.bytes_sent));
-    p = put_counter(p, rows, n, offsetof(result_row, c.pkts_rcvd));
-    return put_counter(p, rows, n, offsetof(result_row, c.pkts_sent));
+    cut_at(e, p);
+    p = put_counters(p, &bits, rows, n);
+    cut_at(e, p);
+    e->n_bits = num_bits_end(&bits, e->bits);
+    return p;
 }
 
 /* ---- labels ---- */
@@ -325,13 +267,13 @@ static gp_status put_dictionaries(const wire_enc *e, const result *r, uint8_t **
 
 /* ---- one batch ---- */
 
-static gp_status scan_rows(wire_enc *e, const result *r, const result_row *rows, size_t n,
-                           unsigned family, unsigned *columns, gp_err *err)
+static gp_status scan_rows(wire_enc *e, const result *r, size_t n, unsigned family,
+                           unsigned *columns, gp_err *err)
 {
     unsigned c = 0;
     size_t n_hosts = label_count(r->n_hosts), n_ifaces = label_count(r->n_names);
     for (size_t i = 0; i < n; i++) {
-        const result_row *x = rows + i;
+        const result_row *x = e->rows + i;
         if (x->host >= n_hosts || x->iface >= n_ifaces)
             return gp_fail(err, GP_EINVAL, 0, "row %zu: label index outside the table", i);
         map_label(e->host_map, e->hosts, &e->n_hosts, x->host);
@@ -339,8 +281,8 @@ static gp_status scan_rows(wire_enc *e, const result *r, const result_row *rows,
         c |= (x->time_s ? WIRE_COL_TIME : 0u) | (x->dport ? WIRE_COL_DPORT : 0u) |
              (x->proto ? WIRE_COL_PROTO : 0u);
     }
-    c |= rows->sip_family ? WIRE_COL_SIP : 0u;
-    c |= rows->dip_family ? WIRE_COL_DIP : 0u;
+    c |= e->rows->sip_family ? WIRE_COL_SIP : 0u;
+    c |= e->rows->dip_family ? WIRE_COL_DIP : 0u;
     if ((family == 0) != ((c & (WIRE_COL_SIP | WIRE_COL_DIP)) == 0))
         return gp_fail(err, GP_EINVAL, 0, "address family of a row");
     c |= (e->n_hosts > 1 ? WIRE_COL_HOST : 0u) | (e->n_ifaces > 1 ? WIRE_COL_IFACE : 0u);
@@ -348,14 +290,40 @@ static gp_status scan_rows(wire_enc *e, const result *r, const result_row *rows,
     return GP_OK;
 }
 
-/* GP_ELIMIT when the rows don't fit one batch. */
-static gp_status encode_one(wire_enc *e, const result *r, const result_row *rows, size_t n,
-                            unsigned family, size_t *len, gp_err *err)
+/* The raw bytes to e->out + BATCH_HEAD, a frame up to each cut; the number of bytes. */
+static gp_status compress(wire_enc *e, size_t raw, size_t *len, gp_err *err)
+{
+    uint8_t *to = e->out + BATCH_HEAD, *end = e->out + e->out_cap;
+    size_t from = 0;
+    for (size_t i = 0; i < e->n_cuts; i++) {
+        size_t n = e->cut[i] - from;
+        if (i + 1 < e->n_cuts && n < MIN_FRAME)
+            continue; /* goes with the next one */
+        size_t z = ZSTD_compress2(e->zstd, to, (size_t)(end - to), e->raw + from, n);
+        if (ZSTD_isError(z))
+            return gp_fail(err, GP_ENOMEM, 0, "zstd: %s", ZSTD_getErrorName(z));
+        to += z;
+        from = e->cut[i];
+    }
+    *len = (size_t)(to - e->out) - BATCH_HEAD;
+    e->out[1] = BATCH_ZSTD;
+    if (*len >= raw) {
+        e->out[1] = BATCH_RAW_CODEC;
+        memcpy(e->out + BATCH_HEAD, e->raw, raw);
+        *len = raw;
+    }
+    return GP_OK;
+}
+
+/* The first n of e->rows. GP_ELIMIT when they don't fit one batch. */
+static gp_status encode_one(wire_enc *e, const result *r, size_t n, unsigned family, size_t *len,
+                            gp_err *err)
 {
     unsigned columns = 0;
+    size_t z = 0;
     clear_labels(e);
-    GP_TRY(scan_rows(e, r, rows, n, family, &columns, err));
-    order_rows(e, rows, n, family);
+    e->n_cuts = 0;
+    GP_TRY(scan_rows(e, r, n, family, &columns, err));
     uint8_t *p = e->raw;
     gp_put_le16(p, (uint16_t)n);
     p[2] = (uint8_t)family;
@@ -368,52 +336,29 @@ static gp_status encode_one(wire_enc *e, const result *r, const result_row *rows
     size_t raw = (size_t)(p - e->raw);
     if (raw > WIRE_BATCH_RAW)
         return GP_ELIMIT;
-    uint8_t codec = BATCH_ZSTD;
-    size_t z = ZSTD_compressCCtx(e->zstd, e->out + BATCH_HEAD, e->out_cap - BATCH_HEAD, e->raw, raw,
-                                 BATCH_LEVEL);
-    if (ZSTD_isError(z))
-        return gp_fail(err, GP_ENOMEM, 0, "zstd: %s", ZSTD_getErrorName(z));
-    if (z >= raw) {
-        codec = BATCH_RAW_CODEC;
-        memcpy(e->out + BATCH_HEAD, e->raw, raw);
-        z = raw;
-    }
+    GP_TRY(compress(e, raw, &z, err));
+    if (BATCH_HEAD + z + e->n_bits > WIRE_BATCH_BYTES)
+        return GP_ELIMIT;
     e->out[0] = BATCH_VERSION;
-    e->out[1] = codec;
     e->out[2] = e->out[3] = 0;
     gp_put_le32(e->out + 4, (uint32_t)raw);
-    *len = BATCH_HEAD + z;
-    return *len > WIRE_BATCH_BYTES ? GP_ELIMIT : GP_OK;
+    gp_put_le32(e->out + 8, (uint32_t)e->n_bits);
+    memcpy(e->out + BATCH_HEAD + z, e->bits, e->n_bits);
+    *len = BATCH_HEAD + z + e->n_bits;
+    return GP_OK;
 }
 
-static unsigned row_family(const result_row *x)
+/* Rows of one family, in coding order. */
+static gp_status encode_run(wire_enc *e, const result *r, const batch_entry *run, size_t n,
+                            const result_row *rows, wire_batch_sink sink, void *ctx, gp_err *err)
 {
-    return x->sip_family ? x->sip_family : x->dip_family;
-}
-
-/* Leading rows with the same families as the first. */
-static size_t run_of_family(const result_row *rows, size_t n)
-{
-    size_t i = 1;
-    while (i < n && rows[i].sip_family == rows[0].sip_family &&
-           rows[i].dip_family == rows[0].dip_family)
-        i++;
-    return i;
-}
-
-static gp_status encode_run(wire_enc *e, const result *r, const result_row *rows, size_t n,
-                            wire_batch_sink sink, void *ctx, gp_err *err)
-{
-    unsigned family = row_family(rows);
-    if ((family != 0 && family != 4 && family != 6) ||
-        (rows->sip_family && rows->dip_family && rows->sip_family != rows->dip_family))
-        return gp_fail(err, GP_EINVAL, 0, "rows with address families %d and %d", rows->sip_family,
-                       rows->dip_family);
+    unsigned family = batch_family(&rows[run->row]);
     for (size_t done = 0, k = 0; done < n; done += k) {
         size_t len = 0;
         gp_status st = GP_ELIMIT;
         k = n - done < WIRE_BATCH_ROWS ? n - done : WIRE_BATCH_ROWS;
-        while ((st = encode_one(e, r, rows + done, k, family, &len, err)) == GP_ELIMIT && k > 1)
+        wire_order_gather(run + done, k, rows, e->rows);
+        while ((st = encode_one(e, r, k, family, &len, err)) == GP_ELIMIT && k > 1)
             k /= 2;
         if (st == GP_OK)
             st = sink(ctx, e->out, len, k, err);
@@ -429,29 +374,13 @@ gp_status wire_batch_encode(wire_enc *e, const result *r, const result_row *rows
     if (grow_map(&e->host_map, &e->host_cap, label_count(r->n_hosts)) != GP_OK ||
         grow_map(&e->iface_map, &e->iface_cap, label_count(r->n_names)) != GP_OK)
         return gp_fail(err, GP_ENOMEM, 0, "batch encoder: out of memory");
-    if (run_of_family(rows, n ? n : 1) >= n)
-        return n ? encode_run(e, r, rows, n, sink, ctx, err) : GP_OK;
-    /* Families mixed (rows in order of volume): part them, keeping the order. */
-    GP_CLEANUP(gp_freep) result_row *part = gp_alloc(n, sizeof *part);
-    if (!part)
-        return gp_fail(err, GP_ENOMEM, 0, "batch encoder: out of memory");
-    size_t k = 0, from = 0;
-    GP_CLEANUP(gp_freep) uint8_t *done = gp_calloc(n, 1);
-    if (!done)
-        return gp_fail(err, GP_ENOMEM, 0, "batch encoder: out of memory");
-    while (from < n) { /* once per combination of families: at most a handful */
-        k = 0;
-        size_t first = from;
-        for (size_t i = first; i < n; i++) {
-            if (!done[i] && rows[i].sip_family == rows[first].sip_family &&
-                rows[i].dip_family == rows[first].dip_family) {
-                part[k++] = rows[i];
-                done[i] = 1;
-            }
+    for (size_t done = 0, k = 0; done < n; done += k) {
+        k = n - done < BATCH_ORDER_ROWS ? n - done : BATCH_ORDER_ROWS;
+        GP_TRY(wire_order_rows(&e->order, rows + done, k, err));
+        for (size_t i = 0, len = 0; i < k; i += len) {
+            const batch_entry *run = wire_order_run(&e->order, i, &len);
+            GP_TRY(encode_run(e, r, run, len, rows + done, sink, ctx, err));
         }
-        GP_TRY(encode_run(e, r, part, k, sink, ctx, err));
-        while (from < n && done[from])
-            from++;
     }
     return GP_OK;
 }

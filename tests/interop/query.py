@@ -83,8 +83,9 @@ def counters(data):
 # ---- section 4: batches ----
 
 class Reader:
-    def __init__(self, data):
+    def __init__(self, data, open_bits):
         self.data, self.at = data, 0
+        self.open, self.bit = open_bits, 0
 
     def take(self, n):
         out = self.data[self.at:self.at + n]
@@ -95,11 +96,22 @@ class Reader:
     def name(self):
         return self.take(self.take(1)[0]).decode()
 
-    def ints(self, rows):
-        sizes = []
-        for byte in self.take((rows + 1) // 2):
-            sizes += [byte & 15, byte >> 4]
-        return [int.from_bytes(self.take(n), "little") for n in sizes[:rows]]
+    def bits(self, n):
+        """The next n open bits, the lowest first."""
+        value = int.from_bytes(self.open, "little") >> self.bit & (1 << n) - 1
+        self.bit += n
+        assert self.bit <= 8 * len(self.open), "bits are cut"
+        return value
+
+    def number(self, symbol):
+        if symbol < 128:
+            return symbol
+        high = 7 + (symbol - 128) // 2
+        assert high < 64, symbol
+        return 1 << high | (symbol & 1) << high - 1 | self.bits(high - 1)
+
+    def numbers(self, rows):
+        return [self.number(symbol) for symbol in self.take(rows)]
 
 
 def addresses6(reader, rows):
@@ -124,13 +136,13 @@ def zigzag(n):
 
 def batch_rows(data):
     """Rows as (host, iface, time, sip, dip, dport, proto, br, bs, pr, ps); absent columns are None."""
-    version, codec, zero, raw_len = struct.unpack("<BBHI", data[:8])
-    assert (version, zero) == (1, 0) and codec in (0, 1)
-    raw = data[8:]
+    version, codec, zero, raw_len, bits_len = struct.unpack("<BBHII", data[:12])
+    assert (version, zero) == (2, 0) and codec in (0, 1)
+    raw, bits = data[12:len(data) - bits_len], data[len(data) - bits_len:]
     if codec:
         raw = subprocess.run(["zstd", "-dcq"], input=raw, capture_output=True, check=True).stdout
     assert len(raw) == raw_len
-    r = Reader(raw)
+    r = Reader(raw, bits)
     rows, family, columns, n_hosts, n_ifaces = struct.unpack("<HBBHH", r.take(8))
     hosts = [(r.name(), r.name()) for _ in range(n_hosts)]
     ifaces = [r.name() for _ in range(n_ifaces)]
@@ -138,15 +150,15 @@ def batch_rows(data):
 
     def labels(bit, names):
         if columns & bit:
-            return [names[i] for i in r.ints(rows)]
+            return [names[i] for i in r.numbers(rows)]
         return [names[0]] * rows if names else absent
 
     host = labels(HOST, [name for name, _ in hosts])
     iface = labels(IFACE, ifaces)
-    times = sums(map(zigzag, r.ints(rows)), 1 << 64) if columns & TIME else absent
+    times = sums(map(zigzag, r.numbers(rows)), 1 << 64) if columns & TIME else absent
     sip, dip, dport, proto = absent, absent, absent, absent
     if columns & SIP and family == 4:
-        sip = [ipaddress.IPv4Address(v) for v in sums(r.ints(rows), 1 << 32)]
+        sip = [ipaddress.IPv4Address(v) for v in sums(r.numbers(rows), 1 << 32)]
     elif columns & SIP:
         sip = [ipaddress.IPv6Address(v) for v in addresses6(r, rows)]
     if columns & DIP and family == 4:
@@ -158,8 +170,9 @@ def batch_rows(data):
         dport = [h << 8 | l for h, l in zip(high, low)]
     if columns & PROTO:
         proto = list(r.take(rows))
-    values = [r.ints(rows) for _ in range(4)]
-    assert r.at == len(raw), "bytes behind the batch"
+    symbols = [r.take(rows) for _ in range(4)]
+    values = zip(*[[r.number(s) for s in row] for row in zip(*symbols)])
+    assert r.at == len(raw) and len(bits) == (r.bit + 7) // 8, "bytes behind the batch"
     return list(zip(host, iface, times, sip, dip, dport, proto, *values))
 
 

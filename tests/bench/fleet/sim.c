@@ -152,7 +152,7 @@ static gp_status send_batches(agent *a, rpc_stream *s, sim_how how, auth_digest 
         gp_buf_clear(&copy);
         gp_buf_add(&copy, p, len);
         if (how == SIM_BAD_BATCH && copy.len > 20)
-            copy.data[copy.len - 5] ^= 0x55;
+            copy.data[4] ^= 0x55; /* its length before compression */
         wire_digest_batch(d, copy.data, copy.len);
         if (how == SIM_BAD_DIGEST)
             copy.data[copy.len / 2] ^= 1;

@@ -64,7 +64,7 @@ static gp_status send_batch(void *ctx, const uint8_t *bytes, size_t len, size_t 
     (void)rows;
     wire_put_batch(&msg, bytes, len);
     if (srv.lie == BROKEN_ROWS)
-        msg.data[msg.len - 3] ^= 0x40;
+        msg.data[msg.len - len + 4] ^= 0x40; /* its length before compression */
     gp_status st = rpc_stream_send(o->s, msg.data, msg.len, err);
     gp_buf_free(&o->last);
     o->last = msg;

@@ -33,7 +33,14 @@ static void sink_free(struct sink *s)
     *s = (struct sink){0};
 }
 
-enum shape { NO_ADDR, V4, V6, MIXED, SIP_ONLY, DIP_ONLY, WORST };
+enum shape { NO_ADDR, V4, V6, MIXED, SIP_ONLY, DIP_ONLY, WORST, EDGES };
+enum { HEAD = 12 };
+
+/* Just below, at and just above every power of two. */
+static uint64_t edge(test_rng *g)
+{
+    return (UINT64_C(1) << test_rng_below(g, 64)) + test_rng_below(g, 3) - 1;
+}
 
 static result_row random_row(test_rng *g, enum shape shape, size_t n_hosts, size_t n_ifaces)
 {
@@ -69,6 +76,8 @@ static result_row random_row(test_rng *g, enum shape shape, size_t n_hosts, size
     r.time_s = 1700000000 + (int64_t)test_rng_below(g, 100) * 300;
     r.c.bytes_rcvd = test_rng_u64(g) >> test_rng_below(g, 64);
     r.c.pkts_sent = test_rng_below(g, 100);
+    if (shape == EDGES)
+        r.c = (result_counters){edge(g), edge(g), edge(g), edge(g)};
     return r;
 }
 
@@ -157,6 +166,8 @@ static void test_round_trips(void **state)
         {"one above", V4, 8193, 1, 1},
         {"three batches and a host a row", V4, 20000, 20000, 1},
         {"incompressible", WORST, 8192, 300, 300},
+        {"numbers at every size", EDGES, 4000, 1, 1},
+        {"more than are sorted together", MIXED, 70000, 2, 3},
     };
     test_rng g = test_rng_new(7);
     wire_enc *e = NULL;
@@ -256,13 +267,24 @@ static void test_damage(void **state)
     want_ok(wire_batch_encode(e, &in, in.rows, in.n_rows, collect, &s, NULL));
     gp_buf raw = {0},
            *b = &raw; /* the same batch uncompressed, so that damage reaches the columns */
+    const gp_buf *whole = &s.bytes[0];
     uint8_t *p = gp_buf_reserve(b, WIRE_BATCH_RAW);
     assert_non_null(p);
-    memcpy(p, s.bytes[0].data, 8);
-    b->len =
-        8 + ZSTD_decompress(p + 8, WIRE_BATCH_RAW - 8, s.bytes[0].data + 8, s.bytes[0].len - 8);
-    assert_int_equal(b->len - 8, gp_le32(p + 4));
+    memcpy(p, whole->data, HEAD);
+    size_t n_raw = gp_le32(p + 4), n_bits = gp_le32(p + 8), z = whole->len - HEAD - n_bits;
+    assert_true(n_bits > 0);
+    if (p[1] == 1)
+        assert_int_equal(ZSTD_decompress(p + HEAD, n_raw, whole->data + HEAD, z), n_raw);
+    else
+        memcpy(p + HEAD, whole->data + HEAD, z);
+    memcpy(p + HEAD + n_raw, whole->data + HEAD + z, n_bits);
+    b->len = HEAD + n_raw + n_bits;
     p[1] = 0;
+    result same_rows = {0};
+    want_ok(result_init(&same_rows, STRINGS, NULL));
+    want_ok(wire_batch_decode(d, b->data, b->len, NULL, NULL, &same_rows, NULL));
+    same("uncompressed", &in, &same_rows);
+    result_clear(&same_rows);
     for (size_t len = 0; len < b->len; len++) {
         result out = {0};
         want_ok(result_init(&out, STRINGS, NULL));
@@ -292,64 +314,74 @@ static void test_damage(void **state)
 static void test_bad_heads(void **state)
 {
     (void)state;
-    /* version, codec, 0, 0, raw_len = 8, then rows, family, columns, hosts, ifaces */
+    /* version, codec, 0, 0, raw_len, bits_len, then rows, family, columns, hosts, ifaces; then the
+     * two empty labels of the host, that of the interface, a symbol for each counter */
     static const struct {
         const char *what;
-        uint8_t bytes[16];
+        size_t len;
+        uint8_t bytes[40];
     } cases[] = {
-        {"version 2", {2, 0, 0, 0, 8}},
-        {"codec 2", {1, 2, 0, 0, 8}},
-        {"reserved byte", {1, 0, 1, 0, 8}},
-        {"huge raw length", {1, 1, 0, 0, 255, 255, 255, 255}},
-        {"no rows", {1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0}},
-        {"too many rows", {1, 0, 0, 0, 8, 0, 0, 0, 1, 32, 0, 0, 1, 0, 1, 0}},
-        {"family 5", {1, 0, 0, 0, 8, 0, 0, 0, 1, 0, 5, 8, 1, 0, 1, 0}},
-        {"family without address", {1, 0, 0, 0, 8, 0, 0, 0, 1, 0, 4, 0, 1, 0, 1, 0}},
-        {"unknown column", {1, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 128, 1, 0, 1, 0}},
-        {"no host", {1, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0}},
-        {"more hosts than rows", {1, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 1, 2, 0, 1, 0}},
-        {"no dictionary", {1, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0}},
-        {"not zstd", {1, 1, 0, 0, 8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}},
+        {"version 1", 20, {1, 0, 0, 0, 8}},
+        {"version 3", 20, {3, 0, 0, 0, 8}},
+        {"codec 2", 20, {2, 2, 0, 0, 8}},
+        {"reserved byte", 20, {2, 0, 1, 0, 8}},
+        {"huge raw length", 20, {2, 1, 0, 0, 255, 255, 255, 255}},
+        {"more bits than bytes", 20, {2, 0, 0, 0, 8, 0, 0, 0, 9}},
+        {"huge length of bits", 20, {2, 0, 0, 0, 8, 0, 0, 0, 255, 255, 255, 255}},
+        {"no rows", 20, {2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0}},
+        {"too many rows", 20, {2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 32, 0, 0, 1, 0, 1, 0}},
+        {"family 5", 20, {2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 5, 8, 1, 0, 1, 0}},
+        {"no address", 20, {2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 4, 0, 1, 0, 1, 0}},
+        {"unknown column", 20, {2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 128, 1, 0, 1, 0}},
+        {"no host", 20, {2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0}},
+        {"too many hosts", 20, {2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 0, 1, 0}},
+        {"no dictionary", 20, {2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0}},
+        {"not zstd", 20, {2, 1, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}},
+        {"symbol 242", 27, {2, 0, 0, 0, 15, 0, 0, 0, 0, 0, 0, 0, 1,  0,
+                            0, 0, 1, 0, 1,  0, 0, 0, 0, 0, 0, 0, 242}},
+        {"no bits for a number", 27, {2, 0, 0, 0, 15, 0, 0, 0, 0, 0, 0, 0, 1,  0,
+                                      0, 0, 1, 0, 1,  0, 0, 0, 0, 0, 0, 0, 128}},
+        {"a byte of bits too many", 28, {2, 0, 0, 0, 15, 0, 0, 0, 1, 0, 0, 0, 1, 0,
+                                         0, 0, 1, 0, 1,  0, 0, 0, 0, 0, 0, 0, 7}},
+        {"bits that fill up are set", 28, {2, 0, 0, 0, 15, 0, 0, 0, 1, 0, 0, 0, 1,   0,
+                                           0, 0, 1, 0, 1,  0, 0, 0, 0, 0, 0, 0, 128, 128}},
     };
     wire_dec *d = NULL;
     want_ok(wire_dec_new(&d, NULL));
     for (size_t i = 0; i < COUNT(cases); i++) {
         result r = {0};
         want_ok(result_init(&r, STRINGS, NULL));
-        if (wire_batch_decode(d, cases[i].bytes, 16, NULL, NULL, &r, NULL) != GP_ECORRUPT)
+        if (wire_batch_decode(d, cases[i].bytes, cases[i].len, NULL, NULL, &r, NULL) != GP_ECORRUPT)
             fail_msg("%s: accepted", cases[i].what);
         result_clear(&r);
     }
     wire_dec_free(d);
 }
 
-/* The bytes of version 1 never change: an old agent's batch must decode for ever. */
+/* The bytes of a version never change: an older agent's batch must decode for ever. */
 static void test_golden(void **state)
 {
     (void)state;
     static const uint8_t golden[] = {
-        1,    0,   0,    0,    51,  0,   0, 0, /* head: 51 raw bytes, not compressed */
-        2,    0,   4,    0x78, 1,   0,   1, 0, /* 2 rows, IPv4, sip dip dport proto */
-        1,    'a', 1,    'b',  1,   'e',       /* host a, id b, interface e */
-        0x14, 1,   0,    0,    10,  1,         /* sip 10.0.0.1, then + 1 */
-        192,  0,   2,    1,    192, 0,   2, 2, /* dip */
-        1,    0,   0xbb, 53,                   /* dport 443, 53 */
-        6,    17,                              /* proto */
-        0x21, 7,   0,    1,                    /* bytes rcvd 7, 256 */
-        0x00,                                  /* bytes sent 0, 0 */
-        0x11, 1,   2,                          /* packets rcvd 1, 2 */
-        0x10, 3,                               /* packets sent 0, 3 */
-        0,    0,   0,    0,    0,   0,   0};   /* (not part of the batch) */
-    enum { LEN = 8 + 44 };
-    uint8_t b[sizeof golden];
+        2,   0,   0,    0,    38,  0,   0, 0, /* head: 38 raw bytes, not compressed, */
+        5,   0,   0,    0,                    /* 5 bytes of bits */
+        2,   0,   4,    0x78, 1,   0,   1, 0, /* 2 rows, IPv4, sip dip dport proto */
+        1,   'a', 1,    'b',  1,   'e',       /* host a, id b, interface e */
+        168, 1,                               /* sip 10.0.0.1: bits 27 and 26 are 1 0; then + 1 */
+        192, 0,   2,    1,    192, 0,   2, 2, /* dip */
+        1,   0,   0xbb, 53,                   /* dport 443, 53 */
+        6,   17,                              /* proto */
+        7,   130,                             /* bytes rcvd 7, 300: bits 8 and 7 are 1 0 */
+        0,   0,                               /* bytes sent 0, 0 */
+        1,   2,                               /* packets rcvd 1, 2 */
+        0,   3,                               /* packets sent 0, 3 */
+        1,   0,   0,    0xb2, 0};             /* 26 bits of 10.0.0.1, 7 of 300, 7 zeros */
     wire_dec *d = NULL;
     result r = {0};
     gp_err err = {0};
-    memcpy(b, golden, sizeof b);
-    b[4] = LEN - 8;
     want_ok(wire_dec_new(&d, NULL));
     want_ok(result_init(&r, STRINGS, NULL));
-    want_ok_err(&err, wire_batch_decode(d, b, LEN, NULL, NULL, &r, &err));
+    want_ok_err(&err, wire_batch_decode(d, golden, sizeof golden, NULL, NULL, &r, &err));
     assert_int_equal(r.n_rows, 2);
     const result_row *x = &r.rows[1];
     assert_memory_equal(x->sip, "\x0a\0\0\2", 4);
@@ -357,7 +389,8 @@ static void test_golden(void **state)
     assert_int_equal(x->dport, 53);
     assert_int_equal(r.rows[0].dport, 443);
     assert_int_equal(x->proto, 17);
-    assert_int_equal(x->c.bytes_rcvd, 256);
+    assert_int_equal(x->c.bytes_rcvd, 300);
+    assert_int_equal(r.rows[0].c.bytes_rcvd, 7);
     assert_int_equal(x->c.pkts_rcvd, 2);
     assert_int_equal(x->c.pkts_sent, 3);
     assert_string_equal(r.hosts[x->host].id, "b");

@@ -1,12 +1,13 @@
 /* batch.h - result rows as compressed columns: what travels instead of one message a row.
  *
  * Layout, little endian (docs/messages.md 4):
- *   u8 version = 1, u8 codec (0 none, 1 zstd), u16 0, u32 raw_len, then raw_len bytes (compressed):
- *   u16 rows (1..8192), u8 family (0, 4, 6), u8 columns, u16 n_hosts, u16 n_ifaces,
- *   n_hosts * {u8 len, name, u8 len, id}, n_ifaces * {u8 len, name},
- *   columns in the order of WIRE_COL_*, then the four counters, each as "ints" unless said
- * otherwise. ints: (rows + 1) / 2 bytes of nibbles (bytes of each value, 0..8), then the values'
- * bytes. */
+ *   u8 version = 2, u8 codec (0 none, 1 zstd), u16 0, u32 raw_len, u32 bits_len,
+ *   raw_len bytes (compressed, one or more frames):
+ *     u16 rows (1..8192), u8 family (0, 4, 6), u8 columns, u16 n_hosts, u16 n_ifaces,
+ *     n_hosts * {u8 len, name, u8 len, id}, n_ifaces * {u8 len, name},
+ *     columns in the order of WIRE_COL_*, then the four counters, each as "numbers" unless said
+ *     otherwise. numbers: a symbol a row (batch_num.h), whose open bits stand in the bits;
+ *   bits_len bytes: the open bits. */
 #ifndef WIRE_BATCH_H
 #define WIRE_BATCH_H
 
@@ -25,7 +26,7 @@ enum {                     /* bits of `columns`; absent columns are zero in ever
        WIRE_COL_IFACE = 2, /* index into the batch's interfaces; absent: interface 0 */
        WIRE_COL_TIME = 4,  /* zigzag difference to the previous row */
        WIRE_COL_SIP =
-           8, /* IPv4: ints, difference to the previous row; IPv6: u8 shared prefix, rest */
+           8, /* IPv4: numbers, difference to the previous row; IPv6: u8 shared prefix, rest */
        WIRE_COL_DIP = 16,   /* IPv4: bytes; IPv6: as sip */
        WIRE_COL_DPORT = 32, /* two byte planes */
        WIRE_COL_PROTO = 64, /* bytes */
