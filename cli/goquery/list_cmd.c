@@ -86,10 +86,15 @@ int goquery_list(void *opts, const cli_line *line)
     gp_buf_free(&args);
     gp_status st =
         cli_inventory_take(o->db_path, line->words, line->n_words, first_s, last_s, &inv, &err);
-    for (size_t i = 0; i < inv.n; i++)
-        if (inv.v[i].l.bad_days)
+    for (size_t i = 0; i < inv.n; i++) {
+        const godb_listing *l = &inv.v[i].l;
+        if (l->bad_days)
             rt_warn("days that cannot be read are left out", RT_S("iface", inv.v[i].iface),
-                    RT_U("days", inv.v[i].l.bad_days));
+                    RT_U("days", l->bad_days));
+        if (l->strays)
+            rt_warn("directories that are no days are left out", RT_S("iface", inv.v[i].iface),
+                    RT_S("which", l->strays_text));
+    }
     code = st == GP_OK ? print(&inv, o) : goquery_fail("%s", err.msg);
     goquery_querylog_text(&log, "interfaces listed", NULL);
     goquery_querylog_close(&log);

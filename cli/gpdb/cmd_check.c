@@ -112,20 +112,22 @@ static void report_text(const struct job *j, const godb_check_stats *s, int64_t 
 
     if (j->o->quiet)
         return;
-    printf("%" PRIu64 " days of %" PRIu64 " interfaces, %s blocks, %s rows, %s (raw %s) in %s: ",
-           s->days, s->ifaces, result_fmt_count_small(s->blocks, a, sizeof a),
-           result_fmt_count_small(s->rows, b, sizeof b),
-           result_fmt_size_small(s->stored_bytes, c, sizeof c),
-           result_fmt_size_small(s->raw_bytes, d, sizeof d),
+    printf("%" PRIu64 " day%s of %" PRIu64
+           " interface%s, %s block%s, %s row%s, %s (raw %s) in %s: ",
+           s->days, gpdb_s(s->days), s->ifaces, gpdb_s(s->ifaces),
+           result_fmt_count_small(s->blocks, a, sizeof a), gpdb_s(s->blocks),
+           result_fmt_count_small(s->rows, b, sizeof b), gpdb_s(s->rows),
+           gpdb_size(s->stored_bytes, c, sizeof c), gpdb_size(s->raw_bytes, d, sizeof d),
            result_fmt_duration(ns, (char[32]){0}, 32));
     if (s->by_severity[GODB_ERROR] + s->by_severity[GODB_WARNING] == 0)
         printf("no problems");
     else
-        printf("%" PRIu64 " errors, %" PRIu64 " warnings", s->by_severity[GODB_ERROR],
-               s->by_severity[GODB_WARNING]);
+        printf("%" PRIu64 " error%s, %" PRIu64 " warning%s", s->by_severity[GODB_ERROR],
+               gpdb_s(s->by_severity[GODB_ERROR]), s->by_severity[GODB_WARNING],
+               gpdb_s(s->by_severity[GODB_WARNING]));
     if (s->by_severity[GODB_NOTE])
-        printf(", %" PRIu64 " harmless findings%s", s->by_severity[GODB_NOTE],
-               j->o->verbose ? "" : " (-v shows them)");
+        printf(", %" PRIu64 " harmless finding%s%s", s->by_severity[GODB_NOTE],
+               gpdb_s(s->by_severity[GODB_NOTE]), j->o->verbose ? "" : " (-v shows them)");
     putchar('\n');
 }
 

@@ -51,8 +51,7 @@ static gp_status put(void *ctx, const void *bytes, size_t n)
     s->sys = err.sys;
     s->bytes += n;
     if (s->fd != STDOUT_FILENO || !isatty(STDOUT_FILENO))
-        gpdb_progress_show(&s->progress, "%s of CSV",
-                           result_fmt_size_small(s->bytes, text, sizeof text));
+        gpdb_progress_show(&s->progress, "%s of CSV", gpdb_size(s->bytes, text, sizeof text));
     return st;
 }
 
@@ -112,18 +111,20 @@ static void report(const gpdb_opts *o, const cli_line *line, const godb_export_s
         query_json_close(&j);
         (void)gpdb_json_print(&b, out);
     } else if (!o->quiet) {
-        fprintf(out, "%" PRIu64 " rows of %" PRIu64 " blocks exported in %s", s->rows, s->blocks,
+        fprintf(out, "%" PRIu64 " row%s of %" PRIu64 " block%s exported in %s", s->rows,
+                gpdb_s(s->rows), s->blocks, gpdb_s(s->blocks),
                 result_fmt_duration(ns, a, sizeof a));
         if (s->empty_blocks || s->drops)
             fprintf(out,
-                    "; CSV has no place for %" PRIu64 " blocks without rows and %" PRIu64
-                    " dropped packets",
-                    s->empty_blocks, s->drops);
+                    "; CSV has no place for %" PRIu64 " block%s without rows and %" PRIu64
+                    " dropped packet%s",
+                    s->empty_blocks, gpdb_s(s->empty_blocks), s->drops, gpdb_s(s->drops));
         fputc('\n', out);
     }
     if (s->bad_blocks || s->bad_days)
-        (void)gpdb_fail(line, "%" PRIu64 " blocks and %" PRIu64 " days could not be read: %s",
-                        s->bad_blocks, s->bad_days, s->first_bad);
+        (void)gpdb_fail(line, "%" PRIu64 " block%s and %" PRIu64 " day%s could not be read: %s",
+                        s->bad_blocks, gpdb_s(s->bad_blocks), s->bad_days, gpdb_s(s->bad_days),
+                        s->first_bad);
 }
 
 static gp_status export_all(const gpdb_opts *o, const char *path, struct sink *sink,

@@ -111,17 +111,17 @@ static void report_text(const struct job *j, const godb_import_stats *st, int64_
     char a[32], rate[32];
 
     if (st->rows_skipped > j->skips_shown)
-        gpdb_warn(j->o, j->line, "%s: %" PRIu64 " more rows skipped (-v explains them all)",
-                  j->file, st->rows_skipped - j->skips_shown);
+        gpdb_warn(j->o, j->line, "%s: %" PRIu64 " more row%s skipped (-v explains them all)",
+                  j->file, st->rows_skipped - j->skips_shown,
+                  gpdb_s(st->rows_skipped - j->skips_shown));
     if (j->o->quiet)
         return;
-    printf("%s: %" PRIu64 " of %" PRIu64 " rows imported", j->file, st->rows_imported,
-           st->rows_read);
+    printf("%s: %" PRIu64 " of %" PRIu64 " row%s imported", j->file, st->rows_imported,
+           st->rows_read, gpdb_s(st->rows_read));
     if (st->rows_skipped)
         printf(", %" PRIu64 " skipped", st->rows_skipped);
     printf("; %" PRIu64 " block%s of %" PRIu64 " interface%s in %s (%s rows/s)\n", st->blocks,
-           st->blocks == 1 ? "" : "s", st->ifaces, st->ifaces == 1 ? "" : "s",
-           result_fmt_duration(ns, a, sizeof a),
+           gpdb_s(st->blocks), st->ifaces, gpdb_s(st->ifaces), result_fmt_duration(ns, a, sizeof a),
            result_fmt_count_small(ns > 0 ? (uint64_t)((double)st->rows_read * 1e9 / (double)ns) : 0,
                                   rate, sizeof rate));
 }

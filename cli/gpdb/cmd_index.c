@@ -50,11 +50,11 @@ static void report(const gpdb_opts *o, const godb_index_stats *s)
         query_json_close(&j);
         (void)gpdb_json_print(&buf, stdout);
     } else if (!o->quiet) {
-        printf("%" PRIu64 " days: %" PRIu64 " indexes written, %" PRIu64
-               " blocks added; %s of indexes for %s of data (%.1f %%)\n",
-               s->days, s->days_changed, s->blocks,
-               result_fmt_size_small(s->index_bytes, a, sizeof a),
-               result_fmt_size_small(s->data_bytes, b, sizeof b),
+        printf("%" PRIu64 " day%s: %" PRIu64 " index%s written, %" PRIu64
+               " block%s added; %s of indexes for %s of data (%.1f %%)\n",
+               s->days, gpdb_s(s->days), s->days_changed, s->days_changed == 1 ? "" : "es",
+               s->blocks, gpdb_s(s->blocks), gpdb_size(s->index_bytes, a, sizeof a),
+               gpdb_size(s->data_bytes, b, sizeof b),
                s->data_bytes ? (double)s->index_bytes * 100 / (double)s->data_bytes : 0.0);
     }
 }

@@ -38,11 +38,14 @@ static int run(void *values, const cli_line *line)
     gp_status st = cli_inventory_take(db, words, n, first_s, last_s, &inv, &err);
     int bad = 0;
     for (size_t i = 0; i < inv.n && st == GP_OK; i++) {
-        if (!inv.v[i].l.bad_days)
-            continue;
-        bad = 1;
-        gpdb_warn(o, line, "%s: %u days cannot be read and are left out", inv.v[i].iface,
-                  inv.v[i].l.bad_days);
+        const godb_listing *l = &inv.v[i].l;
+        bad |= l->bad_days || l->strays;
+        if (l->bad_days)
+            gpdb_warn(o, line, "%s: %u day%s cannot be read, left out", inv.v[i].iface, l->bad_days,
+                      gpdb_s(l->bad_days));
+        if (l->strays)
+            gpdb_warn(o, line, "%u director%s left out: %s", l->strays,
+                      l->strays == 1 ? "y" : "ies", l->strays_text);
     }
     if (st == GP_OK && o->json) {
         st = cli_inventory_json(&inv, stdout, &err);

@@ -111,15 +111,16 @@ static void report_text(const struct job *j, const godb_merge_stats *s)
 {
     if (j->o->quiet)
         return;
-    printf("%s%" PRIu64 " interface%s: %" PRIu64 " days copied, %" PRIu64 " rebuilt, %" PRIu64
+    printf("%s%" PRIu64 " interface%s: %" PRIu64 " day%s copied, %" PRIu64 " rebuilt, %" PRIu64
            " skipped",
-           j->o->dry_run ? "dry run: " : "", s->ifaces, s->ifaces == 1 ? "" : "s", s->days_copied,
-           s->days_rebuilt, s->days_skipped);
+           j->o->dry_run ? "dry run: " : "", s->ifaces, gpdb_s(s->ifaces), s->days_copied,
+           gpdb_s(s->days_copied), s->days_rebuilt, s->days_skipped);
     if (s->conflicts_dst || s->conflicts_src)
         printf("; of blocks on both sides %" PRIu64 " kept, %" PRIu64 " replaced", s->conflicts_dst,
                s->conflicts_src);
     if (s->blocks_dropped)
-        printf("; %" PRIu64 " damaged blocks of the source left out", s->blocks_dropped);
+        printf("; %" PRIu64 " damaged block%s of the source left out", s->blocks_dropped,
+               gpdb_s(s->blocks_dropped));
     putchar('\n');
 }
 

@@ -58,7 +58,8 @@ static void on_action(void *ctx, const godb_repair_action *a)
         printf("%s%s %s: %s", j->o->apply ? "" : "would ", godb_repair_name(a->kind), a->path,
                a->text);
         if (a->kind == GODB_REPAIR_REBUILD)
-            printf(" (%" PRIu64 " blocks kept, %" PRIu64 " lost)", a->blocks_kept, a->blocks_lost);
+            printf(" (%" PRIu64 " block%s kept, %" PRIu64 " lost)", a->blocks_kept,
+                   gpdb_s(a->blocks_kept), a->blocks_lost);
         putchar('\n');
     }
 }
@@ -101,11 +102,11 @@ static void report_text(const struct job *j, const godb_repair_stats *s)
 
     if (j->o->quiet)
         return;
-    printf("%" PRIu64 " days, %" PRIu64 " in order: ", s->days, s->days_ok);
+    printf("%" PRIu64 " day%s, %" PRIu64 " in order: ", s->days, gpdb_s(s->days), s->days_ok);
     if (n == 0)
         printf("nothing to do");
     else
-        printf("%" PRIu64 " action%s%s", n, n == 1 ? "" : "s",
+        printf("%" PRIu64 " action%s%s", n, gpdb_s(n),
                j->o->apply ? " done" : "; add --apply to do it");
     if (s->failed)
         printf(", %" PRIu64 " failed", s->failed);

@@ -62,7 +62,7 @@ static void on_day(void *ctx, const godb_retain_day *d)
         query_json_close(&o);
     } else if (!j->o->quiet && d->status == GP_OK) {
         printf("%s %s %s (%s, %s)\n", j->o->apply ? "deleted" : "would delete", d->iface, day,
-               result_fmt_size_small(d->bytes, size, sizeof size), d->why);
+               gpdb_size(d->bytes, size, sizeof size), d->why);
     }
 }
 
@@ -86,16 +86,16 @@ static void report(const struct job *j, const godb_retain_stats *s)
         query_json_close(&o);
         (void)gpdb_json_print(&buf, stdout);
     } else if (!j->o->quiet) {
-        printf("%s%" PRIu64 " of %" PRIu64 " days, %s of %s%s\n",
+        printf("%s%" PRIu64 " of %" PRIu64 " day%s, %s of %s%s\n",
                j->o->apply ? "deleted " : "would delete ", s->days_deleted, s->days,
-               result_fmt_size_small(s->bytes_deleted, a, sizeof a),
-               result_fmt_size_small(s->bytes, b, sizeof b),
+               gpdb_s(s->days), gpdb_size(s->bytes_deleted, a, sizeof a),
+               gpdb_size(s->bytes, b, sizeof b),
                j->o->apply || s->days_deleted == 0 ? "" : "; add --apply to do it");
     }
     if (s->bytes_missing)
         gpdb_warn(j->o, j->line,
                   "the limits are missed by %s: days that may be written to are kept",
-                  result_fmt_size_small(s->bytes_missing, c, sizeof c));
+                  gpdb_size(s->bytes_missing, c, sizeof c));
 }
 
 static int run(void *values, const cli_line *line)

@@ -55,6 +55,11 @@ int gpdb_usage(const cli_line *line, const char *fmt, ...) GP_PRINTF(2, 3);
 /* A line that is no failure; nothing with --quiet. */
 void gpdb_warn(const gpdb_opts *o, const cli_line *line, const char *fmt, ...) GP_PRINTF(3, 4);
 
+/* Bytes for a person: "19 B", "2.07 kB". */
+char *gpdb_size(uint64_t bytes, char *buf, size_t cap);
+/* What makes a plural of a noun: "s", or "" for 1. */
+const char *gpdb_s(uint64_t n);
+
 /* Flush standard output: code, or GPDB_FAILED when something could not be written. */
 int gpdb_finish(const cli_line *line, int code);
 

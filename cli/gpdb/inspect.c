@@ -110,11 +110,11 @@ static void put_title(const godb_day *d, const godb_dayref *ref, FILE *out)
     char day[16], a[32], b[32];
 
     fprintf(out,
-            "%s: day %s, %zu blocks, %" PRIu64 " IPv4 and %" PRIu64 " IPv6 rows, %" PRIu64
+            "%s: day %s, %zu block%s, %" PRIu64 " IPv4 and %" PRIu64 " IPv6 rows, %" PRIu64
             " dropped packets, received %s, sent %s%s\n",
-            ref->path, gpdb_day_text(ref->day_s, day, sizeof day), godb_day_n_blocks(d), t->v4,
-            t->v6, t->drops, result_fmt_size_small(t->bytes_rcvd, a, sizeof a),
-            result_fmt_size_small(t->bytes_sent, b, sizeof b),
+            ref->path, gpdb_day_text(ref->day_s, day, sizeof day), godb_day_n_blocks(d),
+            gpdb_s(godb_day_n_blocks(d)), t->v4, t->v6, t->drops,
+            gpdb_size(t->bytes_rcvd, a, sizeof a), gpdb_size(t->bytes_sent, b, sizeof b),
             godb_day_sorted(d) ? "" : "; blocks are not in order of time (D4)");
 }
 
@@ -263,9 +263,8 @@ static void day_line(cells *c, const godb_dayref *ref, const struct day_facts *f
     put(c, "%" PRIu64, f->totals.v4);
     put(c, "%" PRIu64, f->totals.v6);
     put(c, "%" PRIu64, f->totals.drops);
-    put(c, "%s",
-        result_fmt_size_small(f->totals.bytes_rcvd + f->totals.bytes_sent, text, sizeof text));
-    put(c, "%s", result_fmt_size_small(f->stored, text, sizeof text));
+    put(c, "%s", gpdb_size(f->totals.bytes_rcvd + f->totals.bytes_sent, text, sizeof text));
+    put(c, "%s", gpdb_size(f->stored, text, sizeof text));
     if (f->damaged)
         put(c, "%zu damaged", f->damaged);
     else

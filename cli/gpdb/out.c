@@ -1,6 +1,8 @@
 /* out.c - messages and JSON of all commands. */
 #include "gpdb.h"
 
+#include "result/print.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -75,6 +77,20 @@ void gpdb_warn(const gpdb_opts *o, const cli_line *line, const char *fmt, ...)
     va_start(ap, fmt);
     put_line(line, fmt, ap);
     va_end(ap);
+}
+
+char *gpdb_size(uint64_t bytes, char *buf, size_t cap)
+{
+    (void)result_fmt_size_small(bytes, buf, cap);
+    size_t len = strlen(buf);
+    if (bytes <= 1024) /* as in queries: a bare number */
+        (void)snprintf(buf + len, cap - len, " B");
+    return buf;
+}
+
+const char *gpdb_s(uint64_t n)
+{
+    return n == 1 ? "" : "s";
 }
 
 int gpdb_finish(const cli_line *line, int code)

@@ -4,6 +4,7 @@
 #include "godb/day.h"
 #include "godb/packed.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* State over the days of one answer. */
@@ -173,6 +174,10 @@ gp_status godb_listing_get(const godb_db *db, const char *iface, int64_t first_s
         z--;
     for (size_t i = 0; i < days.n; i++)
         add_day(&l, &days.v[i], i == a, i + 1 == z);
+    answer.strays = days.skipped;
+    if (days.skipped)
+        (void)snprintf(answer.strays_text, sizeof answer.strays_text, "%s",
+                       days.skipped_text ? days.skipped_text : "");
     godb_days_free(&days);
     if (answer.first_s)
         answer.first_s -= GODB_BLOCK_S;

@@ -261,7 +261,7 @@ class Export(Case):
         self.fill()
         with open(os.path.join(self.day_dir(), "pkts_rcvd.gpf"), "r+b") as f:
             f.write(b"\x09")
-        out, err = self.fails(3, "1 blocks and 0 days could not be read", "export", self.db)
+        out, err = self.fails(3, "1 block and 0 days could not be read", "export", self.db)
         self.assertEqual(out.count("\n"), 4)
 
 
@@ -297,6 +297,30 @@ class Look(Case):
             self.assertEqual(self.ok("list", self.db, *args),
                              self.ok("list", "-d", self.db, *args, program=GOQUERY))
         self.assertEqual(self.ok("list", "--json", self.db), self.ok("list", "--json", "-d", self.db, program=GOQUERY))
+
+    def test_stray_directories_are_named(self):
+        self.fill()
+        table = self.ok("list", self.db)
+        for stray in ("eth0/lost+found", "eth0/2023/xx", "eth0/2023/11/old"):
+            os.mkdir(os.path.join(self.db, stray))
+        out, err = self.fails(3, "3 directories left out: ", "list", self.db)
+        self.assertEqual(out, table)
+        for stray in ("eth0/lost+found: not the name of a year", "eth0/2023/xx: not the name of a month",
+                      "eth0/2023/11/old: not the name of a day"):
+            self.assertIn(stray, err)
+        code, out, err = self.run_raw("list", "-d", self.db, program=GOQUERY)
+        self.assertEqual((code, out), (0, table))
+        self.assertIn("eth0/lost+found", err)
+
+    def test_numbers_have_units(self):
+        self.fill(flows=HEAD + "1700000100,eth0,10.0.0.1,192.0.2.1,53,17,0,1,0,72\n")
+        self.assertIn("1 day of 1 interface, 1 block, 1 row, 19 B (raw 19 B)", self.ok("check", self.db))
+        self.assertIn("1 block, 1 IPv4 and 0 IPv6 rows, 0 dropped packets, received 0 B, sent 72 B",
+                      self.ok("inspect", self.db, "eth0", "2023-11-14"))
+        self.assertIn("72 B    19 B", self.ok("inspect", self.db, "eth0"))
+        self.assertIn("1 day, 1 in order", self.ok("repair", self.db))
+        self.assertIn("1 day: 0 indexes written, 0 blocks added; ", self.ok("index", self.db))
+        self.assertIn("0 days copied", self.ok("merge", self.db, self.path("b")))
 
     def test_inspect(self):
         self.fill()

@@ -11,6 +11,8 @@ typedef struct godb_listing {
     int64_t first_s, last_s; /* covered interval; first_s already has the 300 s subtracted */
     size_t n_days;           /* days in range; 0 = no data */
     unsigned bad_days;       /* days whose metadata could not be read */
+    unsigned strays;         /* directories that are no day, or a second copy of one: left out */
+    char strays_text[160];   /* which, as far as they fit; "" without any */
 } godb_listing;
 
 /* Answer `list` for one interface over [first_s, last_s]. Drops of excluded blocks are subtracted
