@@ -9,6 +9,9 @@ struct godb_db {
     int fd;     /* root directory */
 };
 
+/* godb_host_id() with other files than those of the system. */
+void godb_host_id_of(const char *const machine[2], const char *db_path, char *buf, size_t cap);
+
 #define GODB_STAGE_PREFIX ".gpdb-merge-stage-" /* directories below the root (7.2) */
 
 #endif

@@ -176,9 +176,9 @@ static int sync_above(int fd, int made)
     return (above >= 0 && fsync(above) == 0) || !made;
 }
 
-gp_status godb_root_make(const char *path, int sync, int *fd, gp_err *err)
+gp_status godb_root_make(const char *path, mode_t mode, int sync, int *fd, gp_err *err)
 {
-    int made = mkdir(path, 0755) == 0;
+    int made = mkdir(path, mode) == 0;
 
     if (!made && errno != EEXIST)
         return gp_fail(err, GP_EIO, errno, "making database %s failed", path);

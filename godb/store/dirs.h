@@ -38,9 +38,12 @@ gp_status godb_day_find_locked(int month_fd, int64_t day_s, char name[GODB_DAYNA
  * without blocks. */
 int godb_day_span(int dirfd, int64_t day_s, int64_t *first_s, int64_t *last_s);
 
-/* Make database root `path` if it is not there, and open it. sync: its entry is on the disk
- * afterwards, also if it was made by a process that died before it synced it. */
-gp_status godb_root_make(const char *path, int sync, int *fd, gp_err *err) GP_MUST_CHECK;
+/* Make database root `path` with that mode if it is not there, and open it. sync: its entry is on
+ * the disk afterwards, also if it was made by a process that died before it synced it. */
+gp_status godb_root_make(const char *path, mode_t mode, int sync, int *fd,
+                         gp_err *err) GP_MUST_CHECK;
+
+enum { GODB_ROOT_MODE = 0755 }; /* unless an import makes the root (1.8) */
 
 /* Directory mode for file mode P (1.8). */
 mode_t godb_dir_mode(mode_t p);

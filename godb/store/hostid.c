@@ -1,5 +1,5 @@
 /* hostid.c - identity of this host (godb-format.md 7.1). */
-#include "godb/db.h"
+#include "db.h"
 #include "gp/io.h"
 #include "gp/num.h"
 
@@ -36,13 +36,11 @@ static int make_id(const char *path, char *buf, size_t cap)
     return snprintf(buf, cap, "%s", hex) >= 0;
 }
 
-void godb_host_id(const char *db_path, char *buf, size_t cap)
+void godb_host_id_of(const char *const machine[2], const char *db_path, char *buf, size_t cap)
 {
     char path[PATH_CAP];
 
-    if (cap == 0)
-        return;
-    if (read_id("/etc/machine-id", buf, cap) || read_id("/var/lib/dbus/machine-id", buf, cap))
+    if (cap == 0 || read_id(machine[0], buf, cap) || read_id(machine[1], buf, cap))
         return;
     if (db_path) {
         int n = snprintf(path, sizeof path, "%s/host.id", db_path);
@@ -51,4 +49,10 @@ void godb_host_id(const char *db_path, char *buf, size_t cap)
             return;
     }
     snprintf(buf, cap, "UNKNOWN");
+}
+
+void godb_host_id(const char *db_path, char *buf, size_t cap)
+{
+    static const char *const machine[] = {"/etc/machine-id", "/var/lib/dbus/machine-id"};
+    godb_host_id_of(machine, db_path, buf, cap);
 }

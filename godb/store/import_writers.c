@@ -2,6 +2,8 @@
 #include "import_writers.h"
 
 #include "db.h"
+#include "dirs.h"
+#include "gp/io.h"
 #include "gp/mem.h"
 #include "gp/pool.h"
 #include "limits.h"
@@ -141,6 +143,15 @@ static gp_status retire(godb_writers *ws, size_t i, gp_err *err)
     return st;
 }
 
+/* A root that an import makes has the mode of the directories below it (1.8). */
+static gp_status make_root(const godb_writers *ws, gp_err *err)
+{
+    mode_t p = ws->opts.mode ? ws->opts.mode : GODB_FILE_MODE;
+    GP_CLEANUP(gp_closep) int fd = -1;
+
+    return godb_root_make(ws->root, godb_dir_mode(p), ws->opts.sync != GODB_SYNC_NONE, &fd, err);
+}
+
 static gp_status writer_of(godb_writers *ws, uint32_t iface, const char *name, godb_writer **out,
                            gp_err *err)
 {
@@ -158,6 +169,8 @@ static gp_status writer_of(godb_writers *ws, uint32_t iface, const char *name, g
     if (ws->n == ws->max)
         GP_TRY(retire(ws, oldest, err));
     godb_writer *w = NULL;
+    if (ws->n == 0)
+        GP_TRY(make_root(ws, err));
     GP_TRY(godb_writer_open(ws->root, name, &ws->opts, &w, err));
     ws->open[ws->n++] = (struct godb_open_writer){.iface = iface, .used = ++ws->clock, .w = w};
     *out = w;

@@ -47,7 +47,7 @@ static gp_status check_paths(const char *src, const char *dst, gp_err *err)
         return gp_fail(err, errno == ENOENT ? GP_ENOTFOUND : GP_EIO, errno, "source %s", src);
     if (!S_ISDIR(st.st_mode))
         return gp_fail(err, GP_EINVAL, 0, "source %s is not a directory", src);
-    gp_status made = godb_root_make(dst, 1, &dst_fd, err);
+    gp_status made = godb_root_make(dst, GODB_ROOT_MODE, 1, &dst_fd, err);
     if (made != GP_OK)
         return gp_fail_context(err, made, "destination");
     char *real[2] = {realpath(src, NULL), realpath(dst, NULL)};

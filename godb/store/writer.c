@@ -36,7 +36,7 @@ static gp_status open_iface(godb_writer *w, gp_err *err)
     int sync = w->opts.sync != GODB_SYNC_NONE;
     GP_CLEANUP(gp_closep) int root_fd = -1;
 
-    GP_TRY(godb_root_make(w->root, sync, &root_fd, err));
+    GP_TRY(godb_root_make(w->root, GODB_ROOT_MODE, sync, &root_fd, err));
     if (mkdirat(root_fd, w->iface, mode) != 0 && errno != EEXIST)
         return gp_fail(err, GP_EIO, errno, "making %s/%s failed", w->root, w->iface);
     GP_TRY(godb_iface_lock(root_fd, w->root, w->iface, &w->iface_fd, err));

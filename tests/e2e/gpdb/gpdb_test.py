@@ -154,6 +154,7 @@ class Import(Case):
         month = os.path.join(self.db, "lan", "1970", "01")
         day = os.path.join(month, os.listdir(month)[0])
         self.assertEqual(os.stat(os.path.join(day, ".blockmeta")).st_mode & 0o777, 0o640)
+        self.assertEqual(os.stat(self.db).st_mode & 0o777, 0o750)
         self.fails(1, "cannot be written", "import", "-c", "lz4cust", "-", self.path("x"), stdin=FLOWS)
 
     def test_skips_and_errors(self):
