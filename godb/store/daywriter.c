@@ -18,8 +18,9 @@
 enum {
     TMP_NAME_CAP = 48,
     STRAY_TMP_AGE_S = GODB_DAY_S,
-    BEHIND_MAX = 4 * 1024 /* bytes of a column that wait for more: a bulk of small blocks needs a
-                              fraction of the system calls */
+    /* Bytes of a column that wait for more: large writes are fewer system calls, and a file written
+     * in small pieces lies in the page cache in single pages, which take twice as long to read. */
+    BEHIND_MAX = 256 * 1024,
 };
 #define TMP_PREFIX ".tmp-metadata-"
 

@@ -3,6 +3,7 @@
 
 #include "gp/io.h"
 #include "gp/mem.h"
+#include "sum.h"
 #include "xorfilter.h"
 
 #define XXH_INLINE_ALL
@@ -24,7 +25,7 @@ uint32_t godb_index_sum_of(const godb_block *b, const uint32_t cols[GODB_N_COLS]
 
 uint32_t godb_index_sum(const void *bytes, size_t n)
 {
-    return (uint32_t)XXH3_64bits(bytes, n);
+    return (uint32_t)godb_sum(bytes, n);
 }
 
 uint64_t godb_index_hash(godb_col col, unsigned family, const void *addr)

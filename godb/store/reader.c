@@ -29,6 +29,7 @@ struct column {
     uint64_t day_id;                /* whose bytes span holds; 0 = none */
     uint64_t off, len;              /* bytes [off, off + len) of the file are in span */
     uint64_t next;                  /* where a sequence would go on */
+    uint64_t used;                  /* bytes of span that were handed out */
     size_t window;                  /* bytes to read ahead */
     const godb_index_rec *verified; /* run of blocks whose checksum was found right last */
     uint64_t size;                  /* of the file when it was first touched */
@@ -96,12 +97,12 @@ static gp_status load(struct column *c, const godb_day *d, godb_col col, uint64_
         c->verified = NULL;
         c->size = (uint64_t)st.st_size;
         c->window = off == 0 ? SPAN_FIRST : SPAN_JUMP;
-    } else if (off >= c->next && off - c->next <= GAP_OK) {
+    } else if (off >= c->next && off - c->next <= GAP_OK && c->used >= c->len / 2) {
         c->window = c->window * 4 < SPAN_MAX ? c->window * 4 : SPAN_MAX;
     } else {
         c->window = SPAN_JUMP; /* blocks are picked: what lies between is hardly wanted */
     }
-    c->len = 0;
+    c->len = c->used = 0;
     if (off + n > c->size) /* before allocating: the length is untrusted */
         return gp_fail(err, GP_ECORRUPT, 0, "%s/%s has %llu bytes, the block needs %llu", d->path,
                        godb_col_file(col), (unsigned long long)c->size,
@@ -128,7 +129,10 @@ static gp_status stored_bytes(struct column *c, const godb_day *d, godb_col col,
 {
     if (c->day_id != d->id || off < c->off || off - c->off > c->len || n > c->len - (off - c->off))
         GP_TRY(load(c, d, col, off, n, loaded, err));
-    c->next = off + n;
+    if (off + n > c->next || c->used == 0) { /* not a second look at the same bytes */
+        c->next = off + n;
+        c->used += n;
+    }
     *bytes = c->span.p + (off - c->off);
     return GP_OK;
 }
