@@ -60,7 +60,7 @@ const agent_key agent_keys[] = {
     {"logging.encoding", "NAME", "logfmt (default), json or plain", 0},
     {"logging.destination", "FILE", "stderr (default), stdout, devnull or a file", 0},
     {"security.user", "NAME", "User to run as once captures can be opened", 0},
-    {"security.seccomp", "BOOL", "Deny system calls that goprobe never makes (default true)", 1},
+    {"security.seccomp", "BOOL", "Refuse system calls that goprobe never makes (default true)", 1},
     {NULL, NULL, NULL, 0},
 };
 

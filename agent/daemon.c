@@ -270,7 +270,8 @@ static gp_status drop_privileges(const agent_config *c, gp_err *err)
     if (!c->seccomp)
         return GP_OK;
     gp_err why = {0};
-    if (rt_deny_syscalls(&why) != GP_OK) /* an old kernel or a container that forbids it: go on */
+    if (rt_restrict_syscalls(&why) !=
+        GP_OK) /* an old kernel or a container that forbids it: go on */
         rt_warn("no system call filter", RT_ERR(&why));
     return GP_OK;
 }
@@ -352,6 +353,7 @@ int agent_run(const agent_options *o)
     (void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
     pthread_mutex_init(&a.mu, NULL);
     gp_status st = rt_signals_init(&err);
+    a.watch = agent_watch_open(o->config); /* before it is read: no change is missed */
     if (st == GP_OK)
         st = agent_config_load(o->config, o->set, o->n_set, warn_config,
                                (void *)(uintptr_t)o->config, &a.config, &err);
@@ -368,7 +370,6 @@ int agent_run(const agent_options *o)
                                    AGENT_RETENTION_FIRST_S * INT64_C(1000),
                                    agent_events_metrics(a.events), &a.retention, &err);
     if (st == GP_OK) {
-        a.watch = agent_watch_open(o->config);
         rt_loop_run(&(rt_loop){.reload = on_hup, .tick = on_tick, .tick_ms = TICK_MS, .ctx = &a});
     } else {
         fprintf(stderr, "goprobe: %s\n", err.msg);

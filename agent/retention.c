@@ -6,8 +6,10 @@
 #include "rt/log.h"
 
 #include <errno.h>
+#include <linux/ioprio.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,8 +93,9 @@ static void *loop(void *ctx)
 {
     agent_retention *r = ctx;
 
-    /* Linux: the nice value belongs to the thread. */
+    /* Linux: both belong to the thread. Reading and deleting wait for everybody else's I/O. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+    (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
     pthread_mutex_lock(&r->mu);
     for (int64_t ms = r->first_ms; !wait_ms(r, ms); ms = r->limits.interval_ms) {
         pthread_mutex_unlock(&r->mu);
@@ -136,7 +139,7 @@ gp_status agent_retention_start(const char *db, const agent_retention_limits *l,
     if (!r)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     r->limits = *l;
-    r->first_ms = first_ms;
+    r->first_ms = first_ms < l->interval_ms ? first_ms : l->interval_ms;
     r->cancel = (gp_cancel)GP_CANCEL_INIT;
     pthread_mutex_init(&r->mu, NULL);
     pthread_condattr_init(&attr);
@@ -150,6 +153,7 @@ gp_status agent_retention_start(const char *db, const agent_retention_limits *l,
         free_parts(r);
         return gp_fail(err, GP_EIO, rc, "starting retention failed");
     }
+    (void)pthread_setname_np(r->thread, "retention");
     *out = r;
     return GP_OK;
 }

@@ -5,7 +5,7 @@
 #include "godb/retain.h"
 #include "rt/metrics.h"
 
-enum { AGENT_RETENTION_FIRST_S = 60 }; /* first run after the start */
+enum { AGENT_RETENTION_FIRST_S = 60 }; /* first run after the start, or one interval */
 
 typedef struct agent_retention_limits {
     int64_t max_age_s;                   /* 0 = no such limit, as below */
@@ -17,10 +17,10 @@ typedef struct agent_retention_limits {
 
 typedef struct agent_retention agent_retention;
 
-/* Start a thread of low priority that applies the limits first_ms after now and then every
- * interval. db: path of the database, copied. metrics: goprobe_retention_*; may be NULL. *out stays
- * NULL when there are no limits. What godb_retain() keeps (days that may be written to) is never
- * touched. */
+/* Start a thread of low priority (CPU and I/O) that applies the limits first_ms after now, or an
+ * interval if that is shorter, and then every interval. db: path of the database, copied. metrics:
+ * goprobe_retention_*; may be NULL. *out stays NULL when there are no limits. What godb_retain()
+ * keeps (days that may be written to) is never touched. */
 gp_status agent_retention_start(const char *db, const agent_retention_limits *l, int64_t first_ms,
                                 rt_metrics *metrics, agent_retention **out,
                                 gp_err *err) GP_MUST_CHECK;

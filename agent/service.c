@@ -22,7 +22,6 @@ struct agent_service {
     serve *serve;
     exec_live live;
     serve_control control;
-    char **ifaces; /* captured at the start: others can be asked once they have a block */
     char host_id[256];
 };
 
@@ -44,6 +43,11 @@ static gp_status open_audit(agent_service *s, gp_err *err)
     return *c->audit_file ? auth_audit_open(&o, &s->audit, err) : GP_OK;
 }
 
+static gp_status live_ifaces(void *ctx, char ***names, gp_err *err)
+{
+    return flow_manager_live_ifaces(ctx, names, err);
+}
+
 static gp_status start(agent_service *s, rt_metrics *metrics, gp_err *err)
 {
     flow_manager *m = s->control.manager;
@@ -54,12 +58,9 @@ static gp_status start(agent_service *s, rt_metrics *metrics, gp_err *err)
     GP_TRY(auth_trust_new(&s->trust, err));
     GP_TRY(auth_trust_load(s->trust, c->trusted_keys, err));
     GP_TRY(open_audit(s, err));
-    GP_TRY(flow_manager_live_ifaces(m, &s->ifaces, err));
     godb_host_id(c->db_path, s->host_id, sizeof s->host_id);
-    s->live = (exec_live){.get = flow_manager_live_get,
-                          .release = flow_manager_live_release,
-                          .ifaces = (const char *const *)s->ifaces,
-                          .ctx = m};
+    s->live =
+        (exec_live){.get = flow_manager_live_get, .release = flow_manager_live_release, .ctx = m};
     serve_opts o = {.db = s->db,
                     .identity = s->identity,
                     .trust = s->trust,
@@ -76,6 +77,7 @@ static gp_status start(agent_service *s, rt_metrics *metrics, gp_err *err)
                     .n_dial_out = c->n_dial_out,
                     .software = "fleetprobe/" FLEETPROBE_VERSION,
                     .live = &s->live,
+                    .live_ifaces = live_ifaces,
                     .control = &s->control,
                     .limits = {.max_concurrent = (unsigned)c->rate.max_concurrent,
                                .rate_per_s = c->rate.max_req_per_sec,
@@ -134,6 +136,5 @@ void agent_service_stop(agent_service *s)
     auth_trust_free(s->trust);
     auth_identity_free(s->identity);
     godb_db_close(s->db);
-    gp_free(s->ifaces);
     gp_free(s);
 }

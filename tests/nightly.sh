@@ -9,7 +9,7 @@
 #   packages  built twice in different places: same bytes; lintian; install, upgrade, remove and purge
 #             in a fresh Debian, where the README's quickstart runs, too
 #   images    the containers' trees made in a minimal Debian, by the stages of their Dockerfile
-#   soak      live capture beside tcpdump for NIGHTLY_SOAK_SECONDS (default 600)
+#   soak      live capture at a steady rate with a query every second for NIGHTLY_SOAK_SECONDS (default 600)
 #   bench     all benchmarks; prints, never judges
 #
 # New slow things: add a part, or a line in one. Needs root for packages and soak.
@@ -77,7 +77,7 @@ images() {
     DEPLOY_CHROOT=$work/minbase python3 tests/e2e/deploy/images_test.py "$top" "$top/build/bin"
 }
 
-soak() { python3 tests/bench/capture/live.py build "${NIGHTLY_SOAK_SECONDS:-600}"; }
+soak() { python3 tests/e2e/agent/soak.py build "${NIGHTLY_SOAK_SECONDS:-600}"; }
 
 bench() {
     mkdir "$work/bench"
@@ -86,6 +86,8 @@ bench() {
         echo "-- $b"
         (cd "$work/bench" && "$top/build/bench/$b") || return 1
     done
+    echo "-- capture, live"
+    python3 tests/bench/capture/live.py build 10 || return 1
     echo "-- engine"
     build/bench/engine --db "$work/bench/engine-db"
 }

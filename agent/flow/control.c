@@ -106,8 +106,32 @@ static const capture_link *find_link(const capture_link *v, size_t n, const char
     return NULL;
 }
 
-/* Interfaces that the rules want and that appeared since; without change of those captured. */
-static void add_new(flow_manager *m, const capture_link *links, size_t n_links)
+/* An interface that is gone from the host and that no literal rule waits for: hosts of containers
+ * make and remove thousands. Only once its last block is stored, so that live queries see all. */
+static void forget_gone(flow_manager *m, const flow_wanted *w, size_t n_w)
+{
+    flow_iface **v = NULL;
+    size_t n = 0;
+    gp_err err = {0};
+
+    if (flow_iface_all(m, &v, &n, &err) != GP_OK)
+        return;
+    for (size_t k = 0; k < n; k++) {
+        int keep = v[k]->worker || flow_ruleset_names(m->rules, v[k]->name);
+        for (size_t i = 0; i < n_w && !keep; i++)
+            keep = strcmp(w[i].name, v[k]->name) == 0;
+        pthread_mutex_lock(&v[k]->mu);
+        keep |= v[k]->head != NULL;
+        pthread_mutex_unlock(&v[k]->mu);
+        if (!keep)
+            flow_manager_remove(m, v[k]);
+    }
+    flow_iface_unref_all(v, n);
+}
+
+/* Interfaces that the rules want and that appeared since, and those that went; without change of
+ * those captured. */
+static void follow_rules(flow_manager *m, const capture_link *links, size_t n_links)
 {
     GP_CLEANUP(gp_freep) flow_wanted *w = NULL;
     gp_err err = {0};
@@ -125,6 +149,7 @@ static void add_new(flow_manager *m, const capture_link *links, size_t n_links)
             (void)flow_manager_add(m, w[k].name, w[k].conf, &err);
         flow_iface_unref(i);
     }
+    forget_gone(m, w, n);
 }
 
 void flow_control_reconcile(flow_manager *m, int repeat_errors)
@@ -153,7 +178,7 @@ void flow_control_reconcile(flow_manager *m, int repeat_errors)
         (void)flow_iface_open(v[k], &err);
     }
     flow_iface_unref_all(v, n);
-    add_new(m, links, n_links);
+    follow_rules(m, links, n_links);
 }
 
 /* Wait for the next thing to do; 1 = reconcile. */

@@ -112,6 +112,9 @@ void flow_iface_stop_all(flow_iface **v, size_t n, int64_t time_s);
 gp_status flow_manager_add(flow_manager *m, const char *name, const capture_conf *conf,
                            gp_err *err);
 
+/* Take an interface out of the list; the writer still holds it while blocks are pending. */
+void flow_manager_remove(flow_manager *m, const flow_iface *i);
+
 /* writeout.c */
 void *flow_writer_thread(void *arg);
 void flow_writer_queue(flow_iface *i);

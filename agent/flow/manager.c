@@ -186,7 +186,7 @@ static int list_insert(flow_manager *m, flow_iface *i)
     return ok;
 }
 
-static void list_remove(flow_manager *m, const flow_iface *i)
+void flow_manager_remove(flow_manager *m, const flow_iface *i)
 {
     flow_iface *gone = NULL;
 
@@ -330,7 +330,7 @@ static void carry_out(flow_manager *m, plan *p)
     for (size_t k = 0; k < p->n; k++)
         if (!p->jobs[k].want) {
             p->jobs[k].change.ok = 1;
-            list_remove(m, p->jobs[k].iface);
+            flow_manager_remove(m, p->jobs[k].iface);
         }
     atomic_init(&p->next, 0);
     if (gp_parallel(p->n < OPENERS ? (unsigned)p->n : OPENERS, open_some, p, &err) != GP_OK)

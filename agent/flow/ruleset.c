@@ -169,6 +169,14 @@ const capture_conf *flow_ruleset_conf(const flow_ruleset *rs, const char *name)
     return &rs->detect_conf;
 }
 
+int flow_ruleset_names(const flow_ruleset *rs, const char *name)
+{
+    for (size_t i = 0; i < rs->n; i++)
+        if (rs->rules[i].name && strcmp(rs->rules[i].name, name) == 0)
+            return !rs->rules[i].conf.disable;
+    return 0;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const flow_wanted *)a)->name, ((const flow_wanted *)b)->name);

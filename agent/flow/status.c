@@ -263,17 +263,22 @@ void flow_manager_live_release(void *ctx, void *handle)
 
 gp_status flow_manager_live_ifaces(flow_manager *m, char ***names, gp_err *err)
 {
-    pthread_mutex_lock(&m->mu);
-    size_t n = m->n_ifaces;
+    flow_iface **all = NULL;
+    size_t n = 0, k = 0;
+
+    GP_TRY(flow_iface_all(m, &all, &n, err));
     char **v = gp_calloc(1, (n + 1) * sizeof *v + n * CAPTURE_NAME_CAP);
-    if (v) {
-        char *text = (char *)(v + n + 1);
-        for (size_t k = 0; k < n; k++) {
-            v[k] = text + k * CAPTURE_NAME_CAP;
-            memcpy(v[k], m->ifaces[k]->name, CAPTURE_NAME_CAP);
-        }
+    char *text = v ? (char *)(v + n + 1) : NULL;
+    for (size_t i = 0; v && i < n; i++) {
+        pthread_mutex_lock(&all[i]->mu);
+        int has = all[i]->worker || all[i]->head;
+        pthread_mutex_unlock(&all[i]->mu);
+        if (!has)
+            continue;
+        v[k] = text + k * CAPTURE_NAME_CAP;
+        memcpy(v[k++], all[i]->name, CAPTURE_NAME_CAP);
     }
-    pthread_mutex_unlock(&m->mu);
+    flow_iface_unref_all(all, n);
     if (!v)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     *names = v;

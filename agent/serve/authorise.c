@@ -11,6 +11,7 @@ void serve_job_clear(serve_job *j)
 {
     wire_query_clear(&j->q);
     query_stmt_free(j->stmt);
+    serve_ifaces_clear(&j->ifaces);
     *j = (serve_job){0};
 }
 
@@ -108,13 +109,14 @@ static rpc_code check_scope(const serve *s, const serve_job *j, gp_buf *text)
 }
 
 /* Interfaces the engine may look at: those of the database and of live capture that the query names
- * and the key allows. all: NULL-ended. */
-static rpc_code pick_ifaces(const serve_job *j, const query_ifsel *sel, char *const *all,
-                            gp_buf *picked, gp_buf *text)
+ * and the key allows. */
+static rpc_code pick_ifaces(const serve_job *j, const query_ifsel *sel, gp_buf *picked,
+                            gp_buf *text)
 {
     const char *globs = j->who.local_uid >= 0 ? "*" : j->who.iface_globs;
+    const char *const *all = j->ifaces.all;
     size_t n = 0, denied = 0;
-    for (size_t i = 0; all && all[i]; i++) {
+    for (size_t i = 0; i < j->ifaces.n; i++) {
         if (!query_ifsel_match(sel, all[i]))
             continue;
         if (!auth_glob_list_match(globs, all[i])) {
@@ -132,54 +134,21 @@ static rpc_code pick_ifaces(const serve_job *j, const query_ifsel *sel, char *co
     return RPC_NOT_FOUND;
 }
 
-/* Names of the database, and of live capture where they have no directory yet. */
-static gp_status list_ifaces(const serve *s, char ***db_names, const char ***out, gp_err *err)
-{
-    size_t n = 0, n_live = 0, k = 0;
-    GP_TRY(godb_db_ifaces(s->o.db, db_names, &n, err));
-    while (s->o.live && s->o.live->ifaces && s->o.live->ifaces[n_live])
-        n_live++;
-    const char **all = gp_calloc(n + n_live + 1, sizeof *all);
-    if (!all) {
-        godb_strv_free(*db_names);
-        return gp_fail(err, GP_ENOMEM, 0, "interfaces: out of memory");
-    }
-    for (size_t i = 0; i < n; i++)
-        all[k++] = (*db_names)[i];
-    for (size_t i = 0; i < n_live; i++) {
-        int known = 0;
-        for (size_t a = 0; a < k && !known; a++)
-            known = strcmp(all[a], s->o.live->ifaces[i]) == 0;
-        if (!known)
-            all[k++] = s->o.live->ifaces[i];
-    }
-    *out = all;
-    return GP_OK;
-}
-
 /* Narrow the interface argument to what may be read, so that "any" of a limited key works. */
 static rpc_code check_ifaces(serve *s, serve_job *j, gp_buf *text)
 {
     gp_err err = {0};
-    char **db_names = NULL;
-    const char **all = NULL;
     query_ifsel *sel = NULL;
     gp_buf picked = {.limit = WIRE_MAX_TEXT * 4};
     rpc_code code;
     gp_status st = query_ifsel_parse(j->q.args.ifaces, &sel, &err);
     if (st == GP_OK)
-        st = list_ifaces(s, &db_names, &all, &err);
+        st = serve_ifaces_get(s, &j->ifaces, &err);
     if (st != GP_OK) {
         code = refuse_err(text, rpc_code_from_status(st), &err);
         goto out;
     }
-    union {
-        const char **c;
-        char *const *m;
-    } u = {.c = all};
-    code = pick_ifaces(j, sel, u.m, &picked, text);
-    godb_strv_free(db_names);
-    gp_free(all);
+    code = pick_ifaces(j, sel, &picked, text);
     /* Everything allowed: leave the text as it is, it decides about the automatic label (1.2). */
     if (code == RPC_OK && j->who.local_uid < 0 && strcmp(j->who.iface_globs, "*") != 0) {
         const char *list = gp_buf_str(&picked);

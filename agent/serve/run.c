@@ -132,6 +132,12 @@ static gp_status execute(struct answer *a, gp_err *err)
 {
     serve *s = a->s;
     const query_stmt *q = a->j->stmt;
+    exec_live live = s->o.live ? *s->o.live : (exec_live){0};
+    union {
+        char **m;
+        const char *const *c;
+    } names = {.m = a->j->ifaces.live};
+    live.ifaces = names.c;
     exec_opts o = {.threads = s->o.limits.threads,
                    .mem_limit = s->o.limits.mem_bytes,
                    .max_rows = may_cut(q) ? q->limit : 0,
@@ -139,7 +145,7 @@ static gp_status execute(struct answer *a, gp_err *err)
                    .cancel = rpc_stream_cancel(a->stream),
                    .host = s->o.host,
                    .host_id = s->o.host_id,
-                   .live = q->live ? s->o.live : NULL,
+                   .live = q->live && s->o.live ? &live : NULL,
                    .progress = on_progress,
                    .progress_ctx = a,
                    .progress_ms = PROGRESS_MS,

@@ -110,31 +110,26 @@ static rpc_code on_ifaces(void *ctx, rpc_stream *stream, const uint8_t *req, siz
     const auth_peer *p = rpc_stream_peer(stream);
     gp_buf msg = {0};
     gp_err err = {0};
-    char **names = NULL;
-    size_t n = 0;
+    serve_ifaces v = {0};
+    size_t k = 0;
     (void)req;
     (void)len;
     if (p->local_uid < 0 && !(p->roles & (AUTH_ROLE_QUERY | AUTH_ROLE_STATUS | AUTH_ROLE_RELAY))) {
         gp_buf_adds(text, "the caller has neither role \"query\" nor \"status\"");
         return RPC_PERMISSION_DENIED;
     }
-    gp_status st = godb_db_ifaces(s->o.db, &names, &n, &err);
+    gp_status st = serve_ifaces_get(s, &v, &err);
     if (st != GP_OK) {
         gp_buf_adds(text, err.msg);
         return rpc_code_from_status(st);
     }
     /* An interface list names what can be asked for, so a limited key sees its own part. */
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < v.n; i++)
         if (p->local_uid >= 0 || p->kind != AUTH_KIND_USER ||
-            auth_glob_list_match(p->iface_globs, names[i])) {
-            char *t = names[k];
-            names[k++] = names[i];
-            names[i] = t;
-        }
-    }
-    wire_put_ifaces(&msg, (const char *const *)names, k);
-    godb_strv_free(names);
+            auth_glob_list_match(p->iface_globs, v.all[i]))
+            v.all[k++] = v.all[i];
+    wire_put_ifaces(&msg, v.all, k);
+    serve_ifaces_clear(&v);
     return serve_reply(stream, &msg, text);
 }
 

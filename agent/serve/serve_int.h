@@ -41,12 +41,23 @@ struct serve {
     rt_metric *m_ok, *m_failed, *m_denied, *m_busy, *m_seconds, *m_rows, *m_expires;
 };
 
+/* Names of interfaces at one moment; interfaces come and go. */
+typedef struct serve_ifaces {
+    char **stored;    /* in the database */
+    char **live;      /* captured, NULL-ended; NULL without live capture */
+    const char **all; /* both, sorted, NULL-ended; borrowed from them */
+    size_t n;         /* of all */
+} serve_ifaces;
+gp_status serve_ifaces_get(const serve *s, serve_ifaces *out, gp_err *err) GP_MUST_CHECK;
+void serve_ifaces_clear(serve_ifaces *i);
+
 /* A query that was allowed to run. */
 typedef struct serve_job {
     wire_query q;
     query_stmt *stmt;
     auth_peer who; /* signer, or the local peer */
     int partials;  /* the caller wants snapshots */
+    serve_ifaces ifaces;
 } serve_job;
 void serve_job_clear(serve_job *j);
 

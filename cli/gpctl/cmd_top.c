@@ -6,11 +6,16 @@
 #include "query/json.h"
 #include "result/print.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { FRAME_LINES = 7 }; /* of a table beside its rows: borders, headings, the cursor's line */
 
 #define NS INT64_C(1000000000)
 
@@ -126,6 +131,15 @@ static int print_json(const rate *v, size_t n, int64_t now_ns)
     return gpctl_print_json(&b);
 }
 
+/* Interfaces that fit on the screen; the least busy ones are left out. */
+static size_t screen_rows(void)
+{
+    struct winsize ws;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) != 0 || ws.ws_row == 0)
+        return SIZE_MAX;
+    return ws.ws_row > FRAME_LINES ? (size_t)ws.ws_row - FRAME_LINES : 1;
+}
+
 static int show(const gpctl_opts *o, const wire_status_reply *old, const wire_status_reply *now,
                 int terminal)
 {
@@ -137,49 +151,114 @@ static int show(const gpctl_opts *o, const wire_status_reply *old, const wire_st
     size_t n = rates(old, now, v);
     if (o->json)
         return print_json(v, n, now->daemon.now_ns);
-    if (terminal)
+    if (terminal) {
+        size_t most = screen_rows();
+        n = n < most ? n : most;
         fputs("\033[H\033[J", stdout);
+    }
     return print_table(v, n, &err) == GP_OK ? 0 : gpctl_fail("%s", err.msg);
 }
 
-/* 0 when a signal ended the wait. */
-static int wait_for(int64_t ns)
+/* ---- keys ---- */
+
+/* A terminal whose keys come one by one and unseen; Ctrl-C stays a signal. */
+typedef struct keyboard {
+    struct termios before;
+    int on;
+} keyboard;
+
+static void keyboard_take(keyboard *k)
 {
-    struct timespec ts = {.tv_sec = (time_t)(ns / NS), .tv_nsec = (long)(ns % NS)};
-    while (!stopped && nanosleep(&ts, &ts) != 0)
-        ;
+    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &k->before) != 0)
+        return;
+    struct termios raw = k->before;
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    raw.c_cc[VMIN] = 0;
+    raw.c_cc[VTIME] = 0;
+    k->on = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+}
+
+static void keyboard_give_back(const keyboard *k)
+{
+    if (k->on)
+        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &k->before);
+}
+
+/* A key was pressed: is it q? The end of the input ends keys, not us. */
+static void read_keys(keyboard *k)
+{
+    char c[64];
+    ssize_t n = read(STDIN_FILENO, c, sizeof c);
+
+    for (ssize_t i = 0; i < n; i++)
+        if (c[i] == 'q' || c[i] == 'Q')
+            stopped = 1;
+    if (n <= 0)
+        k->on = 0;
+}
+
+/* 0 when a signal or a key ended the wait. */
+static int wait_for(keyboard *k, int64_t ns)
+{
+    gp_deadline until = gp_deadline_in_ms(ns / 1000000);
+
+    while (!stopped && !gp_deadline_passed(until)) {
+        struct pollfd in = {.fd = k->on ? STDIN_FILENO : -1, .events = POLLIN};
+        int64_t left = gp_deadline_left_ms(until);
+        if (poll(&in, 1, left > 3600000 ? 3600000 : (int)left) > 0)
+            read_keys(k);
+    }
     return !stopped;
+}
+
+/* Look again and again; rounds 0 = until the end is asked for. */
+static int watch(const gpctl_opts *o, const cli_line *line, keyboard *k, uint64_t rounds,
+                 gp_err *err)
+{
+    wire_status_reply old = {0};
+    int terminal = isatty(STDOUT_FILENO), code = 0;
+
+    gp_status st = gpctl_get_status(o, line->words, line->n_words, &old, err);
+    for (uint64_t i = 0; st == GP_OK && code == 0 && (!rounds || i < rounds); i++) {
+        wire_status_reply now = {0};
+        if (!wait_for(k, o->every_ns))
+            break;
+        st = gpctl_get_status(o, line->words, line->n_words, &now, err);
+        if (st != GP_OK)
+            break;
+        code = show(o, &old, &now, terminal);
+        wire_status_clear(&old);
+        old = now;
+        if (fflush(stdout) != 0)
+            break;
+    }
+    wire_status_clear(&old);
+    return st == GP_OK || stopped ? code : -1;
 }
 
 static int run(void *values, const cli_line *line)
 {
     const gpctl_opts *o = values;
     struct sigaction act = {.sa_handler = on_signal};
-    int terminal = isatty(STDOUT_FILENO), code = 0;
-    uint64_t rounds = o->count ? o->count : terminal || cli_given(line, "count") ? 0 : 1;
-    wire_status_reply old = {0};
+    int terminal = isatty(STDOUT_FILENO);
+    keyboard k = {0};
     gp_err err = {0};
 
     if (o->every_ns < NS / 10)
         return gpctl_fail("--interval: expected at least 100ms");
     (void)sigaction(SIGINT, &act, NULL);
     (void)sigaction(SIGTERM, &act, NULL);
-    gp_status st = gpctl_get_status(o, line->words, line->n_words, &old, &err);
-    for (uint64_t i = 0; st == GP_OK && code == 0 && (!rounds || i < rounds); i++) {
-        wire_status_reply now = {0};
-        if (!wait_for(o->every_ns))
-            break;
-        st = gpctl_get_status(o, line->words, line->n_words, &now, &err);
-        if (st == GP_OK) {
-            code = show(o, &old, &now, terminal);
-            wire_status_clear(&old);
-            old = now;
-            if (fflush(stdout) != 0)
-                break;
-        }
-    }
-    wire_status_clear(&old);
-    return st == GP_OK || stopped ? code : gpctl_fail("%s", err.msg);
+    (void)sigaction(SIGHUP, &act, NULL);
+    if (terminal)
+        keyboard_take(&k);
+    keyboard was = k;
+    int code = watch(o, line, &k,
+                     o->count                               ? o->count
+                     : terminal || cli_given(line, "count") ? 0
+                                                            : 1,
+                     &err);
+    keyboard_give_back(&was);
+    return code < 0 ? gpctl_fail("%s", err.msg) : code;
 }
 
 #define AT(m) offsetof(gpctl_opts, m)
@@ -198,12 +277,13 @@ const cli_cmd gpctl_top = {
     .name = "top",
     .usage = usage,
     .summary = "Packets and bits per second of each interface",
-    .about = "Show packets, bits and drops per second of each interface, the busiest first, until "
-             "Ctrl-C. With\n--json one line per look.\n"
-             "\n"
-             "Examples:\n"
-             "  gpctl top\n"
-             "  gpctl top eth0 -i 10s -n 6 --json",
+    .about =
+        "Show packets, bits and drops per second of each interface, the busiest first, until q "
+        "or Ctrl-C.\nWith --json one line per look.\n"
+        "\n"
+        "Examples:\n"
+        "  gpctl top\n"
+        "  gpctl top eth0 -i 10s -n 6 --json",
     .opts = opts,
     .run = run,
 };

@@ -68,6 +68,7 @@ static void test_old_days_go(void **state)
     while (metric(m, "goprobe_retention_last_run_timestamp_seconds") <= 0 &&
            !gp_deadline_passed(until))
         pause_ms(5);
+    assert_true(metric(m, "goprobe_retention_last_run_timestamp_seconds") > 0);
     agent_retention_stop(r);
     assert_int_equal(metric(m, "goprobe_retention_deleted_days_total"), 2);
     assert_true(metric(m, "goprobe_retention_deleted_bytes_total") > 0);

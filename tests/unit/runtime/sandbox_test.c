@@ -4,7 +4,10 @@
 
 #include <arpa/inet.h>
 #include <linux/capability.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -28,28 +31,98 @@ static void *nothing(void *arg)
     return arg;
 }
 
-static int denied_calls(void)
+/* Calls that must be refused. */
+static const struct {
+    const char *name;
+    long nr, a0;
+} refused[] = {
+    {"execve", SYS_execve, 0},
+    {"execveat", SYS_execveat, 0},
+    {"ptrace", SYS_ptrace, 0},
+    {"process_vm_readv", SYS_process_vm_readv, 0},
+    {"clone: a process", SYS_clone, SIGCHLD},
+    {"unshare", SYS_unshare, 0},
+    {"setns", SYS_setns, -1},
+    {"mount", SYS_mount, 0},
+    {"chroot", SYS_chroot, 0},
+    {"bpf", SYS_bpf, 0},
+    {"io_uring_setup", SYS_io_uring_setup, 0},
+    {"keyctl", SYS_keyctl, 0},
+    {"clock_settime", SYS_clock_settime, 0},
+    {"setuid", SYS_setuid, 0},
+    {"kill", SYS_kill, 0},
+    {"mknodat", SYS_mknodat, -1},
+    {"personality", SYS_personality, 0xffffffff},
+    {"a call of the future", 4000, 0},
+    {"socket: AF_BLUETOOTH", SYS_socket, AF_BLUETOOTH},
+    {"socket: AF_VSOCK", SYS_socket, AF_VSOCK},
+};
+
+/* Exit code: 77 skipped, 1 no filter, 10 + i: call i was not refused. */
+static int try_refused(void)
 {
     gp_err err;
-    pthread_t t;
-    char *argv[] = {(char *)(uintptr_t) "true", NULL};
 
-    if (rt_deny_syscalls(&err) != GP_OK)
+    if (rt_restrict_syscalls(&err) != GP_OK)
         return err.code == GP_EUNSUPPORTED ? 77 : 1;
-    if (execv("/bin/true", argv) != -1 || errno != EPERM)
-        return 2;
-    if (syscall(SYS_ptrace, 0, 0, 0, 0) != -1 || errno != EPERM)
-        return 3;
-    if (pthread_create(&t, NULL, nothing, NULL) != 0 || pthread_join(t, NULL) != 0)
-        return 4;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    return fd < 0 ? 5 : close(fd);
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        long r = syscall(refused[i].nr, refused[i].a0, 0L, 0L, 0L, 0L);
+        if (r != -1 || errno != EPERM)
+            return 10 + (int)i;
+    }
+    return 0;
 }
 
-static void test_denied_calls(void **state)
+static void test_refused_calls(void **state)
 {
     (void)state;
-    int code = in_child(denied_calls);
+    int code = in_child(try_refused);
+    if (code == 77)
+        skip();
+    if (code >= 10)
+        fail_msg("not refused: %s", refused[code - 10].name);
+    assert_int_equal(code, 0);
+}
+
+/* What a daemon does: threads, files, sockets, names, signals. */
+static int try_allowed(void)
+{
+    static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+    char path[] = "/tmp/fleetprobe-sandbox-XXXXXX";
+    struct addrinfo *a = NULL;
+    struct stat st;
+    pthread_t t;
+    gp_err err;
+
+    if (rt_restrict_syscalls(&err) != GP_OK)
+        return err.code == GP_EUNSUPPORTED ? 77 : 1;
+    if (pthread_create(&t, NULL, nothing, NULL) != 0 || pthread_join(t, NULL) != 0)
+        return 2;
+    for (size_t i = 0; i < COUNT(families); i++) {
+        int fd = socket(families[i], (families[i] == AF_UNIX ? SOCK_STREAM : SOCK_DGRAM), 0);
+        if (fd < 0 && errno == EPERM)
+            return 3;
+        if (fd >= 0)
+            (void)close(fd);
+    }
+    int fd = mkstemp(path);
+    if (fd < 0 || write(fd, "x", 1) != 1 || fsync(fd) != 0 || fstat(fd, &st) != 0 ||
+        fchmod(fd, 0640) != 0 || ftruncate(fd, 0) != 0 || close(fd) != 0 || unlink(path) != 0)
+        return 4;
+    if (getaddrinfo("localhost", "80", NULL, &a) != 0 && errno == EPERM)
+        return 5;
+    if (a)
+        freeaddrinfo(a);
+    void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED || mprotect(p, 4096, PROT_READ) != 0 || munmap(p, 4096) != 0)
+        return 6;
+    return raise(SIGURG) == 0 ? 0 : 7;
+}
+
+static void test_allowed_calls(void **state)
+{
+    (void)state;
+    int code = in_child(try_allowed);
     if (code == 77)
         skip();
     assert_int_equal(code, 0);
@@ -103,7 +176,8 @@ static void test_drop_user(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_denied_calls),
+        cmocka_unit_test(test_refused_calls),
+        cmocka_unit_test(test_allowed_calls),
         cmocka_unit_test(test_drop_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

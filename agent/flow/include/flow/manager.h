@@ -148,7 +148,8 @@ gp_status flow_manager_flush(flow_manager *m, const char *const *names, size_t n
 gp_status flow_manager_live_get(void *ctx, const char *iface, godb_rows *rows, int64_t *time_s,
                                 int64_t *stored_upto_s, void **handle, gp_err *err);
 void flow_manager_live_release(void *ctx, void *handle);
-/* Names of captured interfaces, NULL-ended; gp_free() the one block. */
+/* Names of interfaces that are captured or have flows waiting for the disk, NULL-ended; gp_free()
+ * the one block. */
 gp_status flow_manager_live_ifaces(flow_manager *m, char ***names, gp_err *err) GP_MUST_CHECK;
 
 #endif

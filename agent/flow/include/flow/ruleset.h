@@ -42,6 +42,9 @@ typedef struct flow_wanted {
  * expression; of several expressions the first counts. */
 const capture_conf *flow_ruleset_conf(const flow_ruleset *rs, const char *name);
 
+/* 1 if a rule wants exactly this name: such an interface is waited for while it does not exist. */
+int flow_ruleset_names(const flow_ruleset *rs, const char *name);
+
 /* The wanted interfaces of a host with these links, sorted by name; free *out with gp_free(). When
  * there are no expressions and no detection, literal names without interface are in it too (to be
  * reported); otherwise they are left out until they exist. GP_ELIMIT above FLOW_MAX_IFACES. */

@@ -48,12 +48,15 @@ typedef struct serve_opts {
     size_t n_names;
     const char *const *groups; /* groups ("@dmz") this host is in */
     size_t n_groups;
-    const char *const *listen;    /* "tcp://ADDR:PORT", "ipc:///path" */
-    size_t n_listen;              /* 0..SERVE_MAX_LISTEN */
-    const char *const *dial_out;  /* aggregators to connect to, for hosts that can't be reached */
-    size_t n_dial_out;            /* 0..SERVE_MAX_LISTEN; one of both must not be 0 */
-    const char *software;         /* "fleetprobe/0.1.0" */
-    const exec_live *live;        /* NULL: database only */
+    const char *const *listen;   /* "tcp://ADDR:PORT", "ipc:///path" */
+    size_t n_listen;             /* 0..SERVE_MAX_LISTEN */
+    const char *const *dial_out; /* aggregators to connect to, for hosts that can't be reached */
+    size_t n_dial_out;           /* 0..SERVE_MAX_LISTEN; one of both must not be 0 */
+    const char *software;        /* "fleetprobe/0.1.0" */
+    const exec_live *live;       /* NULL: database only; its list of interfaces is not used */
+    /* With live: names of the interfaces captured now, NULL-ended, gp_free() the one block; asked
+     * again for every query, since interfaces come and go. Gets live->ctx. */
+    gp_status (*live_ifaces)(void *ctx, char ***names, gp_err *err);
     const serve_control *control; /* NULL: no control methods */
     serve_limits limits;
     const rpc_method *extra; /* more methods on the same addresses; ctx of each must be set */

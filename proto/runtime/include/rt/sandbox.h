@@ -1,4 +1,4 @@
-/* sandbox.h - giving up privileges: own user with chosen capabilities, denied system calls. */
+/* sandbox.h - giving up privileges: own user with chosen capabilities, few system calls. */
 #ifndef RT_SANDBOX_H
 #define RT_SANDBOX_H
 
@@ -15,10 +15,11 @@ gp_status rt_drop_user(const char *user, const int *caps, size_t n_caps, gp_err 
 /* Give a file or directory to this user and its group. */
 gp_status rt_chown_to(const char *path, const char *user, gp_err *err) GP_MUST_CHECK;
 
-/* From now on, in this thread and those it starts, deny (EPERM) system calls that no daemon of ours
- * makes: running programs, tracing, mounting, kernel modules, keys, setting the clock, namespaces,
- * io_uring, bpf(2). Sets no_new_privs. A list of what is denied, not of what is allowed, so that
- * libraries keep working. GP_EUNSUPPORTED on kernels without seccomp. */
-gp_status rt_deny_syscalls(gp_err *err) GP_MUST_CHECK;
+/* From now on, this thread and those it starts may make the system calls that a daemon of ours
+ * makes, and no others (EPERM, and a line in the kernel's log): no programs, no processes, no
+ * tracing, mounting, namespaces, modules, keys, bpf(2), io_uring, setting of clocks or user ids;
+ * sockets only of the families unix, inet, inet6, netlink and packet. Sets no_new_privs.
+ * GP_EUNSUPPORTED on kernels without seccomp. */
+gp_status rt_restrict_syscalls(gp_err *err) GP_MUST_CHECK;
 
 #endif

@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""What changes while goprobe runs: interfaces that come and go, a configuration behind swapped links, days that get old;
+and what it may not do (system calls), and `gpctl top` on a terminal.
+
+GOPROBE, GOQUERY, GPKEY, GPCTL, GPDB; network namespaces of live_test.py; exit 77 without root.
+"""
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+import live_test as live
+
+GPCTL, GPDB = os.environ["GPCTL"], os.environ["GPDB"]
+CONFIG = """db: {path: %(tmp)s/db, sync: none, retention: {max_age: 90d, interval: 1s}}
+logging: {level: debug}
+api: {addr: 'ipc://%(tmp)s/sock', key_file: %(tmp)s/agent.key, trusted_keys: %(tmp)s/trusted}
+interfaces:
+"""
+RING = "{ring_buffer: {block_size: 1048576, num_blocks: 4}}"
+IDLE = 3  # ioprio class
+
+
+class Agent(live.Agent):
+    """Its configuration is mounted as Kubernetes does it: conf/c.yaml -> ..data/c.yaml, ..data -> ..1."""
+
+    def __init__(self, tmp):  # pylint: disable=super-init-not-called
+        self.tmp, self.db, self.sock, self.version = tmp, tmp + "/db", tmp + "/sock", 0
+        live.run(live.GPKEY, "-q", "new", "agent", "sensor", "-o", tmp + "/agent.key")
+        live.run(live.GPKEY, "-q", "new", "user", "me", "-o", tmp + "/user.key")
+        live.run(live.GPKEY, "-q", "trust", tmp + "/user.pub", "--into", tmp + "/trusted")
+        os.mkdir(tmp + "/conf")
+        self.mount("a0", "'/^hot/'")
+        os.symlink("..data/c.yaml", tmp + "/conf/c.yaml")
+        old_day(tmp)
+        self.log = open(tmp + "/log", "w")
+        self.p = subprocess.Popen(["ip", "netns", "exec", live.SENSOR, live.GOPROBE, "-c", tmp + "/conf/c.yaml"],
+                                  stderr=self.log)
+        live.until(lambda: "query service listens" in self.text() and "iface=a0" in self.text(), "start")
+
+    def mount(self, *ifaces):
+        self.version += 1
+        conf = self.tmp + "/conf/"
+        os.mkdir(conf + "..%d" % self.version)
+        with open(conf + "..%d/c.yaml" % self.version, "w") as f:
+            f.write(CONFIG % {"tmp": self.tmp} + "".join("  %s: %s\n" % (i, RING) for i in ifaces))
+        os.symlink("..%d" % self.version, conf + "..data_tmp")
+        os.rename(conf + "..data_tmp", conf + "..data")
+
+    def ask(self, iface, code=0):
+        """Live rows of an interface as a user asks for them; standard error of a refusal."""
+        p = live.run(live.GOQUERY, "--query.server.addr", "ipc://" + self.sock, "-q", "any", "-i", iface, "--live", "-e",
+                     "json", "-n", "1000", "sip,dip,dport,proto", check=False)
+        if p.returncode != code:
+            raise AssertionError("%d: %s%s" % (p.returncode, p.stdout, p.stderr))
+        return p.stdout + p.stderr if code else live.rows(p.stdout)
+
+    def status(self):
+        return json.loads(live.run(GPCTL, "interfaces", "--json", "-s", "unix:" + self.sock).stdout)
+
+
+def old_day(tmp):
+    """A day of 2023 in the database, that nothing has touched since."""
+    with open(tmp + "/old.csv", "w") as f:
+        f.write("time,iface,sip,dip,dport,proto,packets received,packets sent,data vol. received,data vol. sent\n"
+                "1699999800,a0,10.0.0.1,10.0.0.2,443,6,1,1,100,100\n")
+    live.run(GPDB, "import", tmp + "/old.csv", tmp + "/db")
+    live.run("find", tmp + "/db", "-exec", "touch", "-d", "@1700000000", "{}", "+")
+    if not live.blocks(tmp + "/db"):
+        raise AssertionError("no old day")
+
+
+def ip(*args):
+    live.run("ip", "-n", live.SENSOR, *args)
+
+
+def sandbox(agent):
+    if os.environ.get("GOPROBE_SECURITY_SECCOMP") == "false":
+        return
+    with open("/proc/%d/status" % agent.p.pid) as f:
+        text = f.read()
+    for want in (r"Seccomp:\t2", r"NoNewPrivs:\t1"):
+        if not re.search(want, text):
+            raise AssertionError("%s not in\n%s" % (want, text))
+
+
+def retention(agent):
+    live.until(lambda: "day deleted" in agent.text(), "retention")
+    if [d for d in live.blocks(agent.db) if "/2023/" in d]:
+        raise AssertionError(live.blocks(agent.db))
+    for t in os.listdir("/proc/%d/task" % agent.p.pid):
+        with open("/proc/%d/task/%s/stat" % (agent.p.pid, t)) as f:
+            name, rest = re.search(r"\((.*)\) (.*)", f.read()).groups()
+        if name == "retention":
+            break
+    else:
+        raise AssertionError("no thread of retention")
+    said = live.run("ionice", "-p", t).stdout
+    if not said.startswith("idle") or rest.split()[16] != "15":
+        raise AssertionError("ionice %s, nice %s" % (said, rest.split()[16]))
+
+
+def hot(agent):
+    if "hot0" not in agent.ask("hot0", code=1):
+        raise AssertionError("hot0 is known before it exists")
+    ip("link", "add", "hot0", "type", "veth", "peer", "name", "b1", "netns", live.PEER)
+    ip("addr", "add", "10.78.0.1/24", "dev", "hot0")
+    live.run("ip", "-n", live.PEER, "addr", "add", "10.78.0.2/24", "dev", "b1")
+    live.run("ip", "-n", live.PEER, "link", "set", "b1", "up")
+    ip("link", "set", "hot0", "up")
+    live.until(lambda: 'msg="interface opened"' in agent.text().split("iface=hot0")[0].splitlines()[-1]
+               if "iface=hot0" in agent.text() else False, "hot0")
+    live.until(lambda: live.ns(live.PEER, "ping", "-q", "-c", "1", "-W", "1", "10.78.0.1", check=False).returncode == 0,
+               "link")
+    live.ns(live.PEER, sys.executable, "-c", live.UDP_SEND, "10.78.0.1", "7005", "70", "100")
+    key, want = ("10.78.0.2", "10.78.0.1", 7005, 17), (70, 0, 70 * 142, 0)
+    live.until(lambda: agent.ask("hot0").get(key) == want, "live rows of hot0")
+    live.until(lambda: agent.ask("any").get(key) == want, "live rows of any")
+    ip("link", "del", "hot0")
+    live.until(lambda: "hot0" in os.listdir(agent.db), "its last block")
+    live.until(lambda: agent.ask("hot0").get(key) == want, "stored rows of hot0")
+    ip("link", "add", "x0", "type", "veth", "peer", "name", "x1")  # an event after which gone interfaces are forgotten
+    live.until(lambda: [i["name"] for i in agent.status()] == ["a0"], "hot0 is forgotten: %s" % agent.status())
+    if agent.ask("hot0").get(key) != want:
+        raise AssertionError("stored rows of hot0: %s" % agent.ask("hot0"))
+
+
+def reload(agent):
+    agent.mount("a0", "lo")
+    live.until(lambda: "iface=lo action=enabled" in agent.text(), "swap of ..data")
+    agent.mount("a0")
+    live.until(lambda: "iface=lo action=disabled" in agent.text(), "second swap of ..data")
+
+
+def top(agent, end):
+    """On a terminal, ended by a key or a signal; the terminal is as before afterwards."""
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    before = termios.tcgetattr(side)
+    p = subprocess.Popen([GPCTL, "top", "-i", "100ms", "-s", "unix:" + agent.sock], stdin=side, stdout=side, stderr=side,
+                         env=dict(os.environ, TERM="xterm"), start_new_session=True,
+                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    text, sent, until = "", False, time.monotonic() + 30
+    while p.poll() is None and time.monotonic() < until:
+        if select.select([main], [], [], 0.1)[0]:
+            text += os.read(main, 65536).decode()
+        if not sent and text.count("Interface Traffic") >= 3:
+            os.write(main, end)
+            sent = True
+    if select.select([main], [], [], 0)[0]:
+        text += os.read(main, 65536).decode()
+    if p.poll() is None:
+        p.kill()
+    if p.wait() != 0 or not sent or "│ a0 " not in text:
+        raise AssertionError("top, %s: code %s\n%s" % (end, p.returncode, text))
+    if termios.tcgetattr(side) != before:
+        raise AssertionError("top, %s: the terminal is not as before" % end)
+    if not re.search(r"╯\r\n(\^C)?$", text):
+        raise AssertionError("top, %s: not at the start of a line: %r" % (end, text[-200:]))
+    os.close(main)
+    os.close(side)
+
+
+def main():
+    tmp = tempfile.mkdtemp(prefix="fleetprobe-changes-")
+    agent = None
+    try:
+        if not live.setup():
+            return 77
+        agent = Agent(tmp)
+        sandbox(agent)
+        retention(agent)
+        hot(agent)
+        reload(agent)
+        for end in (b"q", b"\x03"):
+            top(agent, end)
+        agent.stop()
+        return 0
+    finally:
+        if agent:
+            if sys.exc_info()[0]:
+                print(agent.text(), file=sys.stderr)
+            if agent.p.poll() is None:
+                agent.p.send_signal(signal.SIGKILL)
+                agent.p.wait()
+        for n in (live.SENSOR, live.PEER):
+            live.run("ip", "netns", "del", n, check=False)
+        shutil.rmtree(tmp, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
