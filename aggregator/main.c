@@ -92,7 +92,8 @@ static gp_status start_rpc(struct daemon *d, gp_err *err)
                    .trust = d->trust,
                    .issuer = d->issuer,
                    .workers = 4,
-                   .max_workers = d->o.limits.max_concurrent + d->o.limits.max_waiting + 16};
+                   .max_workers =
+                       d->o.limits.share.max_concurrent + d->o.limits.share.max_waiting + 16};
     fleet_table *t = NULL;
     resolver_set *r = NULL;
     GP_TRY(rpc_runtime_new(&ro, &d->rt, err));

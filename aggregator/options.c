@@ -217,11 +217,11 @@ static gp_status read_weights(aggr_options *o, gp_err *err)
         return rt_node_fail(map, err, "at most %d users", AGGR_MAX_WEIGHTS);
     for (size_t i = 0; i < rt_node_count(map); i++) {
         int64_t v;
-        GP_TRY(rt_node_i64(rt_node_at(map, i), 1, 1, FANOUT_MAX_WEIGHT, &v, err));
-        o->weights[i] = (fanout_weight){rt_node_key(map, i), (unsigned)v};
+        GP_TRY(rt_node_i64(rt_node_at(map, i), 1, 1, FAIR_MAX_WEIGHT, &v, err));
+        o->weights[i] = (fair_weight){rt_node_key(map, i), (unsigned)v};
     }
-    o->limits.weights = o->weights;
-    o->limits.n_weights = rt_node_count(map);
+    o->limits.share.weights = o->weights;
+    o->limits.share.n_weights = rt_node_count(map);
     return GP_OK;
 }
 
@@ -230,18 +230,18 @@ static gp_status read_limits(aggr_options *o, gp_err *err)
     const int64_t day_ms = 24 * 3600 * 1000;
     fanout_limits *l = &o->limits;
     GP_TRY(read_number(o, "querier.max_concurrent", 256, 4096, &l->max_in_flight, err));
-    GP_TRY(read_number(o, "limits.max_calls", 1024, 65536, &l->max_calls, err));
-    GP_TRY(read_number(o, "limits.max_queries", 16, 1024, &l->max_concurrent, err));
-    GP_TRY(read_number(o, "limits.max_queries_per_user", 4, 1024, &l->max_per_user, err));
-    GP_TRY(read_number(o, "limits.max_waiting", 32, 1024, &l->max_waiting, err));
-    GP_TRY(read_ms(o, "limits.queue_wait", 10000, day_ms, &l->max_queue_ms, err));
+    GP_TRY(read_number(o, "limits.max_calls", 1024, 65536, &l->share.max_calls, err));
+    GP_TRY(read_number(o, "limits.max_queries", 16, 1024, &l->share.max_concurrent, err));
+    GP_TRY(read_number(o, "limits.max_queries_per_user", 4, 1024, &l->share.max_per_user, err));
+    GP_TRY(read_number(o, "limits.max_waiting", 32, 1024, &l->share.max_waiting, err));
+    GP_TRY(read_ms(o, "limits.queue_wait", 10000, day_ms, &l->share.max_queue_ms, err));
     GP_TRY(read_weights(o, err));
     GP_TRY(read_ms(o, "limits.max_wait", 30 * 60 * 1000, day_ms, &l->max_wait_ms, err));
     GP_TRY(read_ms(o, "limits.partial_interval", 500, 60000, &l->partial_ms, err));
     GP_TRY(rt_config_bytes(o->config, "limits.query_memory", UINT64_C(1) << 30, 1 << 20,
-                           UINT64_C(1) << 40, &l->mem_bytes, err));
+                           UINT64_C(1) << 40, &l->share.mem_bytes, err));
     GP_TRY(rt_config_bytes(o->config, "limits.total_memory", UINT64_C(2) << 30, 1 << 20,
-                           UINT64_C(1) << 40, &l->mem_total, err));
+                           UINT64_C(1) << 40, &l->share.mem_total, err));
     GP_TRY(read_ms(o, "connections.dial_timeout", 5000, 60000, &o->fleet.dial_ms, err));
     GP_TRY(read_ms(o, "connections.backoff_min", 250, 60000, &o->fleet.backoff_min_ms, err));
     GP_TRY(read_ms(o, "connections.backoff_max", 10000, day_ms, &o->fleet.backoff_max_ms, err));

@@ -23,8 +23,8 @@ typedef struct aggr_options {
     size_t n_resolvers;
     fleet_opts fleet;
     fanout_limits limits;
-    fanout_weight weights[AGGR_MAX_WEIGHTS]; /* limits.weights points to them */
-    const char *metrics_addr;                /* NULL = none */
+    fair_weight weights[AGGR_MAX_WEIGHTS]; /* limits.weights points to them */
+    const char *metrics_addr;              /* NULL = none */
     int metrics_remote;
     int64_t grace_ms;
     const char *issuer_key; /* NULL = renews no certificates */

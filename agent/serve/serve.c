@@ -12,36 +12,56 @@
 
 enum { DEFAULT_CONCURRENT = 8, DEFAULT_NICE = 10 };
 
-int serve_admit(serve *s)
+/* Before anything costs time: the token bucket over all callers. */
+static int take_token(serve *s)
 {
-    unsigned max = s->o.limits.max_concurrent;
-    int ok = 1;
-    if (atomic_fetch_add(&s->running, 1) >= max)
-        ok = 0;
-    if (ok && s->o.limits.rate_per_s > 0) {
-        pthread_mutex_lock(&s->bucket_lock);
-        int64_t now = gp_mono_ns();
-        s->tokens += (double)(now - s->filled_ns) / 1e9 * s->o.limits.rate_per_s;
-        s->filled_ns = now;
-        if (s->tokens > s->o.limits.burst)
-            s->tokens = s->o.limits.burst;
-        ok = s->tokens >= 1;
-        s->tokens -= ok;
-        pthread_mutex_unlock(&s->bucket_lock);
-    }
-    if (!ok)
-        atomic_fetch_sub(&s->running, 1);
+    if (s->o.limits.rate_per_s <= 0)
+        return 1;
+    pthread_mutex_lock(&s->bucket_lock);
+    int64_t now = gp_mono_ns();
+    s->tokens += (double)(now - s->filled_ns) / 1e9 * s->o.limits.rate_per_s;
+    s->filled_ns = now;
+    if (s->tokens > s->o.limits.burst)
+        s->tokens = s->o.limits.burst;
+    int ok = s->tokens >= 1;
+    s->tokens -= ok;
+    pthread_mutex_unlock(&s->bucket_lock);
     return ok;
-}
-
-void serve_leave(serve *s)
-{
-    atomic_fetch_sub(&s->running, 1);
 }
 
 unsigned serve_running(const serve *s)
 {
-    return atomic_load(&s->running);
+    fair_counts c;
+    fair_count(s->fair, &c);
+    return c.running;
+}
+
+/* Is it allowed, and is there room for one more of this user's? */
+static rpc_code admit(serve *s, rpc_stream *stream, const uint8_t *req, size_t len, serve_job *j,
+                      fair_query **place, gp_buf *text)
+{
+    gp_err err = {0};
+    if (!take_token(s)) {
+        gp_buf_adds(text, "too many queries at once, try again later");
+        return RPC_RESOURCE_EXHAUSTED;
+    }
+    rpc_code code = serve_authorise(s, rpc_stream_peer(stream), req, len, j, text);
+    if (code != RPC_OK)
+        return code;
+    gp_status st = fair_enter(s->fair, &j->who, rpc_stream_cancel(stream), place, &err);
+    if (st != GP_OK)
+        gp_buf_adds(text, err.msg);
+    return rpc_code_from_status(st);
+}
+
+static void refused(serve *s, const auth_peer *peer, const serve_job *j, rpc_code code,
+                    gp_buf *text)
+{
+    const char *why = gp_buf_str(text);
+    rt_metric_add(code == RPC_RESOURCE_EXHAUSTED ? s->m_busy : s->m_denied, 1);
+    wire_audit_query(s->o.audit, peer, &j->who, &j->q, rpc_code_name(code), why);
+    RT_LOG_LIMITED(RT_WARN, 1000, "query refused", RT_S("peer", peer->name),
+                   RT_S("user", j->who.name), RT_S("code", rpc_code_name(code)), RT_S("why", why));
 }
 
 static rpc_code on_query(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
@@ -49,29 +69,18 @@ static rpc_code on_query(void *ctx, rpc_stream *stream, const uint8_t *req, size
 {
     serve *s = ctx;
     serve_job j = {0};
+    fair_query *place = NULL;
     const auth_peer *peer = rpc_stream_peer(stream);
-    if (!serve_admit(s)) {
-        rt_metric_add(s->m_busy, 1);
-        gp_buf_adds(text, "too many queries at once, try again later");
-        wire_audit_query(s->o.audit, peer, &j.who, &j.q, rpc_code_name(RPC_RESOURCE_EXHAUSTED),
-                         "too many queries at once");
-        return RPC_RESOURCE_EXHAUSTED;
-    }
-    rpc_code code = serve_authorise(s, peer, req, len, &j, text);
+    rpc_code code = admit(s, stream, req, len, &j, &place, text);
     if (code == RPC_OK) {
         wire_audit_query(s->o.audit, peer, &j.who, &j.q, NULL, NULL);
         code = serve_run(s, &j, stream, text);
         rt_metric_add(code == RPC_OK ? s->m_ok : s->m_failed, 1);
     } else {
-        const char *why = gp_buf_str(text);
-        rt_metric_add(s->m_denied, 1);
-        wire_audit_query(s->o.audit, peer, &j.who, &j.q, rpc_code_name(code), why);
-        RT_LOG_LIMITED(RT_WARN, 1000, "query refused", RT_S("peer", peer->name),
-                       RT_S("user", j.who.name), RT_S("code", rpc_code_name(code)),
-                       RT_S("why", why));
+        refused(s, peer, &j, code, text);
     }
+    fair_leave(place);
     serve_job_clear(&j);
-    serve_leave(s);
     return code;
 }
 
@@ -273,7 +282,12 @@ gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
     /* A running query holds a worker; refusals and small calls need some of their own. */
     if (s->o.rpc.workers == 0)
         s->o.rpc.workers = s->o.limits.max_concurrent + 4;
-    gp_status st = auth_replay_new(SERVE_MAX_REPLAY, &s->replay, err);
+    const fair_limits share = {.max_concurrent = s->o.limits.max_concurrent,
+                               .max_per_user = s->o.limits.max_concurrent,
+                               .max_queue_ms = -1}; /* no waiting: the aggregator has the queue */
+    gp_status st = fair_new(&share, &s->fair, err);
+    if (st == GP_OK)
+        st = auth_replay_new(SERVE_MAX_REPLAY, &s->replay, err);
     if (st == GP_OK)
         st = set_methods(s, err);
     if (st == GP_OK)
@@ -301,6 +315,7 @@ void serve_stop(serve *s, int64_t drain_ms)
     if (s->rt)
         rpc_runtime_free(s->rt, drain_ms);
     auth_replay_free(s->replay);
+    fair_free(s->fair);
     pthread_mutex_destroy(&s->bucket_lock);
     pthread_mutex_destroy(&s->stop_lock);
     pthread_cond_destroy(&s->stop_cond);

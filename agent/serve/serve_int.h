@@ -3,11 +3,11 @@
 #define SERVE_INT_H
 
 #include "auth/request.h"
+#include "fair/fair.h"
 #include "serve/serve.h"
 #include "wire/query.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 enum { SERVE_MAX_REPLAY = 1 << 16, SERVE_MAX_EXTRA = 16 };
 
@@ -34,7 +34,7 @@ struct serve {
     pthread_mutex_t stop_lock; /* protects stopping */
     pthread_cond_t stop_cond;
     int stopping;
-    atomic_uint running;
+    fair *fair;                  /* places for queries */
     pthread_mutex_t bucket_lock; /* protects the token bucket */
     double tokens;
     int64_t filled_ns;
@@ -65,10 +65,6 @@ void serve_job_clear(serve_job *j);
  * The returned code is what the caller gets; RPC_OK: run it. */
 rpc_code serve_authorise(serve *s, const auth_peer *peer, const uint8_t *req, size_t len,
                          serve_job *j, gp_buf *text);
-
-/* Take a place among the running queries, and a token; 0 when there is none. */
-int serve_admit(serve *s);
-void serve_leave(serve *s);
 
 /* Connections to the aggregators of o.dial_out; stop is fine without start. */
 gp_status serve_dial_start(serve *s, gp_err *err) GP_MUST_CHECK;

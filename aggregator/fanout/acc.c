@@ -385,22 +385,14 @@ void fanout_acc_free(fanout_acc *a)
 
 int fanout_acc_has(const fanout_acc *a, const char *host)
 {
-    for (size_t i = 0; i < a->names.n_hosts; i++) {
-        if (strcmp(a->names.hosts[i].name, host) == 0)
-            return 1;
-    }
-    return 0;
+    return result_has_host(&a->names, host, "");
 }
 
 gp_status fanout_acc_claim(fanout_acc *a, const char *host, gp_err *err)
 {
-    size_t before = a->names.n_hosts;
-    uint32_t i = result_host_id(&a->names, host, "");
-    if (i == UINT32_MAX)
-        return no_memory(err);
-    if (i < before)
+    if (fanout_acc_has(a, host))
         return gp_fail(err, GP_EEXIST, 0, "%s has answered already (listed twice?)", host);
-    return GP_OK;
+    return result_host_id(&a->names, host, "") == UINT32_MAX ? no_memory(err) : GP_OK;
 }
 
 gp_status fanout_acc_add(fanout_acc *a, result *take_part, gp_err *err)

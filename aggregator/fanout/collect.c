@@ -67,7 +67,7 @@ static gp_status decode_batches(job *j, const leg *l, const char *host, const ch
         size_t before = part->cap_rows;
         GP_TRY(wire_batch_decode(j->dec, p, len, host, host_id, part, err));
         uint64_t more = (part->cap_rows - before) * sizeof(result_row);
-        if (more && !fanout_fair_bytes_take(j->fair, more))
+        if (more && !fair_bytes_take(j->fair, more))
             return gp_fail(err, GP_ELIMIT, 0, "its answer does not fit the memory allowed");
         *bytes += more;
     }
@@ -124,7 +124,7 @@ static gp_status merge_agent(job *j, leg *l, const wire_answer *a, const auth_pe
         rt_metric_add(j->f->m_host[t->sum.code], 1);
     }
     result_clear(&part);
-    fanout_fair_bytes_give(j->fair, bytes);
+    fair_bytes_give(j->fair, bytes);
     return st;
 }
 
@@ -175,15 +175,6 @@ static gp_status collect_agent(job *j, leg *l, gp_err *err)
 
 /* ---- an aggregator below ---- */
 
-static int has_status(const result *r, const char *host)
-{
-    for (size_t i = 0; i < r->n_host_statuses; i++) {
-        if (strcmp(r->host_statuses[i].host, host) == 0)
-            return 1;
-    }
-    return 0;
-}
-
 /* Names that signed trailers or statuses below; rows of others are refused. */
 static gp_status read_notes(job *j, leg *l, const char *name, result *part, unsigned *n_ok,
                             gp_err *err)
@@ -206,7 +197,7 @@ static gp_status read_notes(job *j, leg *l, const char *name, result *part, unsi
                                   a.u.trailer.body_len, a.u.trailer.signature))
                 st = gp_fail(err, GP_EDENIED, 0, "the trailer of host %s is not signed by it",
                              t->host);
-            else if (fanout_acc_has(j->acc, who.name) || has_status(part, who.name))
+            else if (fanout_acc_has(j->acc, who.name) || result_find_host_status(part, who.name))
                 st = gp_fail(err, GP_EEXIST, 0, "host %s is reached on two ways", who.name);
             else
                 st = result_add_host_status(part, who.name, t->sum.code, t->sum.message, err);
@@ -264,7 +255,7 @@ static gp_status merge_child(job *j, leg *l, const char *name, unsigned *n_ok, g
     if (st == GP_OK)
         st = read_notes(j, l, name, &part, n_ok, err);
     for (size_t i = 0; st == GP_OK && !j->stmt->merge_hosts && i < part.n_hosts; i++) {
-        if (!has_status(&part, part.hosts[i].name))
+        if (!result_find_host_status(&part, part.hosts[i].name))
             st = gp_fail(err, GP_ECORRUPT, 0, "it sent rows of host %s without its trailer",
                          part.hosts[i].name);
     }
@@ -273,7 +264,7 @@ static gp_status merge_child(job *j, leg *l, const char *name, unsigned *n_ok, g
     if (st == GP_OK)
         st = fanout_acc_add(j->acc, &part, err);
     result_clear(&part);
-    fanout_fair_bytes_give(j->fair, bytes);
+    fair_bytes_give(j->fair, bytes);
     wire_answer_clear(&sum);
     return st;
 }
@@ -334,6 +325,7 @@ static gp_status collect_child(job *j, leg *l, gp_err *err)
 
 gp_status fanout_collect(job *j, leg *l, gp_err *err)
 {
+    fanout_leg_early_drop(l); /* the whole answer may need its place */
     if (l->malformed || l->code != RPC_OK) {
         result_code c = l->malformed ? RESULT_ERROR : fanout_result_code(l->code);
         return fanout_fail_host(j, l->name, c, l->text, err);

@@ -43,7 +43,7 @@ void fanout_set_resolvers(fanout *f, resolver_set *take_resolvers)
 unsigned fanout_running(const fanout *f)
 {
     fair_counts c;
-    fanout_fair_count(f->fair, &c);
+    fair_count(f->fair, &c);
     return c.running;
 }
 
@@ -51,7 +51,7 @@ void fanout_stop(fanout *f, int64_t grace_ms)
 {
     if (!f)
         return;
-    fanout_fair_stop(f->fair);
+    fair_stop(f->fair);
     gp_deadline end = gp_deadline_in_ms(grace_ms);
     while (fanout_running(f) && !gp_deadline_passed(end))
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
@@ -184,22 +184,23 @@ static rpc_code on_hosts(void *ctx, rpc_stream *stream, const uint8_t *req, size
 
 static void set_defaults(fanout_limits *l)
 {
+    fair_limits *s = &l->share;
+    s->max_concurrent = s->max_concurrent ? s->max_concurrent : 16;
+    s->max_per_user = s->max_per_user ? s->max_per_user : 4;
+    s->max_waiting = s->max_waiting ? s->max_waiting : 32;
+    s->max_queue_ms = s->max_queue_ms ? s->max_queue_ms : 10000;
+    s->max_calls = s->max_calls ? s->max_calls : 1024;
+    s->mem_bytes = s->mem_bytes ? s->mem_bytes : UINT64_C(1) << 30;
+    s->mem_total = s->mem_total ? s->mem_total : UINT64_C(2) << 30;
     l->max_in_flight = l->max_in_flight ? l->max_in_flight : 256;
-    l->max_calls = l->max_calls ? l->max_calls : 1024;
-    l->max_concurrent = l->max_concurrent ? l->max_concurrent : 16;
-    l->max_per_user = l->max_per_user ? l->max_per_user : 4;
-    l->max_waiting = l->max_waiting ? l->max_waiting : 32;
-    l->max_queue_ms = l->max_queue_ms ? l->max_queue_ms : 10000;
     l->max_wait_ms = l->max_wait_ms ? l->max_wait_ms : 30 * 60 * 1000;
-    l->mem_bytes = l->mem_bytes ? l->mem_bytes : UINT64_C(1) << 30;
-    l->mem_total = l->mem_total ? l->mem_total : UINT64_C(2) << 30;
     l->partial_ms = l->partial_ms ? l->partial_ms : 500;
 }
 
 static fair_counts counts(void *f)
 {
     fair_counts c;
-    fanout_fair_count(((fanout *)f)->fair, &c);
+    fair_count(((fanout *)f)->fair, &c);
     return c;
 }
 
@@ -310,7 +311,7 @@ gp_status fanout_new(const fanout_opts *o, resolver_set *take_resolvers, fanout 
     auth_random(f->instance, sizeof f->instance);
     f->started_s = gp_wall_s();
     f->resolvers = resolvers_new(take_resolvers);
-    gp_status st = f->resolvers ? fanout_fair_new(&f->o.limits, &f->fair, err)
+    gp_status st = f->resolvers ? fair_new(&f->o.limits.share, &f->fair, err)
                                 : gp_fail(err, GP_ENOMEM, 0, "aggregator: out of memory");
     if (st != GP_OK) {
         fanout_free(f);
@@ -327,7 +328,7 @@ void fanout_free(fanout *f)
     if (!f)
         return;
     resolvers_put(f->resolvers);
-    fanout_fair_free(f->fair);
+    fair_free(f->fair);
     pthread_mutex_destroy(&f->lock);
     gp_free(f);
 }

@@ -9,7 +9,6 @@
 
 #include "acc.h"
 #include "auth/request.h"
-#include "fair.h"
 #include "fanout/fanout.h"
 #include "gp/clock.h"
 #include "wire/answer.h"
@@ -55,8 +54,9 @@ typedef struct leg {
     gp_buf batches; /* u32 length, bytes, ... */
     gp_buf notes;   /* the same: trailers and host statuses as received */
     gp_buf summary; /* of an aggregator */
-    gp_buf early;   /* the last snapshot of a host at work, as received; protected by job.lock */
-    uint64_t bytes; /* taken for the four above */
+    uint64_t bytes; /* taken for the three above */
+    gp_buf early;   /* the last snapshot of a host at work, as received; its capacity is taken;
+                       protected by job.lock */
     auth_digest digest;
     rpc_code code;
     char text[256];
@@ -102,6 +102,11 @@ void fanout_leg_start(leg *l);   /* connect; posts events */
 void fanout_leg_call(leg *l);    /* after LEG_READY */
 void fanout_leg_release(leg *l); /* free what a finished leg holds */
 void fanout_leg_clear(leg *l);
+/* The snapshot, taken out of the leg so that it can be read without the lock; and back, unless a
+ * newer one has come. */
+gp_buf fanout_leg_early_take(leg *l);
+void fanout_leg_early_put(leg *l, gp_buf take);
+void fanout_leg_early_drop(leg *l);
 void fanout_job_put(job *j);
 
 /* ---- collect.c ---- */

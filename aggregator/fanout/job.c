@@ -92,7 +92,7 @@ static long start_legs(job *j)
     unsigned want = (unsigned)(left < room ? left : room);
     if (!want)
         return TICK_MS;
-    unsigned got = fanout_fair_calls_take(j->fair, want);
+    unsigned got = fair_calls_take(j->fair, want);
     for (unsigned i = 0; i < got; i++) {
         leg *l = &j->legs[j->next_leg++];
         j->in_flight++;
@@ -126,7 +126,7 @@ static void finish_leg(job *j, leg *l)
     fanout_leg_release(l);
     l->state = LEG_FINISHED;
     j->in_flight -= (size_t)l->counted;
-    fanout_fair_calls_give(j->fair, (unsigned)l->counted);
+    fair_calls_give(j->fair, (unsigned)l->counted);
     j->finished++;
 }
 
@@ -278,12 +278,12 @@ static job *job_new(fanout *f, rpc_stream *s)
 
 static int quota_take(void *ctx, uint64_t bytes)
 {
-    return fanout_fair_bytes_take(((job *)ctx)->fair, bytes);
+    return fair_bytes_take(((job *)ctx)->fair, bytes);
 }
 
 static void quota_give(void *ctx, uint64_t bytes)
 {
-    fanout_fair_bytes_give(((job *)ctx)->fair, bytes);
+    fair_bytes_give(((job *)ctx)->fair, bytes);
 }
 
 static rpc_code run(job *j, gp_buf *text)
@@ -303,8 +303,8 @@ static rpc_code run(job *j, gp_buf *text)
     j->acc = NULL;
     if (st != GP_OK)
         gp_buf_adds(text, err.msg);
-    if (st == GP_ELIMIT && fanout_fair_why(j->fair))
-        gp_buf_printf(text, " (%s)", fanout_fair_why(j->fair));
+    if (st == GP_ELIMIT && fair_why(j->fair))
+        gp_buf_printf(text, " (%s)", fair_why(j->fair));
     const wire_audit_end end = {.status = gp_status_name(st),
                                 .why = st == GP_OK ? "" : err.msg,
                                 .rows = j->rows,
@@ -335,8 +335,7 @@ static rpc_code admit_and_run(job *j, gp_buf *text)
 {
     fanout *f = j->f;
     gp_err err = {0};
-    gp_status st =
-        fanout_fair_enter(f->fair, &j->who, rpc_stream_cancel(j->stream), &j->fair, &err);
+    gp_status st = fair_enter(f->fair, &j->who, rpc_stream_cancel(j->stream), &j->fair, &err);
     if (st != GP_OK) {
         rt_metric_add(f->m_outcome[3], 1);
         say(text, rpc_code_from_status(st), err.msg);
@@ -346,7 +345,7 @@ static rpc_code admit_and_run(job *j, gp_buf *text)
     audit(j, RPC_OK, text);
     rpc_code code = run(j, text);
     rt_metric_add(f->m_outcome[code == RPC_OK ? 0 : 1], 1);
-    fanout_fair_leave(j->fair);
+    fair_leave(j->fair);
     j->fair = NULL;
     return code;
 }

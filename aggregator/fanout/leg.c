@@ -75,7 +75,7 @@ static int reserve(leg *l, gp_buf *b, size_t n)
     if (gp_buf_reserve(b, n)) {
         if (b->cap == before)
             return 1;
-        if (fanout_fair_bytes_take(l->job->fair, b->cap - before)) {
+        if (fair_bytes_take(l->job->fair, b->cap - before)) {
             l->bytes += b->cap - before;
             return 1;
         }
@@ -95,6 +95,55 @@ static int keep(leg *l, gp_buf *b, const void *bytes, size_t len)
     gp_buf_add(b, n, sizeof n);
     gp_buf_add(b, bytes, len);
     return 1;
+}
+
+/* ---- snapshots: they count for nothing, so one that does not fit is left out ---- */
+
+static void drop_snapshot(leg *l, gp_buf take)
+{
+    fair_bytes_give(l->job->fair, take.cap);
+    gp_buf_free(&take);
+}
+
+static void keep_snapshot(leg *l, const uint8_t *data, size_t len)
+{
+    gp_buf fresh = {0};
+    gp_buf_add(&fresh, data, len);
+    if (fresh.failed || !fair_bytes_take(l->job->fair, fresh.cap)) {
+        gp_buf_free(&fresh);
+        return;
+    }
+    pthread_mutex_lock(&l->job->lock);
+    gp_buf old = l->early;
+    l->early = fresh;
+    l->job->early_due = 1;
+    pthread_mutex_unlock(&l->job->lock);
+    drop_snapshot(l, old);
+}
+
+gp_buf fanout_leg_early_take(leg *l)
+{
+    pthread_mutex_lock(&l->job->lock);
+    gp_buf b = l->early;
+    l->early = (gp_buf){0};
+    pthread_mutex_unlock(&l->job->lock);
+    return b;
+}
+
+void fanout_leg_early_put(leg *l, gp_buf take)
+{
+    pthread_mutex_lock(&l->job->lock);
+    if (!l->early.len) {
+        l->early = take;
+        take = (gp_buf){0};
+    }
+    pthread_mutex_unlock(&l->job->lock);
+    drop_snapshot(l, take);
+}
+
+void fanout_leg_early_drop(leg *l)
+{
+    drop_snapshot(l, fanout_leg_early_take(l));
 }
 
 static int on_message(leg *l, const uint8_t *data, size_t len)
@@ -124,13 +173,7 @@ static int on_message(leg *l, const uint8_t *data, size_t len)
             gp_buf_add(&l->summary, data, len);
         break;
     case WIRE_PARTIAL:
-        pthread_mutex_lock(&l->job->lock);
-        gp_buf_clear(&l->early);
-        ok = reserve(l, &l->early, len);
-        if (ok)
-            gp_buf_add(&l->early, data, len);
-        l->job->early_due = 1;
-        pthread_mutex_unlock(&l->job->lock);
+        keep_snapshot(l, data, len);
         break;
     case WIRE_PROGRESS:
         pthread_mutex_lock(&l->job->lock);
@@ -202,10 +245,8 @@ void fanout_leg_release(leg *l)
     gp_buf_free(&l->batches);
     gp_buf_free(&l->notes);
     gp_buf_free(&l->summary);
-    pthread_mutex_lock(&l->job->lock);
-    gp_buf_free(&l->early);
-    pthread_mutex_unlock(&l->job->lock);
-    fanout_fair_bytes_give(l->job->fair, l->bytes);
+    fanout_leg_early_drop(l);
+    fair_bytes_give(l->job->fair, l->bytes);
     l->bytes = 0;
 }
 

@@ -32,14 +32,14 @@ gp_status fanout_send_progress(job *j, gp_err *err)
 
 /* The last snapshot of a host that is still at work: rows of one agent get its name, whatever they
  * say. One that does not decode is left out: nothing of it counts. */
-static gp_status add_early(job *j, leg *l, result_merger *m, gp_err *err)
+static gp_status add_early(job *j, const leg *l, const gp_buf *early, result_merger *m, gp_err *err)
 {
     wire_answer a = {0};
     result part = {0};
     const char *host = l->is_aggregator ? NULL : l->name, *id = l->is_aggregator ? NULL : "";
     GP_TRY(result_init(&part, EARLY_STRINGS, err));
     part.fields = j->stmt->fields;
-    gp_status st = wire_answer_decode(l->early.data, l->early.len, &a, NULL);
+    gp_status st = wire_answer_decode(early->data, early->len, &a, NULL);
     for (size_t i = 0; st == GP_OK && i < a.u.partial.n_batches; i++)
         st = wire_batch_decode(j->dec, a.u.partial.batch[i], a.u.partial.batch_len[i], host, id,
                                &part, NULL);
@@ -58,12 +58,12 @@ static gp_status add_all_early(job *j, uint64_t limit, result *r, gp_err *err)
     GP_TRY(result_merger_new(j->stmt, j->stmt->merge_hosts, 0, &m, err));
     result_merger_quota(m, &j->quota);
     gp_status st = result_merger_add(m, r, err);
-    pthread_mutex_lock(&j->lock);
     for (size_t i = 0; i < j->next_leg && st == GP_OK; i++) {
-        if (j->legs[i].early.len)
-            st = add_early(j, &j->legs[i], m, err);
+        gp_buf early = fanout_leg_early_take(&j->legs[i]);
+        if (early.len)
+            st = add_early(j, &j->legs[i], &early, m, err);
+        fanout_leg_early_put(&j->legs[i], early);
     }
-    pthread_mutex_unlock(&j->lock);
     result_clear(r);
     if (st == GP_OK)
         st = result_merger_get(m, limit, r, err);

@@ -76,6 +76,19 @@ static void *table_grow(result *r, void *table, size_t n, size_t *cap, size_t si
     return p;
 }
 
+static uint32_t find_host(const result *r, uint64_t hash, const char *name, const char *id)
+{
+    for (uint32_t pos, it = 0; (pos = result_labels_find(r->host_index, hash, &it)) != UINT32_MAX;)
+        if (strcmp(r->hosts[pos].name, name) == 0 && strcmp(r->hosts[pos].id, id) == 0)
+            return pos;
+    return UINT32_MAX;
+}
+
+int result_has_host(const result *r, const char *name, const char *id)
+{
+    return find_host(r, result_labels_hash(name, id), name, id) != UINT32_MAX;
+}
+
 uint32_t result_host_id(result *r, const char *name, const char *id)
 {
     if (!name)
@@ -83,9 +96,9 @@ uint32_t result_host_id(result *r, const char *name, const char *id)
     if (!id)
         id = "";
     uint64_t hash = result_labels_hash(name, id);
-    for (uint32_t pos, it = 0; (pos = result_labels_find(r->host_index, hash, &it)) != UINT32_MAX;)
-        if (strcmp(r->hosts[pos].name, name) == 0 && strcmp(r->hosts[pos].id, id) == 0)
-            return pos;
+    uint32_t old = find_host(r, hash, name, id);
+    if (old != UINT32_MAX)
+        return old;
     result_host *t = table_grow(r, r->hosts, r->n_hosts, &r->cap_hosts, sizeof *t);
     if (!t)
         return UINT32_MAX;
@@ -116,8 +129,8 @@ uint32_t result_iface_id(result *r, const char *name)
     return (uint32_t)r->n_names++;
 }
 
-gp_status result_add_host_status(result *r, const char *host, result_code code, const char *message,
-                                 gp_err *err)
+/* Where the status of host is, or belongs. */
+static size_t status_pos(const result *r, const char *host)
 {
     size_t lo = 0, hi = r->n_host_statuses;
     while (lo < hi) {
@@ -127,6 +140,21 @@ gp_status result_add_host_status(result *r, const char *host, result_code code, 
         else
             hi = mid;
     }
+    return lo;
+}
+
+const result_host_status *result_find_host_status(const result *r, const char *host)
+{
+    size_t i = status_pos(r, host);
+    return i < r->n_host_statuses && strcmp(r->host_statuses[i].host, host) == 0
+               ? &r->host_statuses[i]
+               : NULL;
+}
+
+gp_status result_add_host_status(result *r, const char *host, result_code code, const char *message,
+                                 gp_err *err)
+{
+    size_t lo = status_pos(r, host);
     result_host_status *t =
         table_grow(r, r->host_statuses, r->n_host_statuses, &r->cap_host_statuses, sizeof *t);
     const char *m = result_strdup(r, message);

@@ -119,12 +119,10 @@ static void same_rows(const char *what, const result *a, const result *b)
 
 static const result_host_status *status_of(const result *r, const char *host)
 {
-    for (size_t i = 0; i < r->n_host_statuses; i++) {
-        if (strcmp(r->host_statuses[i].host, host) == 0)
-            return &r->host_statuses[i];
-    }
-    fail_msg("no status of %s", host);
-    return NULL;
+    const result_host_status *s = result_find_host_status(r, host);
+    if (!s)
+        fail_msg("no status of %s", host);
+    return s;
 }
 
 /* ---- equality ---- */

@@ -143,14 +143,11 @@ static result ask(const remote_opts *o)
 
 static result_code status_of(const result *r, size_t host, const char **message)
 {
-    for (size_t i = 0; i < r->n_host_statuses; i++) {
-        if (strcmp(r->host_statuses[i].host, env.host[host]) == 0) {
-            *message = r->host_statuses[i].message;
-            return r->host_statuses[i].code;
-        }
-    }
-    fail_msg("no status of %s", env.host[host]);
-    return RESULT_ERROR;
+    const result_host_status *s = result_find_host_status(r, env.host[host]);
+    if (!s)
+        fail_msg("no status of %s", env.host[host]);
+    *message = s->message;
+    return s->code;
 }
 
 static void add(result_counters *t, const result_counters *c)

@@ -45,7 +45,7 @@ const char *sim_how_name(sim_how h)
     static const char *const names[SIM_N_HOWS] = {
         "ok",         "delay",        "slow",        "early",     "silent",     "deny",
         "busy",       "error",        "garbage",     "bad batch", "bad digest", "bad count",
-        "no trailer", "two trailers", "other query", "other key", "cut"};
+        "no trailer", "two trailers", "other query", "other key", "cut",        "early, then cut"};
     return (unsigned)h < SIM_N_HOWS ? names[h] : "?";
 }
 
@@ -233,13 +233,14 @@ static rpc_code answer(agent *a, rpc_stream *s, sim_how how, const wire_query *q
     wire_put_header(&msg, "fleetprobe/sim", 1);
     gp_status st = send_buf(s, &msg);
     gp_buf_free(&msg);
-    if (st == GP_OK && how == SIM_EARLY)
+    int early = how == SIM_EARLY || how == SIM_EARLY_CUT;
+    if (st == GP_OK && early)
         st = rpc_stream_send(s, a->early.data, a->early.len, NULL);
-    if (st == GP_OK && (how == SIM_DELAY || how == SIM_EARLY))
+    if (st == GP_OK && (how == SIM_DELAY || early))
         st = nap(s, atomic_load(&a->delay_ms));
     if (st == GP_OK)
         st = send_batches(a, s, how, &d);
-    if (how == SIM_CUT) {
+    if (how == SIM_CUT || how == SIM_EARLY_CUT) {
         rpc_conn_close(rpc_stream_conn(s));
         return RPC_OK;
     }

@@ -26,6 +26,7 @@ typedef enum sim_how {
     SIM_OTHER_QUERY, /* a trailer for another query */
     SIM_OTHER_KEY,   /* a trailer signed by another agent */
     SIM_CUT,         /* closes the connection in mid-answer */
+    SIM_EARLY_CUT,   /* as SIM_EARLY, but closes the connection instead of the trailer */
     SIM_N_HOWS
 } sim_how;
 const char *sim_how_name(sim_how h);

@@ -37,7 +37,7 @@ static void wait_for_calls(rig *r, unsigned n)
 {
     fair_counts c = {0};
     gp_deadline end = gp_deadline_in_ms(20000);
-    while (fanout_fair_count(r->fanout->fair, &c), c.calls < n) {
+    while (fair_count(r->fanout->fair, &c), c.calls < n) {
         if (gp_deadline_passed(end))
             fail_msg("%u of %u calls are open", c.calls, n);
         usleep(1000);
@@ -48,7 +48,7 @@ static void test_light_user(void **state)
 {
     (void)state;
     sim_opts so = {.n = HOSTS, .rows = 20, .seed = 6};
-    fanout_limits l = {.max_concurrent = 4, .max_per_user = 4, .max_calls = 20};
+    fanout_limits l = {.share = {.max_concurrent = 4, .max_per_user = 4, .max_calls = 20}};
     struct flood flood[FLOOD];
     sim *s = NULL;
     rig r;
@@ -77,7 +77,7 @@ static void test_light_user(void **state)
         result_clear(&res);
     }
     fair_counts c;
-    fanout_fair_count(r.fanout->fair, &c);
+    fair_count(r.fanout->fair, &c);
     assert_int_equal(c.running, 3); /* the flood still has all it may have */
     assert_true(c.calls <= 16);
     for (int i = 0; i < FLOOD; i++)
@@ -114,8 +114,8 @@ static void test_memory(void **state)
     sim_endpoints(s, 0, &table);
     for (size_t i = 0; i < COUNT(cases); i++) {
         /* one host at a time, so that what is over the limit is the result and not the buffers */
-        fanout_limits l = {
-            .mem_bytes = cases[i].query, .mem_total = cases[i].total, .max_in_flight = 1};
+        fanout_limits l = {.max_in_flight = 1,
+                           .share = {.mem_bytes = cases[i].query, .mem_total = cases[i].total}};
         rig r;
         rig_start(&r, sim_aggregator(s), sim_trust(s), &table, &l);
         rig_wait_connected(&r, 12);
@@ -127,7 +127,7 @@ static void test_memory(void **state)
             (cases[i].why && !strstr(err.msg, cases[i].why)))
             fail_msg("%s: %s %s", cases[i].what, gp_status_name(st), st ? err.msg : "");
         fair_counts c;
-        fanout_fair_count(r.fanout->fair, &c);
+        fair_count(r.fanout->fair, &c);
         if (c.bytes || c.running)
             fail_msg("%s: %zu bytes are still taken", cases[i].what, (size_t)c.bytes);
         result_clear(&res);

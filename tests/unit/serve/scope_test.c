@@ -1,5 +1,5 @@
 /* scope_test.c - what a key may ask: hosts, interfaces, time span, roles; limits of an agent. */
-#include "serve/serve.h"
+#include "serve_int.h"
 
 #include "godb/writer.h"
 #include "gp/clock.h"
@@ -239,6 +239,43 @@ static void test_concurrency(void **state)
     down(&r);
 }
 
+/* Nobody takes all places: a user who holds six of eight is told to come back, another one comes
+ * in. Places are held here without a query, so that nothing depends on how long one takes. */
+static void test_places_between_users(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        int of_the_user;
+        unsigned held;
+        gp_status want;
+    } cases[] = {
+        {"user alone, one more", 1, 5, GP_OK},
+        {"user alone, at its share", 1, 6, GP_ELIMIT},
+        {"others have their share", 0, 6, GP_OK},
+    };
+    struct rig r;
+    gp_err err = {0};
+    up(&r, NULL, NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        fair_query *held[8];
+        gp_cancel never = GP_CANCEL_INIT;
+        auth_peer who = {.local_uid = -1, .sign_pk = {1}};
+        if (cases[i].of_the_user)
+            memcpy(who.sign_pk, auth_identity_sign_pk(r.user), sizeof who.sign_pk);
+        for (unsigned k = 0; k < cases[i].held; k++)
+            want_ok_err(&err, fair_enter(r.s->fair, &who, &never, &held[k], &err));
+        result out = {0};
+        gp_status st = ask(&r, &(struct ask){.query = "sip"}, &out, &err);
+        if (st != cases[i].want || (st == GP_ELIMIT && !strstr(err.msg, "too many queries")))
+            fail_msg("%s: %s %s", cases[i].what, gp_status_name(st), err.msg);
+        result_clear(&out);
+        for (unsigned k = 0; k < cases[i].held; k++)
+            fair_leave(held[k]);
+    }
+    down(&r);
+}
+
 static void test_bad_options(void **state)
 {
     (void)state;
@@ -258,9 +295,8 @@ static void test_bad_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scopes),
-        cmocka_unit_test(test_rate_limit),
-        cmocka_unit_test(test_concurrency),
+        cmocka_unit_test(test_scopes),      cmocka_unit_test(test_rate_limit),
+        cmocka_unit_test(test_concurrency), cmocka_unit_test(test_places_between_users),
         cmocka_unit_test(test_bad_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,13 +15,15 @@
 enum { SERVE_MAX_LISTEN = 8, SERVE_MAX_NAMES = 64 };
 
 typedef struct serve_limits {
-    unsigned max_concurrent; /* running queries; more get "too many requests"; 0 = 8 */
-    double rate_per_s;       /* token bucket over all callers; 0 = off */
-    unsigned burst;          /* size of the bucket; 0 with a rate = 1 */
-    uint64_t mem_bytes;      /* per query; 0 = the query's share of physical memory */
-    int64_t max_query_ms;    /* longest run; 0 = 30 min */
-    unsigned threads;        /* of the engine per query; 0 = half of the CPUs, at least one */
-    int nice;                /* priority of query threads below capture, 0..19; -1 = 10 */
+    /* Running queries; more get "too many requests", one user earlier than all together
+     * (fair/fair.h); 0 = 8 */
+    unsigned max_concurrent;
+    double rate_per_s;    /* token bucket over all callers; 0 = off */
+    unsigned burst;       /* size of the bucket; 0 with a rate = 1 */
+    uint64_t mem_bytes;   /* per query; 0 = the query's share of physical memory */
+    int64_t max_query_ms; /* longest run; 0 = 30 min */
+    unsigned threads;     /* of the engine per query; 0 = half of the CPUs, at least one */
+    int nice;             /* priority of query threads below capture, 0..19; -1 = 10 */
 } serve_limits;
 
 /* What the control methods act on: status, config.get, config.set, config.reload, flush. Borrowed

@@ -5,32 +5,19 @@
 
 #include "auth/audit.h"
 #include "auth/keys.h"
+#include "fair/fair.h"
 #include "fleet/fleet.h"
 #include "gp/err.h"
 #include "resolver/resolver.h"
 #include "rpc/rpc.h"
 #include "rt/metrics.h"
 
-/* How much of what is shared a user gets, compared with others. */
-typedef struct fanout_weight {
-    const char *user; /* name in the user's key */
-    unsigned weight;  /* 1..FANOUT_MAX_WEIGHT; users without an entry have 1 */
-} fanout_weight;
-enum { FANOUT_MAX_WEIGHT = 100 };
-
 typedef struct fanout_limits {
-    unsigned max_in_flight;  /* hosts asked at once per query; 0 = 256 */
-    unsigned max_calls;      /* the same for all queries together; 0 = 1024 */
-    unsigned max_concurrent; /* queries at once; 0 = 16 */
-    unsigned max_per_user;   /* of them of one user; 0 = 4 */
-    unsigned max_waiting;    /* queries that wait for a place; 0 = 32 */
-    int64_t max_queue_ms;    /* how long they wait; 0 = 10 s, negative = not at all */
-    int64_t max_wait_ms;     /* default wait for hosts; 0 = 30 min */
-    uint64_t mem_bytes;      /* per query: rows, buffers and copies of them; 0 = 1 GiB */
-    uint64_t mem_total;      /* of all queries; 0 = 2 GiB */
-    int64_t partial_ms;      /* between snapshots; 0 = 500 */
-    const fanout_weight *weights;
-    size_t n_weights;
+    unsigned max_in_flight; /* hosts asked at once per query; 0 = 256 */
+    fair_limits share;      /* places, calls and bytes; a 0 there = 16 queries, 4 of a user, 32 that
+                               wait, for 10 s, 1024 calls, 1 GiB a query, 2 GiB in all */
+    int64_t max_wait_ms;    /* default wait for hosts; 0 = 30 min */
+    int64_t partial_ms;     /* between snapshots; 0 = 500 */
 } fanout_limits;
 
 /* Pointers are borrowed for the life of the fanout. */

@@ -98,6 +98,10 @@ const char *result_strdup(result *r, const char *s); /* into the arena; NULL if 
 /* Find or add a label; returns the index, or UINT32_MAX if out of memory. */
 uint32_t result_host_id(result *r, const char *name, const char *id);
 uint32_t result_iface_id(result *r, const char *name);
+/* 1 if a host of that name and ID has a label. */
+int result_has_host(const result *r, const char *name, const char *id);
+/* Status of a host; NULL if it has none. Borrowed until the next one is added. */
+const result_host_status *result_find_host_status(const result *r, const char *host);
 /* A later status of the same host replaces the earlier one (11). Kept sorted by host. */
 gp_status result_add_host_status(result *r, const char *host, result_code code, const char *message,
                                  gp_err *err) GP_MUST_CHECK;

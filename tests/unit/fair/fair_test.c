@@ -1,6 +1,6 @@
 /* fair_test.c - places, calls and bytes between users: nobody takes everything, what becomes free
  * goes to who holds least, the books balance. */
-#include "fair.h"
+#include "fair/fair.h"
 
 #include "test.h"
 
@@ -15,22 +15,21 @@ static auth_peer user(const char *name)
     return p;
 }
 
-static fanout_limits limits(void)
+static fair_limits limits(void)
 {
-    return (fanout_limits){.max_in_flight = 100,
-                           .max_calls = 10,
-                           .max_concurrent = 5,
-                           .max_per_user = 5,
-                           .max_waiting = 5,
-                           .max_queue_ms = -1,
-                           .mem_bytes = 800,
-                           .mem_total = 1000};
+    return (fair_limits){.max_calls = 10,
+                         .max_concurrent = 5,
+                         .max_per_user = 5,
+                         .max_waiting = 5,
+                         .max_queue_ms = -1,
+                         .mem_bytes = 800,
+                         .mem_total = 1000};
 }
 
-static fair *start(const fanout_limits *l)
+static fair *start(const fair_limits *l)
 {
     fair *f = NULL;
-    want_ok(fanout_fair_new(l, &f, NULL));
+    want_ok(fair_new(l, &f, NULL));
     return f;
 }
 
@@ -40,7 +39,7 @@ static fair_query *enter(fair *f, const char *name)
     gp_cancel c = GP_CANCEL_INIT;
     gp_err err = {0};
     fair_query *q = NULL;
-    want_ok_err(&err, fanout_fair_enter(f, &p, &c, &q, &err));
+    want_ok_err(&err, fair_enter(f, &p, &c, &q, &err));
     return q;
 }
 
@@ -50,22 +49,22 @@ static void refused(fair *f, const char *name, const char *why)
     gp_cancel c = GP_CANCEL_INIT;
     gp_err err = {0};
     fair_query *q = NULL;
-    want_err(GP_ELIMIT, &err, why, fanout_fair_enter(f, &p, &c, &q, &err));
+    want_err(GP_ELIMIT, &err, why, fair_enter(f, &p, &c, &q, &err));
 }
 
 static void stop(fair *f)
 {
     fair_counts c;
-    fanout_fair_count(f, &c);
+    fair_count(f, &c);
     assert_int_equal(c.users + c.running + c.waiting + c.calls, 0);
     assert_int_equal(c.bytes, 0);
-    fanout_fair_free(f);
+    fair_free(f);
 }
 
 static void test_places(void **state)
 {
     (void)state;
-    fanout_limits l = limits();
+    fair_limits l = limits();
     fair *f = start(&l);
     fair_query *q[5];
     for (int i = 0; i < 4; i++)
@@ -74,15 +73,15 @@ static void test_places(void **state)
     q[4] = enter(f, "light");
     refused(f, "third", "too many queries at once");
     for (int i = 0; i < 5; i++)
-        fanout_fair_leave(q[i]);
+        fair_leave(q[i]);
     stop(f);
     l.max_per_user = 2;
     f = start(&l);
     q[0] = enter(f, "heavy");
     q[1] = enter(f, "heavy");
     refused(f, "heavy", "2 queries of yours are running");
-    fanout_fair_leave(q[0]);
-    fanout_fair_leave(q[1]);
+    fair_leave(q[0]);
+    fair_leave(q[1]);
     stop(f);
 }
 
@@ -102,7 +101,7 @@ static void *wait_main(void *arg)
     struct waiter *w = arg;
     auth_peer p = user(w->name);
     gp_cancel c = {0, w->deadline ? w->deadline : GP_NEVER};
-    w->st = fanout_fair_enter(w->f, &p, &c, &w->q, NULL);
+    w->st = fair_enter(w->f, &p, &c, &w->q, NULL);
     atomic_store(&w->done, 1);
     return NULL;
 }
@@ -110,12 +109,12 @@ static void *wait_main(void *arg)
 static void wait_start(struct waiter *w, fair *f, const char *name, gp_deadline deadline)
 {
     fair_counts c, before;
-    fanout_fair_count(f, &before);
+    fair_count(f, &before);
     *w = (struct waiter){.f = f, .name = name, .deadline = deadline};
     assert_int_equal(pthread_create(&w->t, NULL, wait_main, w), 0);
     do {
         usleep(500);
-        fanout_fair_count(f, &c);
+        fair_count(f, &c);
     } while (c.waiting == before.waiting && !atomic_load(&w->done));
 }
 
@@ -128,7 +127,7 @@ static void wait_in(struct waiter *w)
 static void test_queue(void **state)
 {
     (void)state;
-    fanout_limits l = limits();
+    fair_limits l = limits();
     l.max_concurrent = 2;
     l.max_queue_ms = 60000;
     fair *f = start(&l);
@@ -140,28 +139,28 @@ static void test_queue(void **state)
     wait_start(&late, f, "late", gp_deadline_in_ms(20));
     pthread_join(late.t, NULL);
     want_status(GP_EDEADLINE, late.st); /* its deadline does not wait for its turn */
-    fanout_fair_leave(b);
+    fair_leave(b);
     wait_in(&light); /* although heavy came first */
     assert_false(atomic_load(&heavy.done));
-    fanout_fair_leave(a);
+    fair_leave(a);
     wait_in(&heavy); /* now nobody has less */
     assert_false(atomic_load(&second.done));
-    fanout_fair_stop(f);
+    fair_stop(f);
     pthread_join(second.t, NULL);
     want_status(GP_EUNAVAILABLE, second.st);
     auth_peer p = user("new");
     gp_cancel c = GP_CANCEL_INIT;
     fair_query *q = NULL;
-    want_status(GP_EUNAVAILABLE, fanout_fair_enter(f, &p, &c, &q, NULL));
-    fanout_fair_leave(light.q);
-    fanout_fair_leave(heavy.q);
+    want_status(GP_EUNAVAILABLE, fair_enter(f, &p, &c, &q, NULL));
+    fair_leave(light.q);
+    fair_leave(heavy.q);
     stop(f);
 }
 
 static void test_queue_is_shared(void **state)
 {
     (void)state;
-    fanout_limits l = limits();
+    fair_limits l = limits();
     l.max_concurrent = 1;
     l.max_per_user = 3;
     l.max_queue_ms = 60000;
@@ -172,11 +171,11 @@ static void test_queue_is_shared(void **state)
         wait_start(&w[i], f, "heavy", 0);
     refused(f, "heavy", "too many queries"); /* its part of the queue is full, the queue is not */
     wait_start(&w[3], f, "light", 0);
-    fanout_fair_leave(a);
+    fair_leave(a);
     for (int i = 0; i < 4; i++) {
         int k = i == 3 ? 3 : i; /* nobody runs anything, so it goes by arrival */
         wait_in(&w[k]);
-        fanout_fair_leave(w[k].q);
+        fair_leave(w[k].q);
     }
     stop(f);
 }
@@ -184,80 +183,78 @@ static void test_queue_is_shared(void **state)
 static void test_calls(void **state)
 {
     (void)state;
-    fanout_limits l = limits();
+    fair_limits l = limits();
     fair *f = start(&l);
     fair_query *h1 = enter(f, "heavy"), *h2 = enter(f, "heavy"), *light = enter(f, "light");
-    assert_int_equal(fanout_fair_calls_take(h1, 50),
-                     8); /* four fifths of ten, however many it wants */
-    assert_int_equal(fanout_fair_calls_take(h2, 50), 0); /* a second query does not help */
-    assert_int_equal(fanout_fair_calls_take(light, 5), 1);
-    fanout_fair_calls_give(h1, 3); /* the light user's turn */
-    assert_int_equal(fanout_fair_calls_take(light, 4), 3);
-    assert_int_equal(fanout_fair_calls_take(h1, 45), 0);
-    assert_int_equal(fanout_fair_calls_take(h2, 45), 0);
-    fanout_fair_calls_give(light, 3); /* one of them is granted to it again, */
-    assert_int_equal(fanout_fair_calls_take(light, 0),
-                     0); /* but it wants nothing more: for others */
-    assert_int_equal(fanout_fair_calls_take(h1, 45), 0);
-    assert_int_equal(fanout_fair_calls_take(h2, 45), 2); /* between own queries: who has less */
-    fanout_fair_leave(h1);
-    fanout_fair_leave(h2);
-    assert_int_equal(fanout_fair_calls_take(light, 50), 7);
-    fanout_fair_leave(light);
+    assert_int_equal(fair_calls_take(h1, 50), 8); /* four fifths of ten, however many it wants */
+    assert_int_equal(fair_calls_take(h2, 50), 0); /* a second query does not help */
+    assert_int_equal(fair_calls_take(light, 5), 1);
+    fair_calls_give(h1, 3); /* the light user's turn */
+    assert_int_equal(fair_calls_take(light, 4), 3);
+    assert_int_equal(fair_calls_take(h1, 45), 0);
+    assert_int_equal(fair_calls_take(h2, 45), 0);
+    fair_calls_give(light, 3);                      /* one of them is granted to it again, */
+    assert_int_equal(fair_calls_take(light, 0), 0); /* but it wants nothing more: for others */
+    assert_int_equal(fair_calls_take(h1, 45), 0);
+    assert_int_equal(fair_calls_take(h2, 45), 2); /* between own queries: who has less */
+    fair_leave(h1);
+    fair_leave(h2);
+    assert_int_equal(fair_calls_take(light, 50), 7);
+    fair_leave(light);
     stop(f);
 }
 
 static void test_weights(void **state)
 {
     (void)state;
-    static const fanout_weight w[] = {{"boss", 3}};
-    fanout_limits l = limits();
+    static const fair_weight w[] = {{"boss", 3}};
+    fair_limits l = limits();
     l.max_calls = 100;
     l.weights = w;
     l.n_weights = COUNT(w);
     fair *f = start(&l);
     fair_query *boss = enter(f, "boss"), *clerk = enter(f, "clerk");
-    unsigned b = fanout_fair_calls_take(boss, 500), c = fanout_fair_calls_take(clerk, 500);
+    unsigned b = fair_calls_take(boss, 500), c = fair_calls_take(clerk, 500);
     for (int i = 0; i < 300; i++) { /* calls end and others begin */
         fair_query *q = i & 1 ? boss : clerk;
         unsigned *n = i & 1 ? &b : &c;
         if (*n) {
-            fanout_fair_calls_give(q, 1);
+            fair_calls_give(q, 1);
             --*n;
         }
-        b += fanout_fair_calls_take(boss, 500);
-        c += fanout_fair_calls_take(clerk, 500);
+        b += fair_calls_take(boss, 500);
+        c += fair_calls_take(clerk, 500);
     }
     if (b < 2 * c || b > 4 * c)
         fail_msg("three times the weight has %u calls, the other %u", b, c);
     assert_true(b + c <= 100);
-    fanout_fair_leave(boss);
-    fanout_fair_leave(clerk);
+    fair_leave(boss);
+    fair_leave(clerk);
     stop(f);
 }
 
 static void test_bytes(void **state)
 {
     (void)state;
-    fanout_limits l = limits();
+    fair_limits l = limits();
     fair *f = start(&l);
     fair_query *h1 = enter(f, "heavy"), *h2 = enter(f, "heavy"), *light = enter(f, "light");
-    assert_null(fanout_fair_why(h1));
-    assert_true(fanout_fair_bytes_take(h1, 600));
-    assert_false(fanout_fair_bytes_take(h1, 201));
-    assert_string_equal(fanout_fair_why(h1), "limits.query_memory");
-    assert_true(fanout_fair_bytes_take(h2, 200)); /* the user has 800 of 1,000 */
-    assert_false(fanout_fair_bytes_take(h2, 1));
-    assert_non_null(strstr(fanout_fair_why(h2), "kept for other users"));
-    assert_true(fanout_fair_bytes_take(light, 160));
-    assert_false(fanout_fair_bytes_take(light, 41));
-    assert_string_equal(fanout_fair_why(light), "limits.total_memory");
-    fanout_fair_bytes_give(h1, 600);
-    assert_true(fanout_fair_bytes_take(light, 400));
-    assert_false(fanout_fair_bytes_take(light, UINT64_MAX));
-    fanout_fair_leave(h1);
-    fanout_fair_leave(h2);
-    fanout_fair_leave(light);
+    assert_null(fair_why(h1));
+    assert_true(fair_bytes_take(h1, 600));
+    assert_false(fair_bytes_take(h1, 201));
+    assert_string_equal(fair_why(h1), "limits.query_memory");
+    assert_true(fair_bytes_take(h2, 200)); /* the user has 800 of 1,000 */
+    assert_false(fair_bytes_take(h2, 1));
+    assert_non_null(strstr(fair_why(h2), "kept for other users"));
+    assert_true(fair_bytes_take(light, 160));
+    assert_false(fair_bytes_take(light, 41));
+    assert_string_equal(fair_why(light), "limits.total_memory");
+    fair_bytes_give(h1, 600);
+    assert_true(fair_bytes_take(light, 400));
+    assert_false(fair_bytes_take(light, UINT64_MAX));
+    fair_leave(h1);
+    fair_leave(h2);
+    fair_leave(light);
     stop(f);
 }
 
@@ -266,7 +263,7 @@ static void test_books(void **state)
 {
     (void)state;
     test_rng g = test_rng_new(81);
-    fanout_limits l = limits();
+    fair_limits l = limits();
     l.max_concurrent = 12;
     fair *f = start(&l);
     static const char *const names[] = {"ann", "ben", "cay"};
@@ -283,23 +280,23 @@ static void test_books(void **state)
         fair_counts c;
         switch (test_rng_below(&g, 4)) {
         case 0:
-            v[i].calls += fanout_fair_calls_take(v[i].q, (unsigned)test_rng_below(&g, 6));
+            v[i].calls += fair_calls_take(v[i].q, (unsigned)test_rng_below(&g, 6));
             break;
         case 1:
             if (v[i].calls) {
-                fanout_fair_calls_give(v[i].q, 1);
+                fair_calls_give(v[i].q, 1);
                 v[i].calls--;
             }
             break;
         case 2:
-            v[i].bytes += fanout_fair_bytes_take(v[i].q, b) ? b : 0;
+            v[i].bytes += fair_bytes_take(v[i].q, b) ? b : 0;
             break;
         default:
             b = b < v[i].bytes ? b : v[i].bytes;
-            fanout_fair_bytes_give(v[i].q, b);
+            fair_bytes_give(v[i].q, b);
             v[i].bytes -= b;
         }
-        fanout_fair_count(f, &c);
+        fair_count(f, &c);
         uint64_t bytes = 0, calls = 0;
         for (size_t k = 0; k < COUNT(v); k++) {
             bytes += v[k].bytes;
@@ -309,7 +306,7 @@ static void test_books(void **state)
         assert_true(c.calls >= calls && c.calls <= l.max_calls);
     }
     for (size_t i = 0; i < COUNT(v); i++)
-        fanout_fair_leave(v[i].q);
+        fair_leave(v[i].q);
     stop(f);
 }
 

@@ -1,5 +1,5 @@
-/* fair.c - places, calls to hosts and bytes, shared out between the users of an aggregator. */
-#include "fair.h"
+/* fair.c - places, calls to hosts and bytes of a daemon, shared out between its users. */
+#include "fair/fair.h"
 
 #include "gp/mem.h"
 
@@ -14,6 +14,7 @@ enum { WAKE_MS = 50 }; /* how soon a query that waits sees its cancel */
 typedef struct user {
     struct user *next;
     uint8_t pk[AUTH_SIGN_PK];
+    int local_uid; /* of those without a key: pk is zero */
     unsigned weight;
     unsigned queries; /* of this user that exist: running or waiting */
     unsigned running, waiting, calls;
@@ -33,7 +34,7 @@ struct fair_query {
 };
 
 struct fair {
-    fanout_limits l;
+    fair_limits l;
     pthread_mutex_t lock; /* protects all below, and the fields of users and queries */
     pthread_cond_t moved; /* somebody was let in, or all are sent away */
     user *users;
@@ -73,14 +74,17 @@ static unsigned weight_of(const fair *f, const char *name)
 
 static user *user_get(fair *f, const auth_peer *who)
 {
+    static const uint8_t none[AUTH_SIGN_PK];
+    int local_uid = memcmp(who->sign_pk, none, sizeof none) == 0 ? who->local_uid : -1;
     for (user *u = f->users; u; u = u->next) {
-        if (memcmp(u->pk, who->sign_pk, sizeof u->pk) == 0)
+        if (memcmp(u->pk, who->sign_pk, sizeof u->pk) == 0 && u->local_uid == local_uid)
             return u;
     }
     user *u = gp_calloc(1, sizeof *u);
     if (!u)
         return NULL;
     memcpy(u->pk, who->sign_pk, sizeof u->pk);
+    u->local_uid = local_uid;
     u->weight = weight_of(f, who->name);
     u->next = f->users;
     f->users = u;
@@ -164,7 +168,7 @@ static gp_status wait_for_place(fair *f, fair_query *q, gp_cancel *cancel, gp_er
         if (st != GP_OK)
             return gp_fail(err, st, 0, "the query was given up before its turn");
         if (f->stopped)
-            return gp_fail(err, GP_EUNAVAILABLE, 0, "the aggregator is shutting down");
+            return gp_fail(err, GP_EUNAVAILABLE, 0, "shutting down");
         if (gp_deadline_passed(end))
             return no_place(f, q->u, err);
         struct timespec ts;
@@ -180,7 +184,7 @@ static gp_status wait_for_place(fair *f, fair_query *q, gp_cancel *cancel, gp_er
 static gp_status enter(fair *f, fair_query *q, const auth_peer *who, gp_cancel *cancel, gp_err *err)
 {
     if (f->stopped)
-        return gp_fail(err, GP_EUNAVAILABLE, 0, "the aggregator is shutting down");
+        return gp_fail(err, GP_EUNAVAILABLE, 0, "shutting down");
     q->u = user_get(f, who);
     if (!q->u)
         return gp_fail(err, GP_ENOMEM, 0, "query: out of memory");
@@ -204,8 +208,8 @@ static gp_status enter(fair *f, fair_query *q, const auth_peer *who, gp_cancel *
     return st;
 }
 
-gp_status fanout_fair_enter(fair *f, const auth_peer *who, gp_cancel *cancel, fair_query **out,
-                            gp_err *err)
+gp_status fair_enter(fair *f, const auth_peer *who, gp_cancel *cancel, fair_query **out,
+                     gp_err *err)
 {
     fair_query *q = gp_calloc(1, sizeof *q);
     if (!q)
@@ -268,7 +272,7 @@ static void calls_give(fair *f, fair_query *q, unsigned n)
     grant_calls(f);
 }
 
-unsigned fanout_fair_calls_take(fair_query *q, unsigned want)
+unsigned fair_calls_take(fair_query *q, unsigned want)
 {
     fair *f = q->f;
     pthread_mutex_lock(&f->lock);
@@ -282,7 +286,7 @@ unsigned fanout_fair_calls_take(fair_query *q, unsigned want)
     return got;
 }
 
-void fanout_fair_calls_give(fair_query *q, unsigned n)
+void fair_calls_give(fair_query *q, unsigned n)
 {
     if (!n)
         return;
@@ -304,7 +308,7 @@ static const char *over(const fair *f, const fair_query *q, uint64_t n)
     return NULL;
 }
 
-int fanout_fair_bytes_take(fair_query *q, uint64_t n)
+int fair_bytes_take(fair_query *q, uint64_t n)
 {
     fair *f = q->f;
     pthread_mutex_lock(&f->lock);
@@ -327,7 +331,7 @@ static void bytes_give(fair *f, fair_query *q, uint64_t n)
     f->bytes -= n;
 }
 
-void fanout_fair_bytes_give(fair_query *q, uint64_t n)
+void fair_bytes_give(fair_query *q, uint64_t n)
 {
     if (!n)
         return;
@@ -336,12 +340,12 @@ void fanout_fair_bytes_give(fair_query *q, uint64_t n)
     pthread_mutex_unlock(&q->f->lock);
 }
 
-const char *fanout_fair_why(const fair_query *q)
+const char *fair_why(const fair_query *q)
 {
     return atomic_load(&q->why);
 }
 
-void fanout_fair_leave(fair_query *q)
+void fair_leave(fair_query *q)
 {
     if (!q)
         return;
@@ -358,12 +362,12 @@ void fanout_fair_leave(fair_query *q)
 
 /* ---- the whole ---- */
 
-gp_status fanout_fair_new(const fanout_limits *l, fair **out, gp_err *err)
+gp_status fair_new(const fair_limits *l, fair **out, gp_err *err)
 {
     fair *f = gp_calloc(1, sizeof *f);
     pthread_condattr_t attr;
     if (!f)
-        return gp_fail(err, GP_ENOMEM, 0, "aggregator: out of memory");
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     f->l = *l;
     f->tail = &f->queries;
     pthread_mutex_init(&f->lock, NULL);
@@ -375,7 +379,7 @@ gp_status fanout_fair_new(const fanout_limits *l, fair **out, gp_err *err)
     return GP_OK;
 }
 
-void fanout_fair_free(fair *f)
+void fair_free(fair *f)
 {
     if (!f)
         return;
@@ -384,7 +388,7 @@ void fanout_fair_free(fair *f)
     gp_free(f);
 }
 
-void fanout_fair_stop(fair *f)
+void fair_stop(fair *f)
 {
     pthread_mutex_lock(&f->lock);
     f->stopped = 1;
@@ -392,7 +396,7 @@ void fanout_fair_stop(fair *f)
     pthread_mutex_unlock(&f->lock);
 }
 
-void fanout_fair_count(fair *f, fair_counts *out)
+void fair_count(fair *f, fair_counts *out)
 {
     *out = (fair_counts){0};
     pthread_mutex_lock(&f->lock);
