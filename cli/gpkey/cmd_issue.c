@@ -131,6 +131,9 @@ static gp_status certify(gpkey_values *v, const auth_peer *p, int issuer, const 
     if (issuer) {
         c.kind = AUTH_KIND_ISSUER;
         GP_TRY(parse_kinds(v->kinds && *v->kinds ? v->kinds : "agent,user", &c.kinds, err));
+        if (!v->roles || !*v->roles) /* what those have by default, or it could not sign them */
+            for (int k = AUTH_KIND_AGENT; k <= AUTH_KIND_USER; k++)
+                c.roles |= c.kinds >> k & 1 ? auth_roles_default((auth_kind)k) : 0;
         c.max_validity_s = (int64_t)v->max_days * 86400;
     }
     GP_TRY(gpkey_sign(v, &c, &ch, err));
@@ -165,7 +168,7 @@ static int issue(void *values, const cli_line *line)
         p.kind = kind == AUTH_KIND_ISSUER ? AUTH_KIND_USER : (auth_kind)kind;
         memcpy(p.sign_pk, auth_identity_sign_pk(id), AUTH_SIGN_PK);
         snprintf(p.name, sizeof p.name, "%s", line->words[1]);
-        p.roles = auth_roles_default(p.kind);
+        p.roles = kind == AUTH_KIND_ISSUER ? 0 : auth_roles_default(p.kind);
         st = gpkey_with_options(v, &p, &err);
         gp_buf_printf(&key, v->out && *v->out ? "%s" : "%s.key",
                       v->out && *v->out ? v->out : line->words[1]);
@@ -303,7 +306,7 @@ const cli_cmd gpkey_issue = {
     .about =
         "Make a key and its certificate in one go. Kind issuer makes an issuing key: it can sign\n"
         "certificates of ordinary kinds within its own roles and scopes, so that the fleet's key\n"
-        "can stay offline.\n\n"
+        "can stay offline. Its roles are by default those of the kinds it may sign.\n\n"
         "Examples:\n"
         "  gpkey issue agent fw-1 --by acme.key\n"
         "  gpkey issue user alice --by acme.key --roles query,status --hosts 'fw*' --days 90\n"

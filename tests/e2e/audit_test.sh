@@ -1,50 +1,8 @@
 #!/bin/sh
 # audit_test.sh SOURCE_DIR BIN_DIR - audit logs of agent and aggregator: what is in them, and gpkey audit verify.
 set -eu
-src=$1 bin=$2
-dir=$(mktemp -d)
-pids=
-clean() {
-    for p in $pids; do kill "$p" 2>/dev/null || true; done
-    for p in $pids; do wait "$p" 2>/dev/null || true; done
-    rm -rf "$dir"
-}
-trap clean EXIT
-trap 'exit 1' INT TERM
-cd "$dir"
+. "$1/tests/e2e/daemons.sh"
 
-fail() {
-    echo "FAILED: $*"
-    cat ./*.log out 2>/dev/null || true
-    exit 1
-}
-start() { # name command...: sets addr and pid
-    name=$1
-    shift
-    "$@" >"$name.log" 2>&1 &
-    pid=$!
-    pids="$pids $pid"
-    n=0
-    until addr=$(grep -o 'tcp://127[0-9.]*:[1-9][0-9]*' "$name.log" | head -n 1) && [ -n "$addr" ]; do
-        n=$((n + 1))
-        [ $n -le 150 ] || fail "$name did not start"
-        sleep 0.1
-    done
-}
-until_ok() { # command...: within 15 s
-    n=0
-    until "$@" >/dev/null 2>&1; do
-        n=$((n + 1))
-        [ $n -le 150 ] || fail "$*"
-        sleep 0.1
-    done
-}
-ask() { # user flags...
-    user=$1
-    shift
-    "$bin/goquery" --identity.key "$user.key" --identity.trusted_keys trusted_keys --query.server.addr "$server" -i any \
-        -f 1700000000 -e csv -q any "$@" sip,dip >out 2>&1
-}
 verify() { "$bin/gpkey" audit verify "$@" >out 2>&1; }
 bad() { # text wanted, then the arguments of verify
     want=$1
@@ -55,13 +13,12 @@ bad() { # text wanted, then the arguments of verify
 
 for k in "aggregator hub" "agent office" "user alice" "user eve"; do
     # shellcheck disable=SC2086
-    "$bin/gpkey" -q new $k
+    key new $k
 done
-"$bin/gpkey" -q trust hub.pub office.pub alice.pub --into trusted_keys
-"$bin/gpkey" -q trust eve.pub --hosts 'other-*' --into trusted_keys
-"$bin/goprobe" --pcap "$src/tests/data/captures/office.pcap.gz" --iface eth0 --db office.db >/dev/null 2>&1 || fail import
-start office "$bin/goprobe" serve --db office.db --listen tcp://127.0.0.1:0 --key office.key --trusted-keys trusted_keys \
-    --audit office.audit
+key trust hub.pub office.pub alice.pub --into trusted_keys
+key trust eve.pub --hosts 'other-*' --into trusted_keys
+import office
+serve office --audit office.audit
 agent=$pid
 printf 'office:\n  addr: %s\n' "$addr" >hosts.yaml
 cat >hub.conf <<CONF
@@ -73,9 +30,9 @@ CONF
 start hub "$bin/global-query" server -c hub.conf
 server=$addr hub=$pid
 
-ask alice -c 'dport = 443 & proto = tcp' || fail "alice's query"
-ask alice --verify || fail "verified through the aggregator"
-ask eve || true # her key is not allowed to ask this host: the agent says so
+ask alice -q any -c 'dport = 443 & proto = tcp' || fail "alice's query"
+ask alice -q any --verify || fail "verified through the aggregator"
+ask eve -q any || true # her key is not allowed to ask this host: the agent says so
 for log in office.audit hub.audit; do
     grep -q '"event":"query",.*"user":"alice",.*"query":"sip,dip","ifaces":"any","condition":".*443' $log || fail "no query in $log"
     grep -q '"event":"answer",.*"user":"alice","status":"ok","rows":[1-9].*"took_us":' $log || fail "no answer in $log"
@@ -102,8 +59,7 @@ until_ok grep -q '"event":"config",.*"status":"failed","why":".*hosts.yaml' hub.
 kill -KILL "$agent"
 wait "$agent" 2>/dev/null || true
 printf '{"seq":9999,"ti' >>office.audit # and its last line got only half way
-start office2 "$bin/goprobe" serve --db office.db --listen tcp://127.0.0.1:0 --key office.key --trusted-keys trusted_keys \
-    --audit office.audit
+serve office --audit office.audit
 kill "$pid"
 until_ok grep -q '"event":"close"' office.audit
 kill "$hub"

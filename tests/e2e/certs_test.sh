@@ -2,42 +2,7 @@
 # certs_test.sh SOURCE_DIR BIN_DIR - a fleet that knows nothing but its fleet key: certificates in handshakes,
 # queries and trailers, an issuing key, scopes, revocation.
 set -eu
-src=$1 bin=$2
-dir=$(mktemp -d)
-pids=
-clean() {
-    for p in $pids; do kill "$p" 2>/dev/null || true; done
-    for p in $pids; do wait "$p" 2>/dev/null || true; done
-    rm -rf "$dir"
-}
-trap clean EXIT
-trap 'exit 1' INT TERM
-cd "$dir"
-
-fail() {
-    echo "FAILED: $*"
-    cat ./*.log out 2>/dev/null || true
-    exit 1
-}
-start() { # name command...: sets addr
-    name=$1
-    shift
-    "$@" >"$name.log" 2>&1 &
-    pids="$pids $!"
-    n=0
-    until addr=$(grep -o 'tcp://127[0-9.]*:[1-9][0-9]*' "$name.log" | head -n 1) && [ -n "$addr" ]; do
-        n=$((n + 1))
-        [ $n -le 150 ] || fail "$name did not start"
-        sleep 0.1
-    done
-}
-key() { "$bin/gpkey" -q "$@" || fail "gpkey $*"; }
-ask() { # user, then flags
-    who=$1
-    shift
-    "$bin/goquery" --identity.key "$dir/$who.key" --query.server.addr "$server" -i any -f 1700000000 -e csv "$@" \
-        sip,dip >out 2>&1
-}
+. "$1/tests/e2e/daemons.sh"
 
 key init acme
 key trust acme.pub --into trusted_keys
@@ -48,11 +13,9 @@ key issue aggregator hub --by acme.key
 key issue user alice --by eu.key --days 5
 key issue user bob --by acme.key --hosts dmz
 for host in office dmz; do
-    "$bin/goprobe" --pcap "$src/tests/data/captures/$host.pcap.gz" --iface eth0 --db "$host.db" >/dev/null 2>&1 ||
-        fail "import of $host"
-    start $host "$bin/goprobe" serve --db "$host.db" --listen tcp://127.0.0.1:0 --key $host.key \
-        --trusted-keys trusted_keys
-    printf '%s:\n  addr: %s\n' $host "$addr" >>hosts.yaml
+    import "$host"
+    serve "$host"
+    printf '%s:\n  addr: %s\n' "$host" "$addr" >>hosts.yaml
 done
 start hub "$bin/global-query" server --server.addr 127.0.0.1:0 --identity.key hub.key \
     --identity.trusted_keys trusted_keys --querier.config hosts.yaml

@@ -15,7 +15,7 @@ try:
 except ImportError as e:
     print(f"skipped: {e} (package python3-nacl)")
     sys.exit(77)
-from query import Answer, request
+from query import BATCH, Answer, one, parse, request
 
 FIRST, LAST = 1700000000, 4000000000
 QUERIES = [
@@ -31,28 +31,37 @@ QUERIES = [
 
 class Fleet:
     def __init__(self, source, programs):
-        self.source, self.bin, self.processes = source, programs, []
+        self.source, self.bin, self.processes, self.started = source, programs, {}, 0
 
     def run(self, *args):
         return subprocess.run([os.path.join(self.bin, args[0]), *args[1:]], check=True, capture_output=True).stdout
 
     def start(self, *args):
         """Run a daemon; returns where it listens."""
-        log = open(f"{args[0]}-{len(self.processes)}.log", "w+b")
+        self.started += 1
+        log = open(f"{args[0]}-{self.started}.log", "w+b")
         p = subprocess.Popen([os.path.join(self.bin, args[0]), *args[1:]], stdout=log, stderr=log)
-        self.processes.append(p)
         for _ in range(300):
             found = re.search(rb"tcp://127\.0\.0\.1:[1-9]\d*", open(log.name, "rb").read())
             if found:
+                self.processes[found[0].decode()] = p, args
                 return found[0].decode()
             assert p.poll() is None, open(log.name).read()
             time.sleep(0.1)
         raise TimeoutError(args[0])
 
+    def restart(self, listens):
+        """End the daemon that listens there and run it again; returns where it listens now."""
+        p, args = self.processes.pop(listens)
+        p.terminate()
+        assert p.wait(30) == 0
+        return self.start(*args)
+
     def stop(self):
-        for p in self.processes:
+        running = [p for p, _ in self.processes.values()]
+        for p in running:
             p.terminate()
-        return [p.wait(30) for p in self.processes]
+        return [p.wait(30) for p in running]
 
 
 def want(fleet, hosts, query, condition):
@@ -112,6 +121,33 @@ def refusals(client, user, mallory):
     ask(request(mallory, "any", FIRST, LAST, "sip", "any")[0], 7, "not trusted")
 
 
+def replays(fleet, addresses, hub, user, keys):
+    """A request that went through once is refused for ever after, wherever its exact bytes are sent again: at the
+    aggregator, by who read it there at the agent, and at the agent after it forgot what it had seen."""
+    def send(address, public, body):
+        client = Client(address, user, public)
+        messages, status = client.call("query", body)
+        client.close()
+        return messages, status
+
+    body, query_id = request(user, "office", FIRST, LAST, "sip", "any")
+    messages, status = send(hub, Key("hub.key").public, body)
+    assert status[0] == 0 and list(Answer(messages, query_id, keys).hosts) == ["office"], status
+    messages, _ = send(hub, Key("hub.key").public, body)  # the aggregator keeps no ids: it tells what the host said
+    assert any(b"seen before" in m for m in messages) and not any(BATCH in parse(m) for m in messages), messages
+    messages, status = send(addresses["office"], keys["office"], body)
+    assert (messages, status[0]) == ([], 7) and "seen before" in status[1], (messages, status)
+
+    while int(time.time()) <= parse(one(parse(body), 1))[2][0]:  # clocks count whole seconds here
+        time.sleep(0.05)
+    again = fleet.restart(addresses["office"])
+    messages, status = send(again, keys["office"], body)
+    assert (messages, status[0]) == ([], 7) and "before this process started" in status[1], (messages, status)
+    body, query_id = request(user, "office", FIRST, LAST, "sip", "any")
+    messages, status = send(again, keys["office"], body)
+    assert status[0] == 0 and Answer(messages, query_id, keys).rows, status  # a fresh one is served
+
+
 def main():
     fleet = Fleet(*sys.argv[1:])
     os.environ["TZ"] = "UTC"
@@ -141,6 +177,7 @@ def main():
             client = Client(hub, user, Key("hub.key").public)
             n += check(fleet, client, user, keys, hosts, "any")
             client.close()
+            replays(fleet, addresses, hub, user, keys)
         finally:
             codes = fleet.stop()
         assert codes == [0, 0, 0], codes

@@ -48,6 +48,8 @@ no '(hosts)' issue user eve --by eu.key --hosts '*'
 [ ! -e eve.key ] || fail "a key without certificate stayed"
 no '(kind)' issue gateway gw --by eu.key --hosts eu-1 --days 9
 no 'ordinary user' issue user eve --by alice.key
+ok issue issuer hubs --by acme.key --may-sign aggregator
+ok issue aggregator hub --by hubs.key --days 9 # its roles are among those of the issuer by default
 ok request alice.key --roles query,live
 ok sign-csr alice.csr --by acme.key --days 3
 grep -q 'roles       query,live$' out || fail "roles asked for"
