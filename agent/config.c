@@ -20,6 +20,8 @@ const agent_key agent_keys[] = {
     {"db.encoder_type", "NAME", "lz4 (default), zstd or null", 0},
     {"db.permissions", "MODE", "Mode of database files, octal (default 0644)", 0},
     {"db.sync", "WHEN", "When data reaches the disk for sure: block (default), day or none", 0},
+    {"db.checkpoint", "DURATION",
+     "Save the running interval so often, for after a crash (default: off)", 0},
     {"db.interval", "DURATION", "Length of an interval (default 5m; other values are for tests)",
      0},
     {"db.retention.max_age", "AGE", "Delete days that ended longer ago: 90d, 6w, 1y", 0},
@@ -109,6 +111,10 @@ static gp_status read_db(agent_config *c, void (*warn)(void *ctx, const char *te
     GP_TRY(rt_config_duration(c->source, "db.interval", INTERVAL_S * NS, NS, MAX_INTERVAL_S * NS,
                               &ns, err));
     c->interval_s = ns / NS;
+    GP_TRY(rt_config_duration(c->source, "db.checkpoint", 0, 0, MAX_INTERVAL_S * NS, &ns, err));
+    if (ns > 0 && ns < NS)
+        return rt_config_fail(c->source, "db.checkpoint", err, "expected 0 (off) or at least 1s");
+    c->checkpoint_ms = ns / (NS / 1000);
     return GP_OK;
 }
 
@@ -291,6 +297,7 @@ int agent_config_needs_restart(const agent_config *a, const agent_config *b, con
         {"db.encoder_type", a->writer.codec != b->writer.codec},
         {"db.permissions", a->writer.mode != b->writer.mode},
         {"db.sync", a->writer.sync != b->writer.sync},
+        {"db.checkpoint", a->checkpoint_ms != b->checkpoint_ms},
         {"db.interval", a->interval_s != b->interval_s},
         {"db.retention", !same_retention(&a->retention, &b->retention)},
         {"capture.compat", a->compat != b->compat},

@@ -35,6 +35,7 @@ typedef struct agent_config {
     godb_writer_opts writer;
     agent_retention_limits retention; /* db.retention */
     int64_t interval_s;               /* db.interval: 300; other values are for tests */
+    int64_t checkpoint_ms;            /* db.checkpoint; 0 = off */
 
     int compat;          /* capture.compat */
     size_t max_flows;    /* capture.max_flows, per interface */

@@ -221,6 +221,7 @@ static gp_status start_capture(agent *a, gp_err *err)
                             .max_entries = c->max_flows,
                             .interval_s = c->interval_s,
                             .keep_bytes = c->keep_bytes,
+                            .checkpoint_ms = c->checkpoint_ms,
                             .event = on_event,
                             .rows = on_rows,
                             .ctx = a};

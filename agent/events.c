@@ -19,7 +19,7 @@ typedef struct series {
     struct series *next;
     char name[CAPTURE_NAME_CAP];
     rt_metric *processed, *dropped, *errors[CAPTURE_N_ERRORS], *bytes[2], *packets[2], *flows;
-    rt_metric *lost, *shared;
+    rt_metric *lost, *shared, *pause;
     flow_worker_counts seen; /* of the current capture; a new one starts at 0 */
     int64_t started_ns;
 } series;
@@ -28,6 +28,7 @@ struct agent_events {
     rt_metrics *metrics;
     int no_iface;
     rt_metric *capturing, *rotation, *writeout, *write_failures, *flows_lost;
+    rt_metric *checkpoint, *checkpoint_failures, *recovered;
     pthread_mutex_t mu; /* list, manager */
     series *list;
     flow_manager *manager;
@@ -51,6 +52,13 @@ static void register_common(agent_events *e)
                                    "Blocks that could not be written and were kept", NULL);
     e->flows_lost = rt_counter(m, "goprobe_godb_handler_flows_lost_total",
                                "Flows given up because they could not be written", NULL);
+    e->checkpoint = rt_histogram(m, "goprobe_godb_handler_checkpoint_duration_seconds",
+                                 "Saving the running interval (db.checkpoint)", NULL, writeout,
+                                 GP_COUNT(writeout));
+    e->checkpoint_failures = rt_counter(m, "goprobe_godb_handler_checkpoint_failures_total",
+                                        "Times that checkpoints began to fail", NULL);
+    e->recovered = rt_counter(m, "goprobe_godb_handler_flows_recovered_total",
+                              "Flows of checkpoints that a crash left", NULL);
     rt_metrics_process(m, "goprobe", FLEETPROBE_VERSION);
 }
 
@@ -114,15 +122,13 @@ static rt_metric *labelled(agent_events *e, const char *name, const char *help, 
     return m;
 }
 
-static rt_metric *flows_gauge(agent_events *e, const char *iface)
+static rt_metric *gauge(agent_events *e, const char *name, const char *help, const char *iface)
 {
     gp_buf labels = {0};
 
     if (!e->no_iface)
         rt_label(&labels, "iface", iface);
-    rt_metric *m =
-        rt_gauge(e->metrics, "goprobe_capture_flows_total", "Flow entries at the last rotation",
-                 labels.len ? gp_buf_str(&labels) : NULL);
+    rt_metric *m = rt_gauge(e->metrics, name, help, labels.len ? gp_buf_str(&labels) : NULL);
     gp_buf_free(&labels);
     return m;
 }
@@ -159,7 +165,10 @@ static void register_series(agent_events *e, series *s, const char *iface)
     s->shared = labelled(e, "goprobe_capture_packets_shared_total",
                          "Packets in entries without source port, the flow table being full", iface,
                          NULL, NULL);
-    s->flows = flows_gauge(e, iface);
+    s->flows = gauge(e, "goprobe_capture_flows_total", "Flow entries at the last rotation", iface);
+    s->pause = gauge(
+        e, "goprobe_capture_pause_max_seconds",
+        "Longest time that capture waited for a rotation, a live query or a checkpoint", iface);
 }
 
 /* A scrape calls us with the registry locked, so metrics are registered without e->mu: at the first
@@ -204,6 +213,7 @@ static void update(agent_events *e, const flow_status *st)
         add_since(s->errors[i], now->capture.errors[i], old->capture.errors[i]);
     add_since(s->lost, now->lost, old->lost);
     add_since(s->shared, now->shared, old->shared);
+    rt_metric_set(s->pause, (double)now->pause_ns / NS);
     s->seen = *now;
 }
 
@@ -287,6 +297,16 @@ static void log_event(const flow_event *e)
     case FLOW_EV_CLOCK:
         rt_warn(e->text);
         break;
+    case FLOW_EV_CHECKPOINT:
+        rt_debug("checkpoint", f, RT_U("flows", e->count), RT_D("took", e->took_ns));
+        break;
+    case FLOW_EV_CHECKPOINT_FAILED:
+        rt_error("no checkpoint; tried again", f, RT_S("error", e->text));
+        break;
+    case FLOW_EV_RECOVERED:
+        rt_info("flows recovered from a checkpoint", f, RT_I("time", e->time_s),
+                RT_U("flows", e->count));
+        break;
     case FLOW_EV_NOTE:
         rt_warn(e->text, f);
         break;
@@ -316,6 +336,15 @@ void agent_events_on(void *ctx, const flow_event *ev)
         break;
     case FLOW_EV_LOST:
         rt_metric_add(e->flows_lost, ev->count);
+        break;
+    case FLOW_EV_CHECKPOINT:
+        rt_metric_observe(e->checkpoint, (double)ev->took_ns / NS);
+        break;
+    case FLOW_EV_CHECKPOINT_FAILED:
+        rt_metric_add(e->checkpoint_failures, 1);
+        break;
+    case FLOW_EV_RECOVERED:
+        rt_metric_add(e->recovered, ev->count);
         break;
     default:
         break;

@@ -16,6 +16,7 @@ enum {
     REPAIR_MS = 30000, /* without any event: try again what waits */
     SETTLE_MS = 100,   /* after a link event: more of them follow */
     EARLY_MS = 10000,  /* between two early write-outs of a full table */
+    LOOK_MS = 5,       /* between two looks at a clock that is not the system's */
 };
 
 void flow_control_wake(flow_manager *m)
@@ -28,7 +29,7 @@ void flow_control_wake(flow_manager *m)
 /* The timer fires at the next boundary of the wall clock, and at once when the clock is set. */
 static void arm(flow_manager *m)
 {
-    int64_t next = (gp_wall_s() / m->interval_s + 1) * m->interval_s;
+    int64_t next = (flow_now_s(m) / m->interval_s + 1) * m->interval_s;
     struct itimerspec ts = {.it_value = {.tv_sec = (time_t)next}};
 
     pthread_mutex_lock(&m->mu);
@@ -60,18 +61,22 @@ static void rotate_all(flow_manager *m, int64_t time_s)
 }
 
 /* The boundary passed, or the clock was set. After a step forward the newest boundary counts; after
- * a step back the running interval just gets longer (D-32). */
+ * a step back the running interval ends with the next boundary of the new time (D-32), and blocks
+ * go on one second after the newest until the clock has passed it (4.6). */
 static void on_timer(flow_manager *m)
 {
     uint64_t ticks;
     char text[128];
     ssize_t r = read(m->timer_fd, &ticks, sizeof ticks);
+    int set = r < 0 && errno == ECANCELED;
 
     pthread_mutex_lock(&m->mu);
     int64_t planned = m->info.next_writeout_s;
     pthread_mutex_unlock(&m->mu);
-    int64_t now = gp_wall_s();
-    if (r < 0 && errno == ECANCELED) {
+    int64_t now = flow_now_s(m);
+    if (m->wall_ns) /* no kernel watches this clock */
+        set = now < planned - m->interval_s || now >= planned + m->interval_s;
+    if (set) {
         (void)snprintf(text, sizeof text, "the clock was set; next write-out in %lld s",
                        (long long)(m->interval_s - now % m->interval_s));
         flow_emit_text(m, FLOW_EV_CLOCK, NULL, text);
@@ -90,11 +95,11 @@ static void close_broken(flow_manager *m, flow_iface *i)
         return;
     flow_worker_counts_get(i->worker, &c);
     if (c.failed)
-        flow_iface_stop_all(&i, 1, gp_wall_s() + 1);
+        flow_iface_stop_all(&i, 1, flow_now_s(m) + 1);
     else if (c.entries >= m->max_entries && gp_mono_ms() - i->full_ms > EARLY_MS) {
         gp_err err = {0};
         i->full_ms = gp_mono_ms();
-        (void)flow_iface_rotate(i, gp_wall_s() + 1, &err);
+        (void)flow_iface_rotate(i, flow_now_s(m) + 1, &err);
     }
 }
 
@@ -193,8 +198,9 @@ static int wait_event(flow_manager *m, int64_t repair_ms)
     int64_t left = repair_ms - gp_mono_ms();
     int due = 0;
 
-    (void)poll(fds, 3, left < 0 ? 0 : left > REPAIR_MS ? REPAIR_MS : (int)left);
-    if (fds[0].revents)
+    int most = m->wall_ns ? LOOK_MS : REPAIR_MS;
+    (void)poll(fds, 3, left < 0 ? 0 : left > most ? most : (int)left);
+    if (fds[0].revents || m->wall_ns)
         on_timer(m);
     if (fds[1].revents)
         (void)!read(m->wake_fd, &ticks, sizeof ticks);

@@ -8,6 +8,11 @@
 
 #define NS INT64_C(1000000000)
 
+int64_t flow_now_s(const flow_manager *m)
+{
+    return (m->wall_ns ? m->wall_ns(m->ctx) : gp_wall_ns()) / NS;
+}
+
 void flow_emit(flow_manager *m, const flow_event *e)
 {
     flow_event copy = *e;
@@ -120,7 +125,7 @@ static void find_last(flow_iface *i)
     if (godb_writer_open(i->m->db, i->name, &i->m->writer_opts, &w, &err) != GP_OK ||
         godb_writer_last_time(w, &last, &err) != GP_OK) {
         flow_emit_text(i->m, FLOW_EV_WRITE_FAILED, i->name, err.msg);
-        last = gp_wall_s();
+        last = flow_now_s(i->m);
     }
     pthread_mutex_lock(&i->mu);
     i->last_s = last;

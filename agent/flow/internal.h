@@ -3,6 +3,7 @@
 #define FLOW_INTERNAL_H
 
 #include "flow/manager.h"
+#include "flow/rows.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -45,7 +46,14 @@ typedef struct flow_iface {
 
     godb_writer *writer;
     int write_failing; /* under mu */
-    int64_t retry_ms;  /* monotonic; next try after a failure, writer thread */
+
+    /* writer thread; times are monotonic */
+    int64_t retry_ms;       /* next try after a failure */
+    int64_t checkpoint_ms;  /* next checkpoint */
+    uint64_t saved;         /* packets seen at the last checkpoint, of the interval after */
+    int64_t saved_after_s;  /* this block */
+    int has_checkpoint;     /* the file is there */
+    int checkpoint_failing; /* told once */
 
     /* under m->mu */
     int queued;  /* in the write queue */
@@ -61,6 +69,8 @@ struct flow_manager {
     size_t max_entries;
     int64_t interval_s;
     uint64_t keep_bytes;
+    int64_t checkpoint_ms; /* 0 = off */
+    int64_t (*wall_ns)(void *ctx);
     void (*event)(void *ctx, const flow_event *e);
     flow_rows_fn rows;
     void *ctx;
@@ -87,6 +97,9 @@ struct flow_manager {
     int wake_fd, timer_fd;
     atomic_int reconcile; /* a worker failed or became full, or links changed */
 };
+
+/* Unix time by the manager's clock (flow_manager_opts.wall_ns). */
+int64_t flow_now_s(const flow_manager *m);
 
 void flow_emit(flow_manager *m, const flow_event *e);
 void flow_emit_text(flow_manager *m, flow_event_kind kind, const char *iface, const char *text);
@@ -117,7 +130,19 @@ void flow_manager_remove(flow_manager *m, const flow_iface *i);
 
 /* writeout.c */
 void *flow_writer_thread(void *arg);
+/* Open i->writer if that was not done; writer thread. */
+gp_status flow_writer_open(flow_iface *i, gp_err *err);
 void flow_writer_queue(flow_iface *i);
+
+/* recover.c */
+/* Blocks from the checkpoints that a crash left: of all interfaces, or of one that is locked by w.
+ * Failures of the first are told by events, and tried again with the first block. */
+void flow_recover_all(flow_manager *m);
+gp_status flow_recover(flow_manager *m, const char *iface, godb_writer *w, gp_err *err);
+/* Save the running interval; writer thread. */
+void flow_checkpoint_take(flow_iface *i, flow_rows *scratch);
+/* A block was written: there is nothing to recover now. */
+void flow_checkpoint_done(flow_iface *i);
 
 /* control.c */
 void *flow_control_thread(void *arg);

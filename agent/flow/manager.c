@@ -43,6 +43,8 @@ static void take_opts(flow_manager *m, const flow_manager_opts *o)
     m->max_entries = o->max_entries ? o->max_entries : FLOW_ENTRIES_DEFAULT;
     m->interval_s = o->interval_s ? o->interval_s : GODB_BLOCK_S;
     m->keep_bytes = o->keep_bytes ? o->keep_bytes : KEEP_BYTES_DEFAULT;
+    m->checkpoint_ms = o->checkpoint_ms;
+    m->wall_ns = o->wall_ns;
     m->event = o->event;
     m->rows = o->rows;
     m->ctx = o->ctx;
@@ -60,6 +62,7 @@ static gp_status start(flow_manager *m, const flow_manager_opts *o, gp_err *err)
     if (m->wake_fd < 0 || m->timer_fd < 0)
         return gp_fail(err, GP_EIO, errno, "eventfd or timerfd");
     GP_TRY(capture_linkwatch_open(&m->links, err));
+    flow_recover_all(m);
     int r = pthread_create(&m->writer, NULL, flow_writer_thread, m);
     m->has_writer = r == 0;
     if (r == 0) {
@@ -111,7 +114,7 @@ static void stop_threads(flow_manager *m)
         pthread_join(m->control, NULL);
     }
     pthread_mutex_lock(&m->admin);
-    flow_iface_stop_all(m->ifaces, m->n_ifaces, gp_wall_s() + 1);
+    flow_iface_stop_all(m->ifaces, m->n_ifaces, flow_now_s(m) + 1);
     pthread_mutex_unlock(&m->admin);
     if (m->has_writer) {
         pthread_mutex_lock(&m->mu);
@@ -326,7 +329,7 @@ static void carry_out(flow_manager *m, plan *p)
         if (p->jobs[k].change.action != FLOW_ENABLED)
             stop[n_stop++] = p->jobs[k].iface;
     if (stop)
-        flow_iface_stop_all(stop, n_stop, gp_wall_s() + 1);
+        flow_iface_stop_all(stop, n_stop, flow_now_s(m) + 1);
     for (size_t k = 0; k < p->n; k++)
         if (!p->jobs[k].want) {
             p->jobs[k].change.ok = 1;

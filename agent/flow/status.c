@@ -173,7 +173,7 @@ gp_status flow_manager_flush(flow_manager *m, const char *const *names, size_t n
         st = m->finished ? gp_fail(err, GP_EUNAVAILABLE, 0, "capture is shutting down")
                          : choose(v, &n, names, n_names, err);
         for (size_t k = 0; k < n && st == GP_OK; k++) {
-            st = flow_iface_rotate(v[k], gp_wall_s() + 1, err);
+            st = flow_iface_rotate(v[k], flow_now_s(m) + 1, err);
             upto[k] = v[k]->last_s;
         }
         pthread_mutex_unlock(&m->admin);
@@ -233,7 +233,7 @@ gp_status flow_manager_live_get(void *ctx, const char *iface, godb_rows *rows, i
     *handle = NULL;
     *rows = (godb_rows){0};
     *stored_upto_s = INT64_MAX;
-    *time_s = (gp_wall_s() / m->interval_s + 1) * m->interval_s;
+    *time_s = (flow_now_s(m) / m->interval_s + 1) * m->interval_s;
     if (!i)
         return GP_OK;
     live *l = gp_calloc(1, sizeof *l);

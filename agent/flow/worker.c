@@ -65,6 +65,7 @@ struct flow_worker {
     int failed, full_told, unpublished;
     int64_t next_stats_ms, drain_until_ms;
     uint64_t wire_bytes[2]; /* by capture_dir, before sampling is made up for */
+    uint64_t pause_ns, pause_cpu_ns;
 };
 
 /* ---- worker side ---- */
@@ -94,6 +95,8 @@ static void current(flow_worker *w, flow_worker_counts *c)
     c->bytes = flow_bank_bytes(b);
     for (int d = 0; d < 2; d++)
         c->wire_bytes[d] = w->wire_bytes[d] * (w->conf.sample > 1 ? w->conf.sample : 1);
+    c->pause_ns = w->pause_ns;
+    c->pause_cpu_ns = w->pause_cpu_ns;
     c->failed = w->failed;
 }
 
@@ -139,6 +142,23 @@ static void answer(flow_worker *w, request *r)
     pthread_mutex_unlock(&w->mu);
     if (last)
         release(r);
+}
+
+/* Nanoseconds of the thread's CPU time. */
+static int64_t cpu_ns(void)
+{
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+/* Reading waited since these moments. */
+static void note_pause(flow_worker *w, int64_t since_ns, int64_t since_cpu_ns)
+{
+    uint64_t wall = (uint64_t)(gp_mono_ns() - since_ns), cpu = (uint64_t)(cpu_ns() - since_cpu_ns);
+
+    w->pause_ns = wall > w->pause_ns ? wall : w->pause_ns;
+    w->pause_cpu_ns = cpu > w->pause_cpu_ns ? cpu : w->pause_cpu_ns;
 }
 
 static void do_rotate(flow_worker *w, request *r)
@@ -197,10 +217,14 @@ static int serve(flow_worker *w, int *drain)
     pthread_mutex_unlock(&w->mu);
     if (*drain)
         begin_drain(w);
-    if (r && r->kind == REQ_ROTATE)
+    if (!r)
+        return stop;
+    int64_t t0 = gp_mono_ns(), cpu0 = cpu_ns();
+    if (r->kind == REQ_ROTATE)
         do_rotate(w, r);
-    else if (r)
+    else
         do_snapshot(w, r);
+    note_pause(w, t0, cpu0);
     return stop;
 }
 

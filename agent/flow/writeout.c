@@ -72,15 +72,19 @@ static void restamp(flow_iface *i, int64_t after_s)
     pthread_mutex_unlock(&i->mu);
 }
 
-static gp_status open_if_closed(flow_iface *i, gp_err *err)
+gp_status flow_writer_open(flow_iface *i, gp_err *err)
 {
+    GP_CLEANUP(godb_writer_closep) godb_writer *w = NULL;
     int64_t last = 0;
 
     if (i->writer)
         return GP_OK;
-    GP_TRY(godb_writer_open(i->m->db, i->name, &i->m->writer_opts, &i->writer, err));
-    GP_TRY(godb_writer_last_time(i->writer, &last, err));
+    GP_TRY(godb_writer_open(i->m->db, i->name, &i->m->writer_opts, &w, err));
+    GP_TRY(flow_recover(i->m, i->name, w, err));
+    GP_TRY(godb_writer_last_time(w, &last, err));
     restamp(i, last);
+    i->writer = w;
+    w = NULL;
     return GP_OK;
 }
 
@@ -168,11 +172,12 @@ static int write_pending(flow_iface *i, flow_rows *scratch, gp_err *err)
     pending *p;
 
     while ((p = oldest(i)) != NULL) {
-        gp_status st = open_if_closed(i, err);
+        gp_status st = flow_writer_open(i, err);
         if (st == GP_OK)
             st = append(i, p, scratch, err);
         if (st == GP_OK) {
             forget(i, p, 1);
+            flow_checkpoint_done(i);
             note_result(i, 1);
             continue;
         }
@@ -192,34 +197,68 @@ static int write_pending(flow_iface *i, flow_rows *scratch, gp_err *err)
     return 1;
 }
 
-/* Next interface to work on, or NULL to end. Failed ones stay in the queue until their time comes.
- */
-static flow_iface *next_job(flow_manager *m, int *last)
+typedef enum job { JOB_WRITE, JOB_LAST_WRITE, JOB_CHECKPOINT } job;
+
+/* Out of the queue, with m->mu held: the first that need not wait for its next try, or NULL. */
+static flow_iface *dequeue(flow_manager *m)
 {
-    struct timespec ts;
+    int64_t now = gp_mono_ms();
+    flow_iface **at = &m->queue_head, *prev = NULL;
+
+    while (*at && !m->stop && (*at)->retry_ms > now) {
+        prev = *at;
+        at = &(*at)->next_queued;
+    }
+    flow_iface *i = *at;
+    if (!i)
+        return NULL;
+    *at = i->next_queued;
+    if (m->queue_tail == i)
+        m->queue_tail = prev;
+    i->queued = 0;
+    return i;
+}
+
+/* With m->mu held: an interface whose checkpoint is due, with a reference, or NULL and in *wait_ms
+ * the time until the first is. */
+static flow_iface *checkpoint_due(flow_manager *m, int64_t *wait_ms)
+{
+    int64_t now = gp_mono_ms();
+
+    for (size_t k = 0; m->checkpoint_ms && k < m->n_ifaces; k++) {
+        flow_iface *i = m->ifaces[k];
+        if (i->checkpoint_ms == 0)
+            i->checkpoint_ms = now + m->checkpoint_ms;
+        if (i->checkpoint_ms <= now)
+            return flow_iface_ref(i);
+        if (i->checkpoint_ms - now < *wait_ms)
+            *wait_ms = i->checkpoint_ms - now;
+    }
+    return NULL;
+}
+
+/* Next interface to work on, with a reference, or NULL to end. Failed ones stay in the queue until
+ * their time comes. */
+static flow_iface *next_job(flow_manager *m, job *what)
+{
     flow_iface *i = NULL;
 
     pthread_mutex_lock(&m->mu);
     for (;;) {
-        int64_t now = gp_mono_ms();
-        flow_iface **at = &m->queue_head, *prev = NULL;
-        while (*at && !m->stop && (*at)->retry_ms > now) {
-            prev = *at;
-            at = &(*at)->next_queued;
-        }
-        i = *at;
-        *last = m->stop;
-        if (i) {
-            *at = i->next_queued;
-            if (m->queue_tail == i)
-                m->queue_tail = prev;
-            i->queued = 0;
+        int64_t wait_ms = 1000;
+        *what = m->stop ? JOB_LAST_WRITE : JOB_WRITE;
+        i = dequeue(m);
+        if (i || m->stop)
             break;
-        }
-        if (m->stop)
+        *what = JOB_CHECKPOINT;
+        i = checkpoint_due(m, &wait_ms);
+        if (i)
             break;
+        struct timespec ts;
         (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_sec++;
+        int64_t ns = ts.tv_nsec + wait_ms * 1000000;
+        ts.tv_sec += (time_t)(ns / 1000000000);
+        ts.tv_nsec = (long)(ns % 1000000000);
         (void)pthread_cond_timedwait(&m->work, &m->mu, &ts);
     }
     pthread_mutex_unlock(&m->mu);
@@ -247,14 +286,16 @@ void *flow_writer_thread(void *arg)
     GP_CLEANUP(flow_rows_freep) flow_rows *scratch = NULL;
     gp_err err = {0};
     flow_iface *i;
-    int last;
+    job what;
 
     while (!scratch && flow_rows_new(&scratch, &err) != GP_OK) {
         struct timespec pause = {1, 0};
         (void)nanosleep(&pause, NULL);
     }
-    while ((i = next_job(m, &last)) != NULL) {
-        if (last) {
+    while ((i = next_job(m, &what)) != NULL) {
+        if (what == JOB_CHECKPOINT) {
+            flow_checkpoint_take(i, scratch);
+        } else if (what == JOB_LAST_WRITE) {
             last_tries(i, scratch);
         } else if (!write_pending(i, scratch, &err)) {
             i->retry_ms = gp_mono_ms() + RETRY_MS;

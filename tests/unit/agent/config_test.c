@@ -45,6 +45,7 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(c->writer.mode, 0644);
     assert_int_equal(c->writer.sync, GODB_SYNC_BLOCK);
     assert_int_equal(c->interval_s, 300);
+    assert_int_equal(c->checkpoint_ms, 0);
     assert_int_equal(c->retention.interval_ms, 0); /* no limit, no retention */
     assert_int_equal(c->max_flows, 2000000);
     assert_int_equal(c->compat, 0);
@@ -96,6 +97,7 @@ static void test_refusals(void **state)
         {"mode", "db: {path: /x, permissions: 640}\n", "db.permissions: expected a file mode"},
         {"mode not for the owner", "db: {path: /x, permissions: 0044}\n", "db.permissions"},
         {"sync", "db: {path: /x, sync: often}\n", "db.sync: expected"},
+        {"checkpoint", "db: {path: /x, checkpoint: 100ms}\n", "db.checkpoint: expected 0 (off)"},
         {"interval", "db: {path: /x, interval: 0s}\n", "db.interval"},
         {"age", "db: {path: /x,\n  retention: {max_age: old}}\n",
          ":2: db.retention.max_age: 'old' is no age"},
@@ -274,6 +276,7 @@ static void test_needs_restart(void **state)
         {"logging.level", "debug", NULL},
         {"db.path", "/other", "db.path"},
         {"db.encoder_type", "zstd", "db.encoder_type"},
+        {"db.checkpoint", "10s", "db.checkpoint"},
         {"capture.compat", "true", "capture.compat"},
         {"db.retention.max_age", "90d", "db.retention"},
         {"api.key_file", "/other", "api.key_file"},

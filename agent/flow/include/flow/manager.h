@@ -29,11 +29,14 @@ typedef enum flow_event_kind {
     FLOW_EV_WRITTEN,     /* one block: time_s, count = flows, took_ns */
     FLOW_EV_SLOW, /* a block took longer than a tenth of the interval from rotation to disk: took_ns
                    */
-    FLOW_EV_WRITE_FAILED, /* flows are kept and tried again; text */
-    FLOW_EV_LOST,         /* flows were given up: count; text says why */
-    FLOW_EV_FULL,         /* the flow table reached its bound; early write-out */
-    FLOW_EV_CLOCK,        /* the clock was set: text */
-    FLOW_EV_NOTE,         /* something to know, text */
+    FLOW_EV_WRITE_FAILED,      /* flows are kept and tried again; text */
+    FLOW_EV_LOST,              /* flows were given up: count; text says why */
+    FLOW_EV_FULL,              /* the flow table reached its bound; early write-out */
+    FLOW_EV_CLOCK,             /* the clock was set: text */
+    FLOW_EV_CHECKPOINT,        /* the running interval was saved: count = flows, took_ns */
+    FLOW_EV_CHECKPOINT_FAILED, /* text; once per state change */
+    FLOW_EV_RECOVERED,         /* a checkpoint became the block time_s: count = flows */
+    FLOW_EV_NOTE,              /* something to know, text */
 } flow_event_kind;
 
 typedef struct flow_event {
@@ -54,10 +57,13 @@ typedef void (*flow_rows_fn)(void *ctx, const char *iface, int64_t time_s, const
 typedef struct flow_manager_opts {
     const char *db; /* database root; made if missing */
     godb_writer_opts writer;
-    int compat;          /* capture.compat */
-    size_t max_entries;  /* per interface; 0 = FLOW_ENTRIES_DEFAULT */
-    int64_t interval_s;  /* 0 = 300; anything else is for tests */
-    uint64_t keep_bytes; /* most memory for flows that could not be written yet; 0 = 512 MiB */
+    int compat;            /* capture.compat */
+    size_t max_entries;    /* per interface; 0 = FLOW_ENTRIES_DEFAULT */
+    int64_t interval_s;    /* 0 = 300; anything else is for tests */
+    uint64_t keep_bytes;   /* most memory for flows that could not be written yet; 0 = 512 MiB */
+    int64_t checkpoint_ms; /* db.checkpoint: time between two saves of the running interval, so that
+                              a crash costs no more than that; 0 = off */
+    int64_t (*wall_ns)(void *ctx); /* for tests: the wall clock instead of gp_wall_ns() */
     void (*event)(void *ctx, const flow_event *e); /* may be NULL */
     flow_rows_fn rows;                             /* may be NULL */
     void *ctx;
@@ -66,7 +72,7 @@ typedef struct flow_manager_opts {
 /* Locked inside: any thread. */
 typedef struct flow_manager flow_manager;
 
-/* Start the threads; captures nothing yet. */
+/* Write what a crash left in checkpoints (events tell), start the threads; captures nothing yet. */
 gp_status flow_manager_new(const flow_manager_opts *o, flow_manager **out,
                            gp_err *err) GP_MUST_CHECK;
 

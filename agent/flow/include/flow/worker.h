@@ -35,7 +35,11 @@ typedef struct flow_worker_counts {
     uint64_t entries; /* 5-tuples of the running interval */
     uint64_t bytes;   /* memory of the running interval's bank */
     uint64_t wire_bytes[2]; /* of packets put in flows: received, sent */
-    int failed;             /* 1 after on_fail */
+    uint64_t
+        pause_ns; /* longest time that reading waited for a rotation or a slice of a snapshot */
+    uint64_t
+        pause_cpu_ns; /* the same in CPU time of the thread: what other programs cannot add to */
+    int failed;       /* 1 after on_fail */
 } flow_worker_counts;
 
 /* Open the interface and start. Errors of capture_live_open(). */
