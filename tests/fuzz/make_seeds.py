@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""make_seeds.py - write the seeds of fuzzers whose inputs are binary, from docs/messages.md, security.md 5 and control.proto.
+
+The results are in corpus/; run it again when a format changes. Seeds of the audit log are lines that e2e.audit wrote."""
+import os
+import struct
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "interop"))
+from query import DIP, DPORT, HOST, IFACE, PROTO, SIP, TIME, message  # noqa: E402
+
+
+def write(fuzzer, name, data):
+    path = os.path.join(HERE, "corpus", fuzzer)
+    os.makedirs(path, exist_ok=True)
+    with open(os.path.join(path, name), "wb") as f:
+        f.write(data)
+
+
+def revocations():
+    """First byte odd: the harness puts magic and fleet key in front and signs."""
+    serial = struct.pack("B", 1) + bytes(range(16)) + bytes(16)
+    key = struct.pack("B", 2) + bytes(range(32, 64))
+    for name, number, entries in (("empty", 1, []), ("serial", 2, [serial]), ("both", 3, [serial, key])):
+        body = struct.pack(">QQI", number, 1764288000, len(entries)) + b"".join(entries)
+        write("revlist", name, b"\x01" + body)
+        write("revlist", f"{name}-unsigned", b"\x00FPR1" + bytes(32) + body + bytes(64))
+
+
+def control():
+    counts = message(*((n, 1000 * n) for n in range(1, 11)))
+    iface = message((1, "eth0"), (2, 1), (4, 1764288000 * 10**9), (5, counts), (6, counts), (7, 12), (8, 4096),
+                    (9, 1 << 21), (10, 0), (11, 1764287700))
+    waiting = message((1, "wg0"), (3, "no such device"))
+    write("control", "request", message((1, "eth0"), (1, "wg0")))
+    write("control", "status", message((1, 1), (2, 2), (3, 3), (4, 4), (5, 0), (6, 1), (7, 1), (8, "fw-1"),
+                                       (9, "goprobe/0.1.0"), (10, iface), (10, waiting)))
+    rule = message((1, 6), (2, 1), (3, 0), (4, 262144))
+    write("control", "config", message((1, message((1, "eth0"), (2, 1), (3, 0), (4, 10), (5, 1 << 20), (6, 2), (7, rule)))))
+    write("control", "config-set", message((1, "eth0:\n  promisc: true\n")))
+    write("control", "changes", message((1, message((1, "eth0"), (2, 0), (3, 1))),
+                                        (1, message((1, "eth1"), (2, 2), (4, "in use")))))
+
+
+def symbol(n, bits):
+    """A number of a batch; its open bits go to bits, a list of (value, how many)."""
+    if n < 128:
+        return n
+    high = n.bit_length() - 1
+    bits.append((n & ((1 << (high - 1)) - 1), high - 1))
+    return 128 + 2 * (high - 7) + (n >> (high - 1) & 1)
+
+
+def packed(bits):
+    value = at = 0
+    for v, n in bits:
+        value |= v << at
+        at += n
+    return value.to_bytes((at + 7) // 8, "little")
+
+
+def batch(family, columns, hosts, ifaces, body, numbers, counters):
+    """Codec 0. numbers: columns before the addresses; counters: four values a row."""
+    bits, rows = [], len(counters)
+    raw = struct.pack("<HBBHH", rows, family, columns, len(hosts), len(ifaces))
+    text = lambda s: bytes([len(s)]) + s.encode()  # noqa: E731
+    raw += b"".join(text(h) + text(h + "-id") for h in hosts) + b"".join(map(text, ifaces))
+    for column in numbers:
+        raw += bytes(symbol(n, bits) for n in column)
+    raw += body
+    each = [[symbol(n, bits) for n in row] for row in counters]
+    raw += b"".join(bytes(column) for column in zip(*each))
+    extra = packed(bits)
+    return struct.pack("<BBHII", 2, 0, 0, len(raw), len(extra)) + raw + extra
+
+
+def batches():
+    counters = [(1500, 60, 1, 1), (123456789, 127, 128, 1 << 40), (0, 0, 3, 0)]
+    ports = b"\x01\x00\x20" + b"\xbb\x35\xfb"
+    v4 = batch(4, HOST | IFACE | TIME | SIP | DIP | DPORT | PROTO, ["a", "b"], ["eth0", "wg0"],
+               bytes([8, 8, 8, 8, 1, 1, 1, 1, 9, 9, 9, 9]) + ports + b"\x06\x11\x06",
+               [(0, 1, 1), (1, 0, 1), (3528576000, 600, 0), (0x0a000001, 0, 256)], counters)
+    address = bytes.fromhex("20010db8000000000000000000000001")
+    v6 = batch(6, SIP | DPORT, ["a"], ["eth0"], bytes([0, 16, 15]) + address + b"\x02" + ports, [], counters)
+    write("batch", "v4", v4)
+    write("batch", "v6", v6)
+    write("batch", "no-address", batch(0, PROTO, ["a"], [""], b"\x06\x11\x01", [], counters))
+
+
+revocations()
+control()
+batches()
