@@ -1,12 +1,14 @@
 /* certs_test.c - who shows up with which certificate: a listener's answer to each bad one. */
-#include "kit.h"
+#include "rogue.h"
 
 #include "auth/cert.h"
+#include "auth/hello.h"
 #include "gp/clock.h"
 #include "gp/mem.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static auth_identity *fleet, *other_fleet, *issuer, *agent, *user;
 static auth_trust *trust;
@@ -92,7 +94,6 @@ enum bad {
     EXPIRED,
     NOT_YET,
     OTHER_FLEET,
-    OF_ANOTHER, /* a good certificate, but somebody else's */
     CHANGED,
     WRONG_KIND, /* an issuer that may sign agents only signed a user */
     TOO_WIDE,   /* beyond the issuer's hosts */
@@ -133,8 +134,6 @@ static void make(enum bad bad, auth_chain *ch)
         c.not_before_s = now + 500;
     if (bad == OTHER_FLEET)
         by = other_fleet;
-    if (bad == OF_ANOTHER)
-        c = cert_of(AUTH_KIND_USER, fleet);
     if (bad == TOO_WIDE)
         i.kinds |= 1u << AUTH_KIND_USER;
     if (bad == REVOKED_ISSUER) {
@@ -174,7 +173,6 @@ static void test_bad_certificates(void **state)
         {EXPIRED, "expired", GP_EDENIED, "expired on"},
         {NOT_YET, "not valid yet", GP_EDENIED, "not valid before"},
         {OTHER_FLEET, "of another fleet", GP_EDENIED, "fleet that is not trusted"},
-        {OF_ANOTHER, "somebody else's", GP_EDENIED, ""},
         {CHANGED, "one bit changed", GP_EDENIED, "forged"},
         {WRONG_KIND, "kind that the issuer may not sign", GP_EDENIED, "(kind)"},
         {TOO_WIDE, "beyond the issuer's hosts", GP_EDENIED, "(hosts)"},
@@ -194,10 +192,6 @@ static void test_bad_certificates(void **state)
         me = user;
         make(cases[i].bad, &ch);
         gp_status st = auth_identity_set_chain(me, &ch, &err);
-        if (cases[i].bad == OF_ANOTHER) { /* our own program would not even show it */
-            assert_int_equal(st, GP_EINVAL);
-            continue;
-        }
         const rpc_opts o = {.identity = me, .trust = trust};
         const rpc_dial_opts d = {.addr = addr, .deadline = gp_deadline_in_ms(10000)};
         if (st != GP_OK || rpc_runtime_new(&o, &client, &err))
@@ -209,6 +203,79 @@ static void test_bad_certificates(void **state)
             rpc_conn_close(c);
         rpc_runtime_free(client, 0);
     }
+}
+
+/* ---- somebody else's certificate ---- */
+
+enum { MAGIC_AND_HEAD = 12, FIELD = 3 }; /* of a hello, and of a field in it (docs/protocol.md 2) */
+
+/* Connections that the listener ended in the handshake with this status. */
+static double refused(const char *status)
+{
+    size_t n;
+    char want[64];
+    const rpc_metric *m = rpc_runtime_metrics(server, &n);
+    snprintf(want, sizeof want, "stage=\"handshake\",status=\"%s\"", status);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(m[i].labels, want) == 0)
+            return m[i].get((void *)(uintptr_t)&m[i]);
+    fail_msg("no metric %s", want);
+    return 0;
+}
+
+/* Who has alice's certificate, but not her key: it is public, so anybody may. */
+static void test_certificate_of_another(void **state)
+{
+    (void)state;
+    enum what { BESIDE_OWN_KEY, OWN_SIGNATURE, HER_SIGNATURE };
+    static const struct {
+        enum what how;
+        const char *what, *part;
+    } cases[] = {
+        {BESIDE_OWN_KEY, "beside the rogue's key and signature", "is not trusted here"},
+        {OWN_SIGNATURE, "with her key, signed by the rogue", "not bound to the key of 'alice'"},
+        {HER_SIGNATURE, "with her key and signature, recorded", "not bound to the key of 'alice'"},
+    };
+    auth_identity *mallory = key(AUTH_KIND_USER, "mallory");
+    auth_chain ch;
+    gp_err err = {0};
+    make(GOOD, &ch);
+    if (auth_identity_set_chain(user, &ch, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(auth_identity_set_chain(mallory, &ch, NULL), GP_EINVAL); /* ours don't do it */
+    for (size_t i = 0; i < GP_COUNT(cases); i++) {
+        rogue r;
+        rpc_head h;
+        gp_buf hers = {0}, hello = {0};
+        uint8_t payload[RPC_MAX_SMALL];
+        char text[RPC_MAX_STATUS_TEXT + 1];
+        double before = refused("PERMISSION_DENIED");
+        auth_hello_encode(user, NULL, 0, &hers);
+        auth_hello_encode(cases[i].how == BESIDE_OWN_KEY ? mallory : user, NULL, 0, &hello);
+        if (cases[i].how == BESIDE_OWN_KEY) /* her fields from the certificate on */
+            gp_buf_add(&hello, hers.data + hello.len, hers.len - hello.len);
+        else if (cases[i].how == OWN_SIGNATURE)
+            auth_sign(mallory, "dh-key", auth_identity_dh_pk(mallory), AUTH_DH,
+                      hello.data + MAGIC_AND_HEAD + FIELD + AUTH_SIGN_PK + FIELD);
+        rogue_open_hello(&r, addr, mallory, &hello);
+        if (rogue_recv_frame(&r, &h, payload) != 0)
+            fail_msg("%s: no answer", cases[i].what);
+        rpc_text_clean(payload, h.len, text);
+        if (h.type != RPC_F_STATUS || h.code != RPC_PERMISSION_DENIED ||
+            !strstr(text, cases[i].part))
+            fail_msg("%s: code %u \"%s\"", cases[i].what, h.code, text);
+        rogue_call(&r, 1, "who", "", 0);
+        if (!rogue_is_closed(&r))
+            fail_msg("%s: not closed", cases[i].what);
+        for (int k = 0; k < 500 && refused("PERMISSION_DENIED") == before; k++)
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        if (refused("PERMISSION_DENIED") != before + 1)
+            fail_msg("%s: not counted", cases[i].what);
+        rogue_close(&r);
+        gp_buf_free(&hers);
+        gp_buf_free(&hello);
+    }
+    auth_identity_free(mallory);
 }
 
 /* The dialer is as strict: the wrong kind of peer, and the wrong host. */
@@ -255,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_server),
         cmocka_unit_test(test_bad_certificates),
+        cmocka_unit_test(test_certificate_of_another),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -78,35 +78,54 @@ ssize_t rogue_recv_block(int fd, uint8_t *out, size_t cap)
     return (ssize_t)n;
 }
 
-static void hello_message(rogue *r, const auth_identity *id, int min, int max)
+static void send_hello(rogue *r, const gp_buf *hello)
 {
-    gp_buf hello = {0}, msg = {0};
-    auth_hello_encode(id, NULL, 0, &hello);
-    hello.data[4] = (uint8_t)min;
-    hello.data[5] = (uint8_t)max;
-    assert_int_equal(auth_noise_write(r->noise, hello.data, hello.len, &msg, NULL), GP_OK);
+    gp_buf msg = {0};
+    assert_int_equal(auth_noise_write(r->noise, hello->data, hello->len, &msg, NULL), GP_OK);
     rogue_send_block(r->fd, msg.data, msg.len);
-    gp_buf_free(&hello);
     gp_buf_free(&msg);
 }
 
-void rogue_open(rogue *r, const char *addr, const auth_identity *id, int min, int max)
+static void make_hello(const auth_identity *id, int min, int max, gp_buf *hello)
+{
+    auth_hello_encode(id, NULL, 0, hello);
+    hello->data[4] = (uint8_t)min;
+    hello->data[5] = (uint8_t)max;
+}
+
+/* The first two messages. */
+static void begin(rogue *r, const char *addr, const auth_identity *channel, int min, int max)
 {
     uint8_t buf[8192];
-    gp_buf payload = {0};
-    auth_identity *anon = NULL;
+    gp_buf hello = {0}, payload = {0};
     *r = (rogue){.fd = rogue_connect(addr)};
-    if (!id)
-        assert_int_equal(auth_identity_new(AUTH_KIND_USER, "x", &anon, NULL), GP_OK);
-    assert_int_equal(auth_noise_new(id ? id : anon, 1, "fleetprobe-noise-v1", 19, &r->noise, NULL),
-                     GP_OK);
-    hello_message(r, NULL, min, max);
+    assert_int_equal(auth_noise_new(channel, 1, "fleetprobe-noise-v1", 19, &r->noise, NULL), GP_OK);
+    make_hello(NULL, min, max, &hello);
+    send_hello(r, &hello);
     ssize_t n = rogue_recv_block(r->fd, buf, sizeof buf);
     assert_true(n > 0);
     assert_int_equal(auth_noise_read(r->noise, buf, (size_t)n, &payload, NULL), GP_OK);
     gp_buf_free(&payload);
-    hello_message(r, id, min, max);
+    gp_buf_free(&hello);
+}
+
+void rogue_open(rogue *r, const char *addr, const auth_identity *id, int min, int max)
+{
+    gp_buf hello = {0};
+    auth_identity *anon = NULL;
+    if (!id)
+        assert_int_equal(auth_identity_new(AUTH_KIND_USER, "x", &anon, NULL), GP_OK);
+    begin(r, addr, id ? id : anon, min, max);
+    make_hello(id, min, max, &hello);
+    send_hello(r, &hello);
+    gp_buf_free(&hello);
     auth_identity_free(anon);
+}
+
+void rogue_open_hello(rogue *r, const char *addr, const auth_identity *channel, const gp_buf *hello)
+{
+    begin(r, addr, channel, 1, 1);
+    send_hello(r, hello);
 }
 
 void rogue_login(rogue *r, const char *addr, const auth_identity *id)

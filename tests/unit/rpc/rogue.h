@@ -24,7 +24,11 @@ ssize_t rogue_recv_block(int fd, uint8_t *out, size_t cap);
 /* Connect and shake hands as id (NULL: anonymous) with these versions in the hello. Does not read
  * the welcome. */
 void rogue_open(rogue *r, const char *addr, const auth_identity *id, int min, int max);
-/* The same up to and with the welcome, which must be OK. */
+/* Like rogue_open(), with these bytes as the hello of the third message; channel: whose key the
+ * channel has. */
+void rogue_open_hello(rogue *r, const char *addr, const auth_identity *channel,
+                      const gp_buf *hello);
+/* rogue_open() up to and with the welcome, which must be OK. */
 void rogue_login(rogue *r, const char *addr, const auth_identity *id);
 void rogue_close(rogue *r);
 

@@ -222,52 +222,121 @@ static void test_malformed_requests(void **state)
     }
 }
 
-/* Messages in messages, groups in groups, and many tiny fields: refused or skipped, with bounded
- * memory and no recursion. */
-static void test_nested_and_oversized(void **state)
+/* Field 15, which nobody knows, holding itself as often as fits into n bytes. Returns how often. */
+static size_t add_nest(gp_buf *b, size_t n)
 {
-    (void)state;
-    enum { BIG = WIRE_MAX_REQUEST };
-    wire_request r = {0};
-    wire_query q = {0};
-    gp_buf b = {0};
-    /* Unknown field 15 holding itself, as often as fits: skipped as one string of bytes. */
-    gp_buf_adds(&b, "\x0a\x01x");
-    size_t depth = 0, at = b.len;
-    uint8_t *nest = gp_calloc(BIG, 1);
-    size_t from = BIG;
-    while (from > 8 && BIG - from < BIG - 64) { /* built from the inside out */
-        size_t n = BIG - from;
-        size_t width = n < 128 ? 1 : n < 16384 ? 2 : 3;
+    size_t depth = 0, from = n;
+    uint8_t *nest = gp_calloc(n, 1);
+    assert_non_null(nest);
+    while (from > 8) { /* built from the inside out */
+        size_t len = n - from, width = len < 128 ? 1 : len < 16384 ? 2 : 3;
         from -= width;
-        for (size_t i = 0, v = n; i < width; i++, v >>= 7)
+        for (size_t i = 0, v = len; i < width; i++, v >>= 7)
             nest[from + i] = (uint8_t)((v & 127) | (i + 1 < width ? 128 : 0));
         nest[--from] = 0x7a;
         depth++;
     }
-    assert_true(depth > 50000);
-    gp_buf_add(&b, nest + from, BIG - from);
-    assert_true(b.len > at);
-    gp_status st = wire_request_decode(b.data, b.len < BIG ? b.len : BIG, &r, NULL);
-    assert_true(st == GP_OK || st == GP_ECORRUPT);
+    gp_buf_add(b, nest + from, n - from);
+    gp_free(nest);
+    return depth;
+}
+
+/* Messages in messages: no message of the schema holds its own kind, so nothing that a peer sends
+ * makes the decoder descend further than the schema does; what it does not know, it steps over. */
+static void test_nested_messages(void **state)
+{
+    (void)state;
+    wire_request r = {0};
+    wire_query q = {0}, got = {0};
+    gp_buf b = {0}, body = {0};
+    gp_err err = {0};
+    gp_buf_adds(&b, "\x0a\x01x");
+    assert_true(add_nest(&b, WIRE_MAX_REQUEST - 16) > 60000);
+    assert_true(b.len <= WIRE_MAX_REQUEST);
+    want_ok_err(&err, wire_request_decode(b.data, b.len, &r, &err));
+    assert_int_equal(r.body.len, 1);
+    assert_int_equal(r.body.data[0], 'x');
     wire_request_clear(&r);
+    make(&q);
+    want_ok_err(&err, wire_query_encode(&q, &body, &err));
+    assert_true(add_nest(&body, WIRE_MAX_BODY - body.len - 16) > 40000);
+    want_ok_err(&err, wire_query_decode(body.data, body.len, &got, &err));
+    assert_string_equal(got.hosts, "any");
+    wire_query_clear(&got);
+    wire_query_clear(&q);
     /* Groups (an old wire type) opened without end. */
     gp_buf_clear(&b);
     gp_buf_adds(&b, "\x0a\x01x");
-    gp_buf_fill(&b, 0x7b, BIG / 2);
+    gp_buf_fill(&b, 0x7b, WIRE_MAX_REQUEST / 2);
     want_status(GP_ECORRUPT, wire_request_decode(b.data, b.len, &r, NULL));
     want_status(GP_ECORRUPT, wire_query_decode(b.data, b.len, &q, NULL));
+    gp_buf_free(&b);
+    gp_buf_free(&body);
+}
+
+/* Conditions in conditions, signed by a user who is trusted. */
+static void test_nested_conditions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *open, *close;
+        size_t n;
+        gp_status decode, parse;
+    } cases[] = {
+        {"brackets, as many as the text may have", "(", ")", WIRE_MAX_TEXT / 2 - 8, GP_OK, GP_OK},
+        {"brackets, more than that", "(", ")", WIRE_MAX_TEXT / 2, GP_ECORRUPT, GP_OK},
+        {"brackets never closed", "(", "", WIRE_MAX_TEXT - 16, GP_OK, GP_EINVAL},
+        {"brackets never opened", "", ")", WIRE_MAX_TEXT - 16, GP_OK, GP_EINVAL},
+        {"negations, 512", "!(", ")", 512, GP_OK, GP_OK},
+        {"negations, 513", "!(", ")", 513, GP_OK, GP_EINVAL},
+        {"negations, as many as fit", "!(", ")", WIRE_MAX_TEXT / 3 - 8, GP_OK, GP_EINVAL},
+        {"a tree of 512", "dport=1|(dport=2&(", "))", 256, GP_OK, GP_OK},
+        {"a tree of 514", "dport=1|(dport=2&(", "))", 257, GP_OK, GP_EINVAL},
+        {"a chain of 1,001, which is no nesting", "dport=1&", "", 1000, GP_OK, GP_OK},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        wire_query q = {0}, got = {0};
+        gp_buf b = {0}, text = {0};
+        query_stmt *s = NULL;
+        make(&q);
+        for (size_t k = 0; k < cases[i].n; k++)
+            gp_buf_adds(&text, cases[i].open);
+        gp_buf_adds(&text, "dport=443");
+        for (size_t k = 0; k < cases[i].n; k++)
+            gp_buf_adds(&text, cases[i].close);
+        want_ok(query_args_set(&q.args.condition, gp_buf_str(&text)));
+        gp_status st = wire_query_encode(&q, &b, NULL);
+        if (st == GP_OK)
+            st = wire_query_decode(b.data, b.len, &got, NULL);
+        if ((st == GP_OK) != (cases[i].decode == GP_OK))
+            fail_msg("%s: decoded with %s", cases[i].what, gp_status_name(st));
+        if (st == GP_OK && (st = wire_query_to_stmt(&got, NOW, &s, NULL)) != cases[i].parse)
+            fail_msg("%s: %s, want %s", cases[i].what, gp_status_name(st),
+                     gp_status_name(cases[i].parse));
+        query_stmt_free(s);
+        wire_query_clear(&got);
+        wire_query_clear(&q);
+        gp_buf_free(&text);
+        gp_buf_free(&b);
+    }
+}
+
+static void test_oversized(void **state)
+{
+    (void)state;
+    wire_request r = {0};
+    gp_buf b = {0};
     /* Fields of two bytes that cost a pointer and an allocation each: over the budget of 4 MiB. */
-    gp_buf_clear(&b);
-    for (size_t i = 0; i < BIG / 2; i++)
+    gp_buf_adds(&b, "\x0a\x01x");
+    for (size_t i = 0; i < WIRE_MAX_REQUEST / 2 - 2; i++)
         gp_buf_add(&b, "\x2a\x00", 2); /* via, empty */
+    assert_true(b.len <= WIRE_MAX_REQUEST);
     want_status(GP_ECORRUPT, wire_request_decode(b.data, b.len, &r, NULL));
     /* One byte more than a request may have. */
     gp_buf_clear(&b);
     gp_buf_adds(&b, "\x0a\x80\x80\x10"); /* a body of 256 KiB */
-    gp_buf_fill(&b, 'x', BIG);
+    gp_buf_fill(&b, 'x', WIRE_MAX_REQUEST);
     want_status(GP_ECORRUPT, wire_request_decode(b.data, b.len, &r, NULL));
-    gp_free(nest);
     gp_buf_free(&b);
 }
 
@@ -276,7 +345,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_too_large_to_send),  cmocka_unit_test(test_signed_request),
-        cmocka_unit_test(test_malformed_requests), cmocka_unit_test(test_nested_and_oversized),
+        cmocka_unit_test(test_malformed_requests), cmocka_unit_test(test_nested_messages),
+        cmocka_unit_test(test_nested_conditions),  cmocka_unit_test(test_oversized),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
