@@ -2,6 +2,7 @@
  * the others are served. */
 #include "rogue.h"
 
+#include "auth/hello.h"
 #include "gp/clock.h"
 #include "gp/mem.h"
 #include "gp/num.h"
@@ -189,6 +190,115 @@ static void test_bad_records(void **state)
     kit_down(&k);
 }
 
+/* Good records at the wrong place: the connection ends, and none of their calls runs. */
+static void out_of_place(const char *what, void (*send_them)(rogue *r))
+{
+    kit k;
+    rogue r;
+    kit_up(&k);
+    rogue_login(&r, k.addr, k.user);
+    send_them(&r);
+    if (!rogue_is_closed(&r))
+        fail_msg("%s: not closed", what);
+    assert_int_equal(atomic_load(&k.running), 0);
+    rogue_close(&r);
+    check_alive(&k);
+    kit_down(&k);
+}
+
+/* A record that holds a frame: a PING, or a CALL of a method that would run on. */
+static size_t record(rogue *r, int type, uint8_t out[64])
+{
+    static const uint8_t ping[20] = {6, [11] = 8};
+    static const uint8_t call[22] = {1, [7] = 1, [11] = 10, [16] = 5, 'b', 'l', 'o', 'c', 'k'};
+    size_t n = type == RPC_F_PING ? sizeof ping : sizeof call;
+    gp_err err = {0};
+    if (auth_noise_encrypt(r->noise, type == RPC_F_PING ? ping : call, n, out, &err) != GP_OK)
+        fail_msg("%s", err.msg);
+    return n + 16;
+}
+
+static void send_reordered(rogue *r)
+{
+    uint8_t a[64], b[64];
+    size_t na = record(r, RPC_F_PING, a), nb = record(r, RPC_F_CALL, b);
+    rogue_send_block(r->fd, b, nb);
+    rogue_send_block(r->fd, a, na);
+}
+
+static void send_repeated(rogue *r)
+{
+    uint8_t a[64];
+    size_t n = record(r, RPC_F_PING, a);
+    rogue_send_block(r->fd, a, n);
+    rogue_send_block(r->fd, a, n);
+}
+
+static void send_one_left_out(rogue *r)
+{
+    uint8_t a[64];
+    (void)record(r, RPC_F_PING, a); /* lost on the way */
+    rogue_send_block(r->fd, a, record(r, RPC_F_CALL, a));
+}
+
+static void send_reflected(rogue *r)
+{
+    uint8_t a[64], back[256];
+    rogue_send_block(r->fd, a, record(r, RPC_F_PING, a));
+    ssize_t n = rogue_recv_block(r->fd, back, sizeof back); /* the PONG */
+    assert_true(n > 0);
+    rogue_send_block(r->fd, back, (size_t)n);
+}
+
+static void test_reordered(void **state)
+{
+    (void)state;
+    uint8_t a[64];
+    kit k;
+    rogue r;
+    kit_up(&k); /* in order it works */
+    rogue_login(&r, k.addr, k.user);
+    rogue_send_block(r.fd, a, record(&r, RPC_F_PING, a));
+    rogue_send_block(r.fd, a, record(&r, RPC_F_CALL, a));
+    assert_true(kit_wait(&k.running, 1));
+    rogue_close(&r);
+    kit_down(&k);
+    out_of_place("reordered", send_reordered);
+}
+
+static void test_repeated(void **state)
+{
+    (void)state;
+    out_of_place("repeated", send_repeated);
+    out_of_place("after one that was left out", send_one_left_out);
+}
+
+/* The listener's own records, and its own handshake message, sent back to it. */
+static void test_reflected(void **state)
+{
+    (void)state;
+    uint8_t buf[8192];
+    kit k;
+    rogue r = {0};
+    gp_buf hello = {0}, msg = {0};
+    out_of_place("reflected", send_reflected);
+    kit_up(&k);
+    r.fd = rogue_connect(k.addr);
+    auth_hello_encode(NULL, NULL, 0, &hello);
+    assert_int_equal(auth_noise_new(k.user, 1, "fleetprobe-noise-v1", 19, &r.noise, NULL), GP_OK);
+    assert_int_equal(auth_noise_write(r.noise, hello.data, hello.len, &msg, NULL), GP_OK);
+    rogue_send_block(r.fd, msg.data, msg.len);
+    ssize_t n = rogue_recv_block(r.fd, buf, sizeof buf);
+    assert_true(n > 0);
+    rogue_send_block(r.fd, buf, (size_t)n); /* its second message as our third */
+    assert_true(rogue_is_closed(&r));
+    rogue_close(&r);
+    check_alive(&k);
+    kit_down(&k);
+    gp_buf_free(&hello);
+    gp_buf_free(&msg);
+}
+
 /* Refused calls cost one status, not the connection. */
 static void test_refused_calls(void **state)
 {
@@ -355,11 +465,12 @@ static void test_rate_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_garbage),       cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_bad_frames),    cmocka_unit_test(test_bad_records),
-        cmocka_unit_test(test_refused_calls), cmocka_unit_test(test_credit_overflow),
-        cmocka_unit_test(test_many_streams),  cmocka_unit_test(test_conns_per_peer),
-        cmocka_unit_test(test_rate_limit),
+        cmocka_unit_test(test_garbage),         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_bad_frames),      cmocka_unit_test(test_bad_records),
+        cmocka_unit_test(test_reordered),       cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_reflected),       cmocka_unit_test(test_refused_calls),
+        cmocka_unit_test(test_credit_overflow), cmocka_unit_test(test_many_streams),
+        cmocka_unit_test(test_conns_per_peer),  cmocka_unit_test(test_rate_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
