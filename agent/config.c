@@ -36,6 +36,8 @@ const agent_key agent_keys[] = {
     {"autodetection.enabled", "BOOL", "Capture on all interfaces of the host", 1},
     {"autodetection.exclude", "LIST", "Names or /regex/ not to capture on", 0},
     {"capture.compat", "BOOL", "Store what goProbe would store, its parsing defects included", 1},
+    {"capture.fragments", "BOOL",
+     "Count later fragments into the flow of the first one (default false; not with compat)", 1},
     {"capture.max_flows", "N", "Most flow entries per interface (default 2000000)", 0},
     {"capture.keep_unwritten", "SIZE", "Memory for flows that cannot be written (default 512M)", 0},
     {"syslog_flows", "BOOL", "Send each stored flow to /var/run/goprobe.sock, too", 1},
@@ -149,6 +151,7 @@ static gp_status read_capture(agent_config *c, gp_err *err)
     int64_t flows;
 
     GP_TRY(rt_config_bool(c->source, "capture.compat", 0, &c->compat, err));
+    GP_TRY(rt_config_bool(c->source, "capture.fragments", 0, &c->fragments, err));
     GP_TRY(rt_config_i64(c->source, "capture.max_flows", FLOW_ENTRIES_DEFAULT, FLOW_ENTRIES_MIN,
                          FLOW_ENTRIES_MAX, &flows, err));
     c->max_flows = (size_t)flows;
@@ -301,6 +304,7 @@ int agent_config_needs_restart(const agent_config *a, const agent_config *b, con
         {"db.interval", a->interval_s != b->interval_s},
         {"db.retention", !same_retention(&a->retention, &b->retention)},
         {"capture.compat", a->compat != b->compat},
+        {"capture.fragments", a->fragments != b->fragments},
         {"capture.max_flows", a->max_flows != b->max_flows},
         {"capture.keep_unwritten", a->keep_bytes != b->keep_bytes},
         {"syslog_flows", a->syslog_flows != b->syslog_flows},

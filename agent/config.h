@@ -38,6 +38,7 @@ typedef struct agent_config {
     int64_t checkpoint_ms;            /* db.checkpoint; 0 = off */
 
     int compat;          /* capture.compat */
+    int fragments;       /* capture.fragments */
     size_t max_flows;    /* capture.max_flows, per interface */
     uint64_t keep_bytes; /* capture.keep_unwritten */
 

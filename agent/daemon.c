@@ -218,6 +218,7 @@ static gp_status start_capture(agent *a, gp_err *err)
     flow_manager_opts mo = {.db = c->db_path,
                             .writer = c->writer,
                             .compat = c->compat,
+                            .fragments = c->fragments,
                             .max_entries = c->max_flows,
                             .interval_s = c->interval_s,
                             .keep_bytes = c->keep_bytes,

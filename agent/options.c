@@ -19,6 +19,7 @@ enum {
     OPT_DB,
     OPT_LOCAL,
     OPT_COMPAT,
+    OPT_FRAGMENTS,
     OPT_DUMP,
     OPT_CHECK,
     OPT_KEY = 1024, /* + index into agent_keys */
@@ -41,6 +42,8 @@ static const struct argp_option fixed[] = {
      "Parse and classify as goProbe does (no IPv4 options, no IPv6 extension headers, no later "
      "correction of direction)",
      2},
+    {"fragments", OPT_FRAGMENTS, NULL, 0,
+     "Count later fragments of a packet into the flow of its first one (not with --compat)", 2},
     {"dump-flows", OPT_DUMP, NULL, 0,
      "Print the flows of the whole input as CSV instead of writing a database", 2},
 };
@@ -75,6 +78,9 @@ static void check(const agent_options *o, struct argp_state *state)
         if (o->iface || o->db || o->n_local || o->dump_flows)
             argp_error(state, "--iface, --db, --local and --dump-flows need --pcap FILE; the "
                               "capture's database is --db.path");
+        if (o->compat || o->fragments)
+            argp_error(state, "--compat and --fragments need --pcap FILE; for capture use "
+                              "--capture.compat and --capture.fragments");
         return;
     }
     if (o->dump_flows && o->db)
@@ -122,6 +128,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_COMPAT:
         o->compat = 1;
+        return 0;
+    case OPT_FRAGMENTS:
+        o->fragments = 1;
         return 0;
     case OPT_DUMP:
         o->dump_flows = 1;

@@ -20,7 +20,7 @@ typedef struct agent_options {
     const char *iface, *db;
     gp_net local[AGENT_MAX_LOCAL];
     size_t n_local;
-    int compat;
+    int compat, fragments;
     int dump_flows;
 } agent_options;
 

@@ -127,6 +127,7 @@ int agent_replay(const agent_options *o)
                            .warn = warn};
 
     ro.table.compat = o->compat;
+    ro.fragments = o->fragments;
     if (o->dump_flows) {
         ro.one_block = 1;
         ro.table.by_endpoint = 1;

@@ -8,6 +8,10 @@
 enum {
     V4_HEAD = 20,
     V6_HEAD = 40,
+    V4_MORE = 0x2000, /* of the fragment field: more fragments */
+    V4_OFFSET = 0x1fff,
+    V6_MORE = 1, /* the same in IPv6's fragment header */
+    V6_OFFSET = 0xfff8,
     MAX_EXT = 8, /* IPv6 extension headers walked (D-6) */
 
     EXT_HOPOPTS = 0,
@@ -66,6 +70,15 @@ static inline capture_result parse_l4(const uint8_t *l4, uint32_t n, unsigned ic
     return CAPTURE_FLOW;
 }
 
+/* Part of a fragmented packet: offset 0 is its first. */
+static void note_fragment(capture_pkt *out, unsigned offset, uint32_t id, int compat)
+{
+    out->frag = compat ? CAPTURE_FRAG_NONE : offset ? CAPTURE_FRAG_LATER : CAPTURE_FRAG_FIRST;
+    out->frag_id = id;
+    out->sport = out->dport = 0;
+    out->aux = 0;
+}
+
 static inline capture_result parse_v4(const uint8_t *ip, uint32_t n, int compat, capture_pkt *out)
 {
     if (n < V4_HEAD)
@@ -77,13 +90,18 @@ static inline capture_result parse_v4(const uint8_t *ip, uint32_t n, int compat,
     out->proto = ip[9];
     memcpy(out->src, ip + 12, 4);
     memcpy(out->dst, ip + 16, 4);
-    if ((gp_be16(ip + 6) & 0x1fff) && out->proto != IPPROTO_ESP)
-        return CAPTURE_FRAGMENTED;
+    unsigned frag = gp_be16(ip + 6) & (V4_MORE | V4_OFFSET);
+    if (__builtin_expect(frag != 0, 0)) {
+        note_fragment(out, frag & V4_OFFSET, gp_be16(ip + 4), compat);
+        if ((frag & V4_OFFSET) && out->proto != IPPROTO_ESP)
+            return CAPTURE_FRAGMENTED;
+    }
     return parse_l4(ip + head, n > head ? n - head : 0, IPPROTO_ICMP, compat, out);
 }
 
 /* Walk extension headers from *off with next header *next (D-6). */
-static capture_result skip_ext(const uint8_t *ip, uint32_t n, uint32_t *off, unsigned *next)
+static capture_result skip_ext(const uint8_t *ip, uint32_t n, uint32_t *off, unsigned *next,
+                               capture_pkt *out)
 {
     for (int i = 0; i < MAX_EXT; i++) {
         uint32_t len;
@@ -92,7 +110,10 @@ static capture_result skip_ext(const uint8_t *ip, uint32_t n, uint32_t *off, uns
             if (n - *off < 8)
                 return CAPTURE_TRUNCATED;
             *next = ip[*off];
-            if (gp_be16(ip + *off + 2) & 0xfff8) /* what follows is the middle of something */
+            unsigned frag = gp_be16(ip + *off + 2);
+            if (frag & (V6_OFFSET | V6_MORE)) /* else the only one: as if unfragmented */
+                note_fragment(out, frag & V6_OFFSET, gp_be32(ip + *off + 4), 0);
+            if (frag & V6_OFFSET) /* what follows is the middle of something */
                 return *next == IPPROTO_ESP ? CAPTURE_FLOW : CAPTURE_FRAGMENTED;
             *off += 8;
             continue;
@@ -128,20 +149,21 @@ static inline capture_result parse_v6(const uint8_t *ip, uint32_t n, int compat,
         return CAPTURE_TRUNCATED;
     uint32_t off = V6_HEAD;
     unsigned next = ip[6];
-    if (!compat && is_ext(next)) {
-        capture_result r = skip_ext(ip, n, &off, &next);
-        if (r != CAPTURE_FLOW)
-            return r;
-    }
+    capture_result r = CAPTURE_FLOW;
+    if (!compat && is_ext(next))
+        r = skip_ext(ip, n, &off, &next, out);
     out->family = 6;
     out->proto = (uint8_t)next;
     memcpy(out->src, ip + 8, 16);
     memcpy(out->dst, ip + 24, 16);
+    if (__builtin_expect(r != CAPTURE_FLOW, 0))
+        return r;
     return parse_l4(ip + off, n - off, IPPROTO_ICMPV6, compat, out);
 }
 
 capture_result capture_parse_ip(const uint8_t *ip, uint32_t n, int compat, capture_pkt *out)
 {
+    out->frag = CAPTURE_FRAG_NONE;
     if (n == 0)
         return CAPTURE_INVALID;
     switch (ip[0] >> 4) {

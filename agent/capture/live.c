@@ -10,6 +10,7 @@
  */
 #include "capture/live.h"
 
+#include "capture/frag.h"
 #include "capture/links.h"
 #include "filter.h"
 #include "gp/clock.h"
@@ -54,6 +55,7 @@ struct capture_live {
     int n_handles;
     int twice; /* loopback: each packet counts as sent and as received */
     capture_layer layer;
+    capture_frags *frags; /* NULL unless fragments are attributed */
     capture_conf conf;
     int64_t start_us;      /* wall clock: packets before are skipped */
     int64_t skip_until_ms; /* monotonic: from then on nothing is skipped */
@@ -167,7 +169,7 @@ static gp_status open_handle(capture_live *l, int promisc, uint64_t ring, pcap_t
     return GP_OK;
 }
 
-static gp_status add_handle(capture_live *l, capture_pass pass, uint64_t ring, int compat,
+static gp_status add_handle(capture_live *l, capture_pass pass, uint64_t ring, unsigned how,
                             gp_err *err)
 {
     handle *h = &l->h[l->n_handles];
@@ -179,7 +181,7 @@ static gp_status add_handle(capture_live *l, capture_pass pass, uint64_t ring, i
         return gp_fail(err, GP_EUNSUPPORTED, 0, "link type %d is not supported", dlt);
     h->owner = l;
     h->parser = (capture_parser){.dlt = dlt,
-                                 .compat = compat != 0,
+                                 .compat = how & CAPTURE_COMPAT,
                                  .dir = pass == CAPTURE_PASS_OUT ? CAPTURE_OUT : CAPTURE_IN};
     l->layer = dlt == DLT_EN10MB ? CAPTURE_AT_ETHER : CAPTURE_AT_IP;
     return capture_filter_attach(pcap_fileno(h->pcap), pass, l->layer, &l->conf, err);
@@ -200,7 +202,7 @@ static int is_cooked(int dlt)
 }
 
 /* One or two handles. Whether the link is cooked is known only after opening the first. */
-static gp_status open_handles(capture_live *l, const capture_link *link, int compat, gp_err *err)
+static gp_status open_handles(capture_live *l, const capture_link *link, unsigned how, gp_err *err)
 {
     uint64_t total = l->conf.block_size * l->conf.num_blocks;
     int single = link->arphrd == ARPHRD_LOOPBACK_ || link->arphrd == ARPHRD_PPP_ ||
@@ -209,7 +211,7 @@ static gp_status open_handles(capture_live *l, const capture_link *link, int com
     uint64_t ring = ring_of(single ? total : total / 2);
 
     l->twice = link->arphrd == ARPHRD_LOOPBACK_;
-    GP_TRY(add_handle(l, CAPTURE_PASS_IN, ring, compat, err));
+    GP_TRY(add_handle(l, CAPTURE_PASS_IN, ring, how, err));
     l->ring_bytes = ring;
     if (is_cooked(l->h[0].parser.dlt))
         return capture_filter_attach(pcap_fileno(l->h[0].pcap), CAPTURE_PASS_ANY, l->layer,
@@ -217,10 +219,10 @@ static gp_status open_handles(capture_live *l, const capture_link *link, int com
     if (l->twice)
         return GP_OK;
     l->ring_bytes += ring;
-    return add_handle(l, CAPTURE_PASS_OUT, ring, compat, err);
+    return add_handle(l, CAPTURE_PASS_OUT, ring, how, err);
 }
 
-gp_status capture_live_open(const char *iface, const capture_conf *conf, int compat,
+gp_status capture_live_open(const char *iface, const capture_conf *conf, unsigned how,
                             capture_live **out, gp_err *err)
 {
     capture_link link = {0};
@@ -240,7 +242,9 @@ gp_status capture_live_open(const char *iface, const capture_conf *conf, int com
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     memcpy(l->name, link.name, sizeof l->name);
     l->conf = *conf;
-    gp_status st = open_handles(l, &link, compat, err);
+    gp_status st = open_handles(l, &link, how, err);
+    if (st == GP_OK && (how & CAPTURE_FRAGMENTS) && !(how & CAPTURE_COMPAT))
+        st = capture_frags_new(&l->frags, err);
     if (st != GP_OK) {
         capture_live_close(l);
         return st;
@@ -258,6 +262,7 @@ void capture_live_close(capture_live *l)
         return;
     for (int i = 0; i < l->n_handles; i++)
         pcap_close(l->h[i].pcap);
+    capture_frags_free(l->frags);
     gp_free(l);
 }
 
@@ -275,13 +280,11 @@ static void keep_packet(capture_live *l, const struct pcap_pkthdr *ph)
     capture_pkt *p = &l->batch[l->n++];
 
     p->time_us = (uint32_t)((uint64_t)ph->ts.tv_sec * 1000000 + (uint64_t)ph->ts.tv_usec);
-    l->counts.processed++;
     if (l->twice) {
         capture_pkt *q = &l->batch[l->n++];
         *q = *p;
         p->dir = CAPTURE_OUT;
         q->dir = CAPTURE_IN;
-        l->counts.processed++;
     }
     if (l->n + 2 > BATCH)
         flush(l);
@@ -298,17 +301,23 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *ph, const u_char *
         return;
     }
     capture_result r = capture_parse(&h->parser, data, ph->caplen, ph->len, &l->batch[l->n]);
+    unsigned n = l->twice ? 2 : 1;
     if (__builtin_expect(r == CAPTURE_FLOW, 1)) {
+        if (__builtin_expect(l->batch[l->n].frag == CAPTURE_FRAG_FIRST && l->frags, 0))
+            capture_frags_first(l->frags, &l->batch[l->n], ph->ts.tv_sec);
+        l->counts.processed += n;
         keep_packet(l, ph);
         return;
     }
-    unsigned n = l->twice ? 2 : 1;
     if (r == CAPTURE_NOT_IP) { /* an EtherType that may hold IP, but did not: as if filtered */
         h->skipped++;
         return;
     }
     l->counts.errors[r] += n;
     l->counts.processed += r != CAPTURE_FRAGMENTED ? n : 0;
+    if (r == CAPTURE_FRAGMENTED && l->frags &&
+        capture_frags_later(l->frags, &l->batch[l->n], ph->ts.tv_sec))
+        keep_packet(l, ph);
 }
 
 int capture_live_fds(const capture_live *l, struct pollfd fds[CAPTURE_MAX_FDS])

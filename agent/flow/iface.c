@@ -139,6 +139,7 @@ gp_status flow_iface_open(flow_iface *i, gp_err *err)
                           .conf = &i->conf,
                           .max_entries = i->m->max_entries,
                           .compat = i->m->compat,
+                          .fragments = i->m->fragments,
                           .on_fail = on_fail,
                           .on_full = on_full,
                           .ctx = i};

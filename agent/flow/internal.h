@@ -65,7 +65,7 @@ typedef struct flow_iface {
 struct flow_manager {
     char *db;
     godb_writer_opts writer_opts;
-    int compat;
+    int compat, fragments;
     size_t max_entries;
     int64_t interval_s;
     uint64_t keep_bytes;

@@ -40,6 +40,7 @@ static void take_opts(flow_manager *m, const flow_manager_opts *o)
 {
     m->writer_opts = o->writer;
     m->compat = o->compat;
+    m->fragments = o->fragments;
     m->max_entries = o->max_entries ? o->max_entries : FLOW_ENTRIES_DEFAULT;
     m->interval_s = o->interval_s ? o->interval_s : GODB_BLOCK_S;
     m->keep_bytes = o->keep_bytes ? o->keep_bytes : KEEP_BYTES_DEFAULT;

@@ -2,6 +2,7 @@
 #include "flow/replay.h"
 
 #include "capture/file.h"
+#include "capture/frag.h"
 #include "gp/mem.h"
 
 #include <string.h>
@@ -24,6 +25,7 @@ typedef struct replay {
     void *fn_ctx;
     source *src;
     size_t n_src;
+    capture_frags *frags; /* NULL unless fragments are attributed */
     flow_table *table;
     int64_t end_s; /* end of the running interval; 0 before the first packet */
     capture_pkt pend[PENDING];
@@ -151,16 +153,20 @@ static gp_status one_frame(replay *r, const source *s, gp_err *err)
     if (got == CAPTURE_NOT_IP)
         return GP_OK;
     st->received++;
-    if (got <= CAPTURE_TRUNCATED) {
+    if (got <= CAPTURE_TRUNCATED)
         st->errors[got]++;
-        st->processed += got != CAPTURE_FRAGMENTED;
+    st->processed += got != CAPTURE_FRAGMENTED;
+    if (got == CAPTURE_FLOW && p->frag == CAPTURE_FRAG_FIRST && r->frags)
+        capture_frags_first(r->frags, p, s->head.time_ns / NS);
+    if (got == CAPTURE_FRAGMENTED && r->frags &&
+        capture_frags_later(r->frags, p, s->head.time_ns / NS))
+        got = CAPTURE_FLOW;
+    if (got != CAPTURE_FLOW)
         return GP_OK;
-    }
     capture_pkt pkt = *p; /* a rotation flushes pend */
     GP_TRY(move_to(r, s->head.time_ns / NS, err));
     if (r->o->n_local && pkt.dir == CAPTURE_IN && is_local(r->o, &pkt))
         pkt.dir = CAPTURE_OUT;
-    st->processed++;
     st->packets++;
     st->bytes += pkt.len;
     note_time(st, s->head.time_ns);
@@ -176,6 +182,8 @@ static gp_status run(replay *r, gp_err *err)
 
     GP_TRY(open_all(r, err));
     GP_TRY(flow_table_new(&r->o->table, &r->table, err));
+    if (r->o->fragments && !r->o->table.compat)
+        GP_TRY(capture_frags_new(&r->frags, err));
     while ((s = earliest(r)) != NULL) {
         GP_TRY(one_frame(r, s, err));
         advance(r, s);
@@ -200,6 +208,7 @@ gp_status flow_replay(const flow_replay_opts *o, flow_block_fn fn, void *ctx, fl
         st->lost = flow_table_lost(r->table);
     st->packets -= st->lost;
     flow_table_free(r->table);
+    capture_frags_free(r->frags);
     for (size_t i = 0; i < r->n_src; i++)
         capture_file_close(r->src[i].file);
     gp_free(r->src);

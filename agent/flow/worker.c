@@ -445,10 +445,11 @@ static gp_status start(flow_worker *w, const flow_worker_opts *o, gp_err *err)
 {
     flow_table_opts to = {
         .max_entries = o->max_entries, .compat = o->compat, .scale = o->conf->sample};
+    unsigned how = (o->compat ? CAPTURE_COMPAT : 0) | (o->fragments ? CAPTURE_FRAGMENTS : 0);
     char name[16];
 
     GP_TRY(flow_table_new(&to, &w->table, err));
-    GP_TRY(capture_live_open(o->iface, o->conf, o->compat, &w->live, err));
+    GP_TRY(capture_live_open(o->iface, o->conf, how, &w->live, err));
     publish(w);
     int r = pthread_create(&w->thread, NULL, run, w);
     if (r != 0)

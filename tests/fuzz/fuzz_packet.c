@@ -1,5 +1,5 @@
 /* fuzz_packet.c - any bytes as a frame of any known link type; first byte picks type and mode. */
-#include "capture/packet.h"
+#include "capture/frag.h"
 
 #include <pcap/dlt.h>
 #include <stdint.h>
@@ -7,6 +7,19 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* 1: a later fragment whose first one an earlier input was. */
+static int frags_of(capture_pkt *p, capture_result r)
+{
+    static capture_frags *frags;
+
+    if (!frags && capture_frags_new(&frags, NULL) != GP_OK)
+        return 0;
+    if (r == CAPTURE_FLOW && p->frag == CAPTURE_FRAG_FIRST)
+        capture_frags_first(frags, p, 0);
+    return r == CAPTURE_FRAGMENTED && p->frag == CAPTURE_FRAG_LATER &&
+           capture_frags_later(frags, p, 0);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -19,6 +32,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     capture_parser parser = {.dlt = dlts[data[0] & 7], .compat = data[0] >> 3 & 1};
     uint32_t wire = (uint32_t)data[1] * 8;
     capture_result r = capture_parse(&parser, data + 2, (uint32_t)(size - 2), wire, &p);
+    if (r == CAPTURE_FRAGMENTED &&
+        p.frag != (parser.compat ? CAPTURE_FRAG_NONE : CAPTURE_FRAG_LATER))
+        abort();
+    if (frags_of(&p, r))
+        r = CAPTURE_FLOW;
     if (r != CAPTURE_FLOW)
         return 0;
     /* invariants of a parsed packet */

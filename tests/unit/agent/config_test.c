@@ -278,6 +278,7 @@ static void test_needs_restart(void **state)
         {"db.encoder_type", "zstd", "db.encoder_type"},
         {"db.checkpoint", "10s", "db.checkpoint"},
         {"capture.compat", "true", "capture.compat"},
+        {"capture.fragments", "true", "capture.fragments"},
         {"db.retention.max_age", "90d", "db.retention"},
         {"api.key_file", "/other", "api.key_file"},
     };

@@ -117,6 +117,39 @@ static void test_odd_frames(void **state)
     end(f);
 }
 
+/* capture.fragments: a later fragment counts into the flow of the first one, and as fragmented. */
+static void test_fragments(void **state)
+{
+    (void)state;
+    fixture *f = start_with(&(flow_manager_opts){.interval_s = NO_BOUNDARY, .fragments = 1});
+    uint8_t b[100];
+
+    capture_one(f, "v0", &small_ring);
+    int in = netns_raw("v1");
+    size_t n = make_udp(b, 0, 1, 40000, 1001);
+    b[18] = 7; /* identification */
+    b[20] = 0x20;
+    netns_send(in, b, n);
+    memset(b + 34, 0, 8); /* no ports in what follows */
+    b[21] = 6;
+    netns_send(in, b, n);
+    b[20] = 0;
+    netns_send(in, b, n);
+    b[18] = 8; /* a packet whose first fragment never came */
+    netns_send(in, b, n);
+    wait_processed(f, "v0", 4);
+    flush(f);
+    assert_int_equal(f->s.dports[1001], 3);
+    assert_int_equal(f->s.counter[FLOW_PKTS_IN], 3);
+    assert_int_equal(f->s.counter[FLOW_BYTES_IN], 210);
+    flow_status s = status_of(f, "v0");
+    assert_int_equal(s.total.capture.received, 4);
+    assert_int_equal(s.total.capture.processed, 1);
+    assert_int_equal(s.total.capture.errors[CAPTURE_FRAGMENTED], 3);
+    close(in);
+    end(f);
+}
+
 static void test_ignore_vlans(void **state)
 {
     (void)state;
@@ -459,11 +492,17 @@ static void test_failed_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_directions),     cmocka_unit_test(test_loopback),
-        cmocka_unit_test(test_odd_frames),     cmocka_unit_test(test_ignore_vlans),
-        cmocka_unit_test(test_extra_filter),   cmocka_unit_test(test_rotation_under_load),
-        cmocka_unit_test(test_close_is_exact), cmocka_unit_test(test_live_rows),
-        cmocka_unit_test(test_link_changes),   cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_directions),
+        cmocka_unit_test(test_loopback),
+        cmocka_unit_test(test_odd_frames),
+        cmocka_unit_test(test_ignore_vlans),
+        cmocka_unit_test(test_extra_filter),
+        cmocka_unit_test(test_fragments),
+        cmocka_unit_test(test_rotation_under_load),
+        cmocka_unit_test(test_close_is_exact),
+        cmocka_unit_test(test_live_rows),
+        cmocka_unit_test(test_link_changes),
+        cmocka_unit_test(test_apply),
         cmocka_unit_test(test_failed_writes),
     };
     if (!netns_enter())

@@ -54,10 +54,17 @@ typedef struct capture_counts {
 /* One thread. */
 typedef struct capture_live capture_live;
 
-/* Open iface. Fails with GP_ENOTFOUND (no such interface), GP_EUNAVAILABLE (not up), GP_EDENIED
- * (privilege), GP_EUNSUPPORTED (hardware type; ignore_vlans on a VLAN interface), GP_EINVAL
- * (refused filter), GP_EIO. */
-gp_status capture_live_open(const char *iface, const capture_conf *conf, int compat,
+/* How an interface is read, beside its settings: or of these. */
+enum {
+    CAPTURE_COMPAT = 1,    /* capture_parser.compat */
+    CAPTURE_FRAGMENTS = 2, /* later fragments go to the flow of the first one (D-43); they stay
+                              counted in errors[CAPTURE_FRAGMENTED], not in processed */
+};
+
+/* Open iface; how: see above. Fails with GP_ENOTFOUND (no such interface), GP_EUNAVAILABLE (not
+ * up), GP_EDENIED (privilege), GP_EUNSUPPORTED (hardware type; ignore_vlans on a VLAN interface),
+ * GP_EINVAL (refused filter), GP_EIO. */
+gp_status capture_live_open(const char *iface, const capture_conf *conf, unsigned how,
                             capture_live **out, gp_err *err) GP_MUST_CHECK;
 void capture_live_close(capture_live *l); /* NULL is fine */
 

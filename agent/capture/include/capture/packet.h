@@ -25,6 +25,13 @@ typedef enum capture_dir {
     CAPTURE_OUT, /* packet type 4: sent by this host */
 } capture_dir;
 
+/* Which part of a fragmented packet; in compat mode always CAPTURE_FRAG_NONE. */
+typedef enum capture_frag_kind {
+    CAPTURE_FRAG_NONE,
+    CAPTURE_FRAG_FIRST, /* more follow */
+    CAPTURE_FRAG_LATER, /* family, addresses, protocol and frag_id are set, ports are 0 */
+} capture_frag_kind;
+
 /* A parsed packet: everything flow table and classification need. Plain value. */
 typedef struct capture_pkt {
     uint32_t len;          /* bytes to count (spec 1.7) */
@@ -33,6 +40,8 @@ typedef struct capture_pkt {
     uint8_t aux;           /* TCP flags, or ICMP / ICMPv6 type; else 0 */
     uint8_t dir;           /* capture_dir */
     uint16_t sport, dport; /* key ports, host order; the client's side of a common port is 0 */
+    uint8_t frag;          /* capture_frag_kind */
+    uint32_t frag_id;      /* identification, when frag is not CAPTURE_FRAG_NONE */
     uint32_t time_us; /* capture time modulo 2^32, orders the packets of two rings; 0 if not set */
     uint8_t src[16], dst[16]; /* network order; IPv4 in the first four bytes, the rest undefined */
 } capture_pkt;
@@ -49,7 +58,8 @@ typedef struct capture_parser {
 int capture_dlt_known(int dlt);
 
 /* Parse one frame of caplen captured bytes, len bytes on the wire. *out is valid only after
- * CAPTURE_FLOW. Never reads beyond caplen; any bytes are fine. */
+ * CAPTURE_FLOW, and after CAPTURE_FRAGMENTED when its frag is CAPTURE_FRAG_LATER. Never reads
+ * beyond caplen; any bytes are fine. */
 capture_result capture_parse(const capture_parser *p, const uint8_t *frame, uint32_t caplen,
                              uint32_t len, capture_pkt *out);
 

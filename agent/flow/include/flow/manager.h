@@ -58,6 +58,7 @@ typedef struct flow_manager_opts {
     const char *db; /* database root; made if missing */
     godb_writer_opts writer;
     int compat;            /* capture.compat */
+    int fragments;         /* capture.fragments; nothing in compat mode */
     size_t max_entries;    /* per interface; 0 = FLOW_ENTRIES_DEFAULT */
     int64_t interval_s;    /* 0 = 300; anything else is for tests */
     uint64_t keep_bytes;   /* most memory for flows that could not be written yet; 0 = 512 MiB */

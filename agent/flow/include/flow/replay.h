@@ -17,6 +17,7 @@ typedef struct flow_replay_opts {
     const gp_net *local; /* a packet from one of these is "sent", all others are "received"; */
     size_t n_local;      /* cooked captures know it themselves */
     int one_block;       /* 1: no rotation but after the last packet */
+    int fragments;       /* 1: later fragments count into the flow of the first (D-43) */
     flow_table_opts table;
     void (*warn)(void *ctx, const char *text); /* a file that breaks off; one line each */
     void *warn_ctx;

@@ -20,6 +20,7 @@ typedef struct flow_worker_opts {
     const capture_conf *conf; /* copied */
     size_t max_entries;       /* 0 = FLOW_ENTRIES_DEFAULT */
     int compat;
+    int fragments; /* CAPTURE_FRAGMENTS */
     /* Called once, from the worker, when the interface is gone or broken for good. The worker then
      * only answers requests, so that its flows can be fetched. */
     void (*on_fail)(void *ctx, const char *text);
