@@ -109,4 +109,12 @@ gp_status agent_config_ifaces(agent_config *c, gp_err *err) GP_MUST_CHECK;
 /* The settings of one interface from a map node, as in the file and in a configuration request. */
 gp_status agent_config_iface(const rt_node *n, capture_conf *out, gp_err *err) GP_MUST_CHECK;
 
+/* The map of a configuration request ("config.set"): names or expressions with their settings, as
+ * below `interfaces` in the file. An empty map, one without anything to capture and keys that are
+ * not known are refused (GP_EINVAL): nothing is to stop capture by a slip. Errors name line and
+ * key.
+ */
+gp_status agent_config_request(const char *text, size_t len, flow_ruleset **out,
+                               gp_err *err) GP_MUST_CHECK;
+
 #endif

@@ -114,14 +114,12 @@ static gp_status read_detection(agent_config *c, gp_err *err)
     return GP_OK;
 }
 
-gp_status agent_config_ifaces(agent_config *c, gp_err *err)
+/* All interfaces of a map into rs; *captured: how many are not disabled. */
+static gp_status add_ifaces(const rt_node *ifaces, flow_ruleset *rs, size_t *captured, gp_err *err)
 {
-    GP_TRY(flow_ruleset_new(&c->rules, err));
-    GP_TRY(read_detection(c, err));
-    const rt_node *ifaces = rt_config_node(c->source, "interfaces");
-    size_t n = rt_node_count(ifaces), captured = 0;
-    if (rt_node_kind(ifaces) != RT_NULL && rt_node_kind(ifaces) != RT_MAP)
-        return rt_node_fail(ifaces, err, "expected interface names with their settings");
+    size_t n = rt_node_count(ifaces);
+
+    *captured = 0;
     if (n > FLOW_MAX_IFACES)
         return rt_node_fail(ifaces, err, "%zu interfaces, at most %d are possible", n,
                             FLOW_MAX_IFACES);
@@ -130,10 +128,23 @@ gp_status agent_config_ifaces(agent_config *c, gp_err *err)
         gp_err why = {0};
         const rt_node *node = rt_node_at(ifaces, i);
         GP_TRY(agent_config_iface(node, &conf, err));
-        if (flow_ruleset_add(c->rules, rt_node_key(ifaces, i), &conf, &why) != GP_OK)
+        if (flow_ruleset_add(rs, rt_node_key(ifaces, i), &conf, &why) != GP_OK)
             return rt_node_fail(node, err, "%s", why.msg);
-        captured += !conf.disable;
+        *captured += !conf.disable;
     }
+    return GP_OK;
+}
+
+gp_status agent_config_ifaces(agent_config *c, gp_err *err)
+{
+    size_t captured;
+
+    GP_TRY(flow_ruleset_new(&c->rules, err));
+    GP_TRY(read_detection(c, err));
+    const rt_node *ifaces = rt_config_node(c->source, "interfaces");
+    if (rt_node_kind(ifaces) != RT_NULL && rt_node_kind(ifaces) != RT_MAP)
+        return rt_node_fail(ifaces, err, "expected interface names with their settings");
+    GP_TRY(add_ifaces(ifaces, c->rules, &captured, err));
     if (c->detect && captured)
         return rt_node_fail(ifaces, err,
                             "autodetection.enabled conflicts with interfaces: "
@@ -141,5 +152,44 @@ gp_status agent_config_ifaces(agent_config *c, gp_err *err)
     if (!c->detect && !captured)
         return rt_config_fail(c->source, "interfaces", err,
                               "no interfaces to capture on, and autodetection.enabled is false");
+    return GP_OK;
+}
+
+/* ---- requests ---- */
+
+typedef struct unknown {
+    char path[128];
+    unsigned line;
+} unknown;
+
+static void first_unknown(void *ctx, const char *path, unsigned line)
+{
+    unknown *u = ctx;
+
+    if (u->line)
+        return;
+    (void)snprintf(u->path, sizeof u->path, "%s", path);
+    u->line = line;
+}
+
+gp_status agent_config_request(const char *text, size_t len, flow_ruleset **out, gp_err *err)
+{
+    GP_CLEANUP(rt_config_freep) rt_config *c = NULL;
+    flow_ruleset *rs = NULL;
+    unknown u = {{0}, 0};
+    size_t captured = 0;
+
+    GP_TRY(rt_config_parse("request", text, len, &c, err));
+    GP_TRY(flow_ruleset_new(&rs, err));
+    gp_status st = add_ifaces(rt_config_root(c), rs, &captured, err);
+    if (st == GP_OK && rt_config_unused(c, first_unknown, &u))
+        st = gp_fail(err, GP_EINVAL, 0, "request:%u: %s: unknown key", u.line, u.path);
+    if (st == GP_OK && captured == 0)
+        st = gp_fail(err, GP_EINVAL, 0, "request: no interfaces to capture on");
+    if (st != GP_OK) {
+        flow_ruleset_free(rs);
+        return st;
+    }
+    *out = rs;
     return GP_OK;
 }

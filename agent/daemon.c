@@ -110,32 +110,6 @@ static gp_status reload(void *ctx, flow_change **changes, size_t *n, gp_err *err
     return st;
 }
 
-static gp_status rules_from_text(const char *text, size_t len, flow_ruleset **out, gp_err *err)
-{
-    rt_config *c = NULL;
-    flow_ruleset *rs = NULL;
-
-    gp_status st = rt_config_parse("request", text, len, &c, err);
-    if (st == GP_OK)
-        st = flow_ruleset_new(&rs, err);
-    const rt_node *root = st == GP_OK ? rt_config_root(c) : NULL;
-    for (size_t i = 0; st == GP_OK && i < rt_node_count(root); i++) {
-        capture_conf conf;
-        gp_err why = {0};
-        const rt_node *node = rt_node_at(root, i);
-        st = agent_config_iface(node, &conf, err);
-        if (st == GP_OK && flow_ruleset_add(rs, rt_node_key(root, i), &conf, &why) != GP_OK)
-            st = rt_node_fail(node, err, "%s", why.msg);
-    }
-    rt_config_free(c);
-    if (st != GP_OK) {
-        flow_ruleset_free(rs);
-        return st;
-    }
-    *out = rs;
-    return GP_OK;
-}
-
 /* Replace the whole set of interfaces by the map in text (JSON or YAML, as below `interfaces` in
  * the file). Holds until the file changes or a reload (D-25). GP_EEXIST under autodetection. */
 static gp_status set_interfaces(void *ctx, const char *text, size_t len, flow_change **changes,
@@ -143,10 +117,8 @@ static gp_status set_interfaces(void *ctx, const char *text, size_t len, flow_ch
 {
     agent *a = ctx;
     flow_ruleset *rs = NULL;
-    flow_change *ch = NULL;
-    size_t k = 0;
 
-    GP_TRY(rules_from_text(text, len, &rs, err));
+    GP_TRY(agent_config_request(text, len, &rs, err));
     pthread_mutex_lock(&a->mu);
     gp_status st;
     if (a->config->detect) {
@@ -154,17 +126,11 @@ static gp_status set_interfaces(void *ctx, const char *text, size_t len, flow_ch
         st = gp_fail(err, GP_EEXIST, 0,
                      "autodetection is on: interfaces follow the host, not requests");
     } else {
-        st = flow_manager_apply(a->manager, rs, &ch, &k, err);
+        st = flow_manager_apply(a->manager, rs, changes, n, err);
     }
     if (st == GP_OK)
-        log_changes(ch, k);
+        log_changes(*changes, *n);
     pthread_mutex_unlock(&a->mu);
-    if (changes && st == GP_OK) {
-        *changes = ch;
-        *n = k;
-        ch = NULL;
-    }
-    gp_free(ch);
     return st;
 }
 

@@ -151,43 +151,77 @@ static void get_daemon(serve *s, wire_daemon *d)
                        .write_failing = info.write_failing};
 }
 
-static rpc_code send_status(serve *s, rpc_stream *stream, const flow_status *v, size_t n,
-                            gp_buf *text)
+/* n things in as many messages as it takes, at most `most` in one; put encodes `k` from `at` on. */
+static rpc_code send_parts(rpc_stream *stream, size_t n, size_t most,
+                           void (*put)(void *ctx, gp_buf *msg, size_t at, size_t k), void *ctx,
+                           gp_buf *text)
 {
-    wire_daemon d;
-    GP_CLEANUP(gp_freep)
-    wire_iface_status *w = gp_calloc(WIRE_STATUS_MESSAGE, sizeof *w);
-    rpc_code code = RPC_OK;
+    rpc_code code;
     size_t at = 0;
 
-    if (!w)
-        return RPC_RESOURCE_EXHAUSTED;
-    get_daemon(s, &d);
     do {
         gp_buf msg = {0};
-        size_t k = 0;
-        for (; k < WIRE_STATUS_MESSAGE && at + k < n; k++)
-            to_wire_status(&v[at + k], &w[k]);
-        wire_put_status(&msg, at == 0 ? &d : NULL, w, k);
+        size_t k = n - at < most ? n - at : most;
+        put(ctx, &msg, at, k);
         code = serve_reply(stream, &msg, text);
         at += k;
     } while (code == RPC_OK && at < n);
     return code;
 }
 
-static rpc_code on_status(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
-                          gp_buf *text)
+/* What the encoders below work on. */
+typedef struct parts {
+    const flow_status *v;
+    const flow_change *ch;
+    wire_daemon daemon;
+    wire_iface_status *status;
+    wire_iface_config *config;
+    wire_insn *insns;
+    wire_change *changes;
+} parts;
+
+static void put_status(void *ctx, gp_buf *msg, size_t at, size_t k)
 {
-    serve *s = ctx;
-    const auth_peer *p = rpc_stream_peer(stream);
+    parts *p = ctx;
+
+    for (size_t i = 0; i < k; i++)
+        to_wire_status(&p->v[at + i], &p->status[i]);
+    wire_put_status(msg, at == 0 ? &p->daemon : NULL, p->status, k);
+}
+
+static rpc_code send_status(serve *s, rpc_stream *stream, const flow_status *v, size_t n,
+                            gp_buf *text)
+{
+    GP_CLEANUP(gp_freep)
+    wire_iface_status *w = gp_calloc(WIRE_STATUS_MESSAGE, sizeof *w);
+    parts p = {.v = v, .status = w};
+
+    if (!w)
+        return RPC_RESOURCE_EXHAUSTED;
+    get_daemon(s, &p.daemon);
+    return send_parts(stream, n, WIRE_STATUS_MESSAGE, put_status, &p, text);
+}
+
+/* Methods that answer with what the manager knows of interfaces. */
+static rpc_code answer(serve *s, rpc_stream *stream, const uint8_t *req, size_t len,
+                       rpc_code (*send)(serve *s, rpc_stream *stream, const flow_status *v,
+                                        size_t n, gp_buf *text),
+                       gp_buf *text)
+{
     flow_status *v = NULL;
     size_t n = 0;
 
-    rpc_code code = ask_manager(s, p, req, len, &v, &n, text);
+    rpc_code code = ask_manager(s, rpc_stream_peer(stream), req, len, &v, &n, text);
     if (code == RPC_OK)
-        code = send_status(s, stream, v, n, text);
+        code = send(s, stream, v, n, text);
     gp_free(v);
     return code;
+}
+
+static rpc_code on_status(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                          gp_buf *text)
+{
+    return answer(ctx, stream, req, len, send_status, text);
 }
 
 /* ---- settings ---- */
@@ -207,68 +241,65 @@ static void to_wire_config(const flow_status *f, wire_insn *insns, wire_iface_co
                              .n_filter = c->n_extra};
 }
 
-static rpc_code send_config(rpc_stream *stream, const flow_status *v, size_t n, gp_buf *text)
+static void put_config(void *ctx, gp_buf *msg, size_t at, size_t k)
+{
+    parts *p = ctx;
+
+    for (size_t i = 0; i < k; i++)
+        to_wire_config(&p->v[at + i], p->insns + i * CAPTURE_EXTRA_MAX, &p->config[i]);
+    wire_put_config(msg, p->config, k);
+}
+
+static rpc_code send_config(serve *s, rpc_stream *stream, const flow_status *v, size_t n,
+                            gp_buf *text)
 {
     GP_CLEANUP(gp_freep)
     wire_iface_config *w = gp_calloc(WIRE_CONFIG_MESSAGE, sizeof *w);
     GP_CLEANUP(gp_freep)
     wire_insn *insns = gp_calloc((size_t)WIRE_CONFIG_MESSAGE * CAPTURE_EXTRA_MAX, sizeof *insns);
-    rpc_code code = RPC_OK;
-    size_t at = 0;
+    parts p = {.v = v, .config = w, .insns = insns};
+    (void)s;
 
     if (!w || !insns)
         return RPC_RESOURCE_EXHAUSTED;
-    do {
-        gp_buf msg = {0};
-        size_t k = 0;
-        for (; k < WIRE_CONFIG_MESSAGE && at + k < n; k++)
-            to_wire_config(&v[at + k], insns + k * CAPTURE_EXTRA_MAX, &w[k]);
-        wire_put_config(&msg, w, k);
-        code = serve_reply(stream, &msg, text);
-        at += k;
-    } while (code == RPC_OK && at < n);
-    return code;
+    return send_parts(stream, n, WIRE_CONFIG_MESSAGE, put_config, &p, text);
 }
 
 static rpc_code on_config_get(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
                               gp_buf *text)
 {
-    serve *s = ctx;
-    const auth_peer *p = rpc_stream_peer(stream);
-    flow_status *v = NULL;
-    size_t n = 0;
-
-    rpc_code code = ask_manager(s, p, req, len, &v, &n, text);
-    if (code == RPC_OK)
-        code = send_config(stream, v, n, text);
-    gp_free(v);
-    return code;
+    return answer(ctx, stream, req, len, send_config, text);
 }
 
-static rpc_code send_changes(rpc_stream *stream, const flow_change *ch, size_t n, gp_buf *text)
+static void put_changes(void *ctx, gp_buf *msg, size_t at, size_t k)
 {
     static const wire_action actions[] = {[FLOW_ENABLED] = WIRE_ENABLED,
                                           [FLOW_UPDATED] = WIRE_UPDATED,
                                           [FLOW_DISABLED] = WIRE_DISABLED};
+    parts *p = ctx;
+
+    for (size_t i = 0; i < k; i++) {
+        const flow_change *c = &p->ch[at + i];
+        p->changes[i] = (wire_change){
+            .name = c->name, .error = c->error, .action = actions[c->action], .ok = c->ok};
+    }
+    wire_put_changes(msg, p->changes, k);
+}
+
+/* What became of a change of the settings; ch is freed. */
+static rpc_code send_changes(rpc_stream *stream, gp_status st, flow_change *ch, size_t n,
+                             const gp_err *err, gp_buf *text)
+{
     GP_CLEANUP(gp_freep)
     wire_change *w = gp_calloc(WIRE_STATUS_MESSAGE, sizeof *w);
-    rpc_code code = RPC_OK;
-    size_t at = 0;
+    parts p = {.ch = ch, .changes = w};
+    rpc_code code = RPC_RESOURCE_EXHAUSTED;
 
-    if (!w)
-        return RPC_RESOURCE_EXHAUSTED;
-    do {
-        gp_buf msg = {0};
-        size_t k = 0;
-        for (; k < WIRE_STATUS_MESSAGE && at + k < n; k++)
-            w[k] = (wire_change){.name = ch[at + k].name,
-                                 .error = ch[at + k].error,
-                                 .action = actions[ch[at + k].action],
-                                 .ok = ch[at + k].ok};
-        wire_put_changes(&msg, w, k);
-        code = serve_reply(stream, &msg, text);
-        at += k;
-    } while (code == RPC_OK && at < n);
+    if (st != GP_OK)
+        code = fail(text, st, err);
+    else if (w)
+        code = send_parts(stream, n, WIRE_STATUS_MESSAGE, put_changes, &p, text);
+    gp_free(ch);
     return code;
 }
 
@@ -289,9 +320,7 @@ static rpc_code set_interfaces(serve *s, rpc_stream *stream, const uint8_t *req,
         return fail(text, GP_EINVAL, &err);
     st = c->set(c->ctx, conf, conf_len, &ch, &n, &err);
     gp_free(conf);
-    code = st == GP_OK ? send_changes(stream, ch, n, text) : fail(text, st, &err);
-    gp_free(ch);
-    return code;
+    return send_changes(stream, st, ch, n, &err, text);
 }
 
 static rpc_code on_config_set(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
@@ -301,25 +330,27 @@ static rpc_code on_config_set(void *ctx, rpc_stream *stream, const uint8_t *req,
                    set_interfaces(ctx, stream, req, len, text), text);
 }
 
-static rpc_code on_config_reload(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
-                                 gp_buf *text)
+static rpc_code reload(serve *s, rpc_stream *stream, gp_buf *text)
 {
-    serve *s = ctx;
-    const auth_peer *p = rpc_stream_peer(stream);
     const serve_control *c = s->o.control;
     flow_change *ch = NULL;
     size_t n = 0;
     gp_err err = {0};
+
+    rpc_code code = check_all(s, rpc_stream_peer(stream), text);
+    if (code != RPC_OK)
+        return code;
+    gp_status st = c->reload(c->ctx, &ch, &n, &err);
+    return send_changes(stream, st, ch, n, &err, text);
+}
+
+static rpc_code on_config_reload(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
+                                 gp_buf *text)
+{
     (void)req;
     (void)len;
-
-    rpc_code code = check_all(s, p, text);
-    if (code == RPC_OK) {
-        gp_status st = c->reload(c->ctx, &ch, &n, &err);
-        code = st == GP_OK ? send_changes(stream, ch, n, text) : fail(text, st, &err);
-        gp_free(ch);
-    }
-    return audited(s, p, "configuration file", code, text);
+    return audited(ctx, rpc_stream_peer(stream), "configuration file", reload(ctx, stream, text),
+                   text);
 }
 
 /* ---- flush ---- */
@@ -331,36 +362,33 @@ static int64_t flush_time(const rpc_stream *stream)
     return left < FLUSH_MS ? left : FLUSH_MS;
 }
 
-static rpc_code flush(serve *s, rpc_stream *stream, const uint8_t *req, size_t len, gp_buf *text)
+static rpc_code flush_these(serve *s, rpc_stream *stream, const flow_status *v, size_t n,
+                            gp_buf *text)
 {
-    const auth_peer *p = rpc_stream_peer(stream);
-    flow_status *v = NULL;
-    size_t n = 0, k = 0;
+    GP_CLEANUP(gp_freep) const char **names = gp_calloc(n + 1, sizeof *names);
     gp_err err = {0};
     gp_buf msg = {0};
+    size_t k = 0;
 
-    rpc_code code = ask_manager(s, p, req, len, &v, &n, text);
-    GP_CLEANUP(gp_freep) const char **names = gp_calloc(n + 1, sizeof *names);
-    for (size_t i = 0; code == RPC_OK && names && i < n; i++)
+    if (!names)
+        return RPC_RESOURCE_EXHAUSTED;
+    for (size_t i = 0; i < n; i++)
         if (v[i].state == FLOW_CAPTURING)
             names[k++] = v[i].name;
-    gp_status st = names ? GP_OK : gp_fail(&err, GP_ENOMEM, 0, "out of memory");
-    if (code == RPC_OK && st == GP_OK && k)
+    gp_status st = GP_OK;
+    if (k)
         st = flow_manager_flush(s->o.control->manager, names, k, flush_time(stream), &err);
-    if (code == RPC_OK && st != GP_OK)
-        code = fail(text, st, &err);
-    if (code == RPC_OK) {
-        wire_put_control_request(&msg, names, k);
-        code = serve_reply(stream, &msg, text);
-    }
-    gp_free(v);
-    return code;
+    if (st != GP_OK)
+        return fail(text, st, &err);
+    wire_put_control_request(&msg, names, k);
+    return serve_reply(stream, &msg, text);
 }
 
 static rpc_code on_flush(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
                          gp_buf *text)
 {
-    return audited(ctx, rpc_stream_peer(stream), "flush", flush(ctx, stream, req, len, text), text);
+    return audited(ctx, rpc_stream_peer(stream), "flush",
+                   answer(ctx, stream, req, len, flush_these, text), text);
 }
 
 /* ---- table ---- */

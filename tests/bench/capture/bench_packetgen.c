@@ -33,6 +33,8 @@ static void make_frame(uint8_t *f, uint64_t id)
     uint8_t *ip = f + 14, *l4 = ip + (v6 ? 40 : 20);
     ip[0] = v6 ? 0x60 : 0x45;
     ip[v6 ? 6 : 9] = 17;
+    gp_put_be16(ip + (v6 ? 4 : 2),
+                (uint16_t)(FRAME - (v6 ? 54 : 14))); /* of what follows; of all */
     ip[v6 ? 7 : 8] = 64;
     gp_put_be32(ip + (v6 ? 20 : 12), (uint32_t)id);
     ip[v6 ? 8 : 12] = 10;
@@ -40,6 +42,7 @@ static void make_frame(uint8_t *f, uint64_t id)
     gp_put_be32(ip + (v6 ? 36 : 16), h | 0x0b000000);
     gp_put_be16(l4, (uint16_t)(32768 + (h & 0x7fff)));
     gp_put_be16(l4 + 2, 5000);
+    gp_put_be16(l4 + 4, (uint16_t)(f + FRAME - l4));
 }
 
 static void pause_until(int64_t when_ns)

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 
-TICK = os.sysconf("SC_CLK_TCK")
 NS = "fpbench%d" % os.getpid()
 
 
@@ -23,19 +22,22 @@ def ns(*args, **kw):
 
 
 def cpu(pid):
-    """Seconds of user and system time of a process and its children."""
+    """Seconds of CPU time of a process and its children, all threads, to the nanosecond (ticks are too coarse)."""
     total = 0
     for p in os.listdir("/proc"):
         if not p.isdigit():
             continue
         try:
             with open("/proc/%s/stat" % p) as f:
-                v = f.read().rsplit(") ", 1)[1].split()
+                parent = int(f.read().rsplit(") ", 1)[1].split()[1])
+            if pid not in (int(p), parent):
+                continue
+            for t in os.listdir("/proc/%s/task" % p):
+                with open("/proc/%s/task/%s/schedstat" % (p, t)) as f:
+                    total += int(f.read().split()[0])
         except OSError:
             continue
-        if int(p) == pid or int(v[1]) == pid:
-            total += int(v[11]) + int(v[12])
-    return total / TICK
+    return total / 1e9
 
 
 def rss(pid):
@@ -66,11 +68,12 @@ def programs(build, tmp):
 
 
 def measure(name, argv, gen, flows, rate, seconds):
-    p = subprocess.Popen(["ip", "netns", "exec", NS, *argv], stdout=subprocess.DEVNULL,
-                         stderr=subprocess.PIPE, text=True)
+    said = tempfile.TemporaryFile("w+")  # not a pipe: who fills it would wait for us
+    p = subprocess.Popen(["ip", "netns", "exec", NS, *argv], stdout=said, stderr=said)
     time.sleep(1.0)
     if p.poll() is not None:
-        print("%-22s does not run: %s" % (name, p.stderr.read()[:200]))
+        said.seek(0)
+        print("%-22s does not run: %s" % (name, said.read(200)))
         return
     before = cpu(p.pid)
     sent = int(ns(gen, "b0", str(flows), str(rate), str(seconds), capture_output=True,
@@ -81,15 +84,18 @@ def measure(name, argv, gen, flows, rate, seconds):
     seen = goprobe_seen(p) if name == "goprobe" else None
     p.send_signal(signal.SIGINT)
     try:
-        err = p.communicate(timeout=30)[1]
+        p.wait(timeout=30)
     except subprocess.TimeoutExpired:
         p.kill()
-        err = p.communicate()[1]
-    if name.startswith("tcpdump"):
-        m = re.search(r"(\d+) packets? dropped by kernel", err)
-        lost = int(m.group(1)) if m else None
-        m = re.search(r"(\d+) packets? captured", err)
-        seen = int(m.group(1)) if m else None
+        p.wait()
+    with said:
+        said.seek(0)
+        text = said.read()
+    for theirs, dropped, got in (("tcpdump", r"(\d+) packets? dropped by kernel", r"(\d+) packets? captured"),
+                                 ("nfpcapd", r"dropped by OS/Buffer: (\d+)", r"Total: Processed: (\d+)"),
+                                 ("softflowd", r"packets dropped by libpcap: (\d+)", r"packets processed: (\d+)")):
+        if name.startswith(theirs):
+            lost, seen = (int(m.group(1)) if m else None for m in (re.search(dropped, text), re.search(got, text)))
     print("%-22s %8d flows %10.0f packets/s  sent %9d  seen %9s  lost %8s  %6.1f ns CPU/packet  %5.0f MiB"
           % (name, flows, sent / seconds, sent, seen, lost, used * 1e9 / max(sent, 1), mem), flush=True)
 

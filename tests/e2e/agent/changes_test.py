@@ -25,8 +25,8 @@ GPCTL, GPDB = os.environ["GPCTL"], os.environ["GPDB"]
 CONFIG = """db: {path: %(tmp)s/db, sync: none, retention: {max_age: 90d, interval: 1s}}
 logging: {level: debug}
 api: {addr: 'ipc://%(tmp)s/sock', key_file: %(tmp)s/agent.key, trusted_keys: %(tmp)s/trusted}
-interfaces:
 """
+DETECT = "autodetection: {enabled: true, exclude: [lo]}\n"
 RING = "{ring_buffer: {block_size: 1048576, num_blocks: 4}}"
 IDLE = 3  # ioprio class
 
@@ -40,7 +40,7 @@ class Agent(live.Agent):
         live.run(live.GPKEY, "-q", "new", "user", "me", "-o", tmp + "/user.key")
         live.run(live.GPKEY, "-q", "trust", tmp + "/user.pub", "--into", tmp + "/trusted")
         os.mkdir(tmp + "/conf")
-        self.mount("a0", "'/^hot/'")
+        self.mount(named("a0", "'/^hot/'"))
         os.symlink("..data/c.yaml", tmp + "/conf/c.yaml")
         old_day(tmp)
         self.log = open(tmp + "/log", "w")
@@ -48,12 +48,12 @@ class Agent(live.Agent):
                                   stderr=self.log)
         live.until(lambda: "query service listens" in self.text() and "iface=a0" in self.text(), "start")
 
-    def mount(self, *ifaces):
+    def mount(self, text):
         self.version += 1
         conf = self.tmp + "/conf/"
         os.mkdir(conf + "..%d" % self.version)
         with open(conf + "..%d/c.yaml" % self.version, "w") as f:
-            f.write(CONFIG % {"tmp": self.tmp} + "".join("  %s: %s\n" % (i, RING) for i in ifaces))
+            f.write(CONFIG % {"tmp": self.tmp} + text)
         os.symlink("..%d" % self.version, conf + "..data_tmp")
         os.rename(conf + "..data_tmp", conf + "..data")
 
@@ -67,6 +67,10 @@ class Agent(live.Agent):
 
     def status(self):
         return json.loads(live.run(GPCTL, "interfaces", "--json", "-s", "unix:" + self.sock).stdout)
+
+
+def named(*ifaces):
+    return "interfaces:\n" + "".join("  %s: %s\n" % (i, RING) for i in ifaces)
 
 
 def old_day(tmp):
@@ -136,10 +140,17 @@ def hot(agent):
 
 
 def reload(agent):
-    agent.mount("a0", "lo")
+    agent.mount(named("a0", "lo"))
     live.until(lambda: "iface=lo action=enabled" in agent.text(), "swap of ..data")
-    agent.mount("a0")
+    agent.mount(DETECT)
     live.until(lambda: "iface=lo action=disabled" in agent.text(), "second swap of ..data")
+    if "iface=a0 action" in agent.text().split("iface=lo action=enabled")[1]:
+        raise AssertionError("a0 did not simply go on")
+    with open(agent.tmp + "/only.yaml", "w") as f:
+        f.write(named("lo"))
+    p = live.run(GPCTL, "config", "-f", agent.tmp + "/only.yaml", "-s", "unix:" + agent.sock, check=False)
+    if p.returncode != 1 or "autodetection is on" not in p.stderr:
+        raise AssertionError("%d %s%s" % (p.returncode, p.stdout, p.stderr))
 
 
 def top(agent, end):

@@ -153,6 +153,10 @@ class Gpctl(unittest.TestCase):
         self.assertEqual(self.ctl("config", "--reload", "--silent"), "")
         bad = self.agent.write("bad.yaml", "interfaces:\n  a0:\n    ring_buffer: {block_size: 1048576, num_blocks: -4}\n")
         self.assertRegex(self.ctl("config", "--file", bad, code=1), r"bad\.yaml: request:3: a0\.ring_buffer: num_blocks: ")
+        odd = self.agent.write("odd.yaml", "interfaces:\n  a0:\n    %s\n    promiscuous: true\n" % RING[1:-1])
+        self.assertRegex(self.ctl("config", "--file", odd, code=1), r"odd\.yaml: request:4: a0\.promiscuous: unknown key")
+        off = self.agent.write("off.yaml", "interfaces:\n  a0: {disable: true}\n")
+        self.assertIn("no interfaces to capture on", self.ctl("config", "--file", off, code=1))
         self.assertIn("exclude each other", self.ctl("config", "--file", path, "--reload", code=1))
         self.assertEqual(list(json.loads(self.ctl("config", "--json"))["ifaces"]), ["a0"])
 

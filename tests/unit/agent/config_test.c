@@ -300,6 +300,53 @@ static void test_needs_restart(void **state)
     }
 }
 
+/* The map of config.set: strict, because a slip would stop capture. */
+static void test_request(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *text, *want; /* want NULL: accepted */
+    } cases[] = {
+        {"one", "{\"eth0\": " RING "}", NULL},
+        {"YAML, an expression, everything",
+         "'/^e/':\n  ring_buffer: {block_size: 1, num_blocks: 1}\n  promisc: true\n"
+         "  ignore_vlans: true\n  sample: 4\n  disable: false\n"
+         "  extra_bpf_filters: [{op: 6, jt: 0, jf: 0, k: 160}]\n",
+         NULL},
+        {"one of two", "{a: " RING ", b: {disable: true}}", NULL},
+        {"nothing", "", "no interfaces to capture on"},
+        {"empty map", "{}", "no interfaces to capture on"},
+        {"all disabled", "{a: {disable: true}}", "no interfaces to capture on"},
+        {"unknown setting",
+         "{a: {promiscuous: true,\n  ring_buffer: {block_size: 1, "
+         "num_blocks: 1}}}",
+         "request:1: a.promiscuous: unknown key"},
+        {"unknown ring setting",
+         "a:\n  ring_buffer: {block_size: 1, num_blocks: 1,\n    blocks: 4}\n",
+         "request:3: a.ring_buffer.blocks: unknown key"},
+        {"unknown filter setting",
+         "a:\n  ring_buffer: {block_size: 1, num_blocks: 1}\n"
+         "  extra_bpf_filters: [{op: 6, kk: 160}]\n",
+         "unknown key"},
+        {"a whole file", "interfaces: {a: " RING "}\n", "no ring buffer settings"},
+        {"no map", "[a, b]", "at the top level"},
+        {"text", "eth0", "at the top level"},
+        {"no settings", "{a: }", "request:1: a: no ring buffer settings"},
+        {"bad value", "a:\n  ring_buffer: {block_size: 0, num_blocks: 1}\n",
+         "request:2: a.ring_buffer: block_size"},
+        {"bad expression", "'/(/': " RING, "not a regular expression"},
+        {"broken", "{a: ", "request:"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        flow_ruleset *rs = NULL;
+        gp_err err = {0};
+        gp_status st = agent_config_request(cases[i].text, strlen(cases[i].text), &rs, &err);
+        if (cases[i].want ? st != GP_EINVAL || !strstr(err.msg, cases[i].want) : st != GP_OK)
+            fail_msg("%s: %s \"%s\"", cases[i].what, gp_status_name(st), err.msg);
+        flow_ruleset_free(rs);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_needs_restart),
         cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
