@@ -66,8 +66,8 @@ rounds() {
 }
 
 fuzz() {
-    build fuzz
-    sh tests/fuzz/run.sh build-fuzz "${NIGHTLY_FUZZ_SECONDS:-600}" "$jobs"
+    build fuzz fuzzers
+    python3 tests/fuzz/run.py build-fuzz "${NIGHTLY_FUZZ_SECONDS:-600}" "$jobs"
 }
 
 packages() { sh tests/e2e/fresh_debian.sh; }

@@ -4,6 +4,7 @@
 jobs=${JOBS:-$(nproc)}
 failed=
 flaky=
+fuzz_pid=
 started=$(date +%s)
 export CTEST_OUTPUT_ON_FAILURE=1 CTEST_NO_TESTS_ACTION=error
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
@@ -16,14 +17,19 @@ export TMPDIR="$work"
 # shellcheck disable=SC2317 # called by the trap
 clean() {
     trap '' INT TERM HUP
+    [ -z "$fuzz_pid" ] || kill "$fuzz_pid" 2>/dev/null || :
+    rm -rf "$work"
+}
+# shellcheck disable=SC2317 # called by the traps
+interrupted() { # interrupted EXIT-CODE
     find /dev/shm -maxdepth 1 -name 'fleetprobe-*' -user "$(id -u)" -newer "$work/started" \
         -exec rm -rf {} + 2>/dev/null || :
-    rm -rf "$work"
+    exit "$1"
 }
 : >"$work/started"
 trap clean EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'interrupted 130' INT
+trap 'interrupted 143' TERM HUP
 
 step() { printf '\n==== %s (%ss)\n' "$1" "$(($(date +%s) - started))"; }
 
@@ -35,15 +41,25 @@ finish() { # all parts run, so that one report shows everything that is wrong
     exit
 }
 
-build() { # build PRESET [CMAKE-OPTION...]: configure and build, quietly unless it fails
+build() { # build PRESET [TARGET...]: build all or the targets, quietly unless it fails
     preset=$1
     log=$work/build.log
     shift
-    if ! { cmake --preset "$preset" -DBUILD_TESTING=ON "$@" && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1; then
+    if ! { configure "$preset" && cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"}; } >"$log" 2>&1; then
         tail -n 60 "$log"
         echo "$(basename "$0"): build '$preset' failed" >&2
         exit 1
     fi
+}
+
+configure() { cmake --preset "$1" -DBUILD_TESTING=ON; }
+
+targets_of() { # targets_of BUILD-DIR CTEST-ARGUMENT...: what these tests start, beside the programs
+    dir=$(cd "$1" && pwd)
+    shift
+    # A test without a command is one whose program, of the same name, is not there yet.
+    ctest --test-dir "$dir" --show-only=json-v1 "$@" | jq -r --arg dir "$dir/" '.tests[] |
+        if .command then .command[] | select(startswith($dir + "tests/bin/")) | ltrimstr($dir) else .name end'
 }
 
 # Tests that watch the clock can fail on a busy machine. What failed runs once more, alone; what fails
@@ -82,16 +98,37 @@ tidy() { # tidy BUILD-DIR [CHECKS]: clang-tidy over all sources but the tests
         }
 }
 
+clang_reads() { # clang_reads BUILD-DIR: clang's warnings about the tests, of which it builds nothing else
+    jq -r --arg tests "$(pwd)/tests/" '.[] | select(.file | startswith($tests)) | .command' "$1/compile_commands.json" |
+        sed 's/ -o [^ ]* -c / -fsyntax-only /' >"$work/commands"
+    (cd "$1" && xargs -P "$jobs" -d '\n' -n 1 sh -c <"$work/commands") >"$work/clang.log" 2>&1 || {
+        tail -n 60 "$work/clang.log"
+        failed="$failed clang"
+    }
+}
+
+# Fuzzing takes more processor time than all the rest, and tests leave much of it idle: the harnesses
+# run beside them and stand back.
+fuzz_begin() { # fuzz_begin BUILD-DIR SECONDS
+    : >"$work/busy"
+    python3 tests/fuzz/run.py "$1" "$2" "$jobs" --yield-while "$work/busy" >"$work/fuzz.log" 2>&1 &
+    fuzz_pid=$!
+}
+
+fuzz_end() {
+    rm -f "$work/busy"
+    wait "$fuzz_pid" || failed="$failed fuzz"
+    fuzz_pid=
+    cat "$work/fuzz.log"
+}
+
 cppcheck_all() { # cppcheck_all BUILD-DIR
     cppcheck --project="$1/compile_commands.json" --enable=warning,portability --inline-suppr --quiet "-D__VA_OPT__(...)=__VA_ARGS__" \
         --error-exitcode=1 -j "$jobs" --suppressions-list=tests/cppcheck.supp
 }
 
-# Lines and branches that the tests reach, a line per room. Only tests that are quick and end in the
-# ordinary way (a killed daemon counts nothing); they have been judged before, so here they are only run.
+# Lines and branches that the tests have reached, a line per room (a killed daemon counts nothing).
 coverage() { # coverage BUILD-DIR
-    ctest --test-dir "$1" -j "$jobs" -LE 'style|nosan|conformance|docs|deploy' -E '^(store\.(fault|killed|torn)|e2e\.(fleet|nat|netns|quickstart|certs|library|agent.*|goquery_(fleet|watch|report|term|model)))$' \
-        >"$work/log" 2>&1 || { grep -F '***' "$work/log" || tail "$work/log"; }
     gcovr --root . --object-directory "$1" --exclude tests --exclude 'build.*' -j "$jobs" \
         --gcov-ignore-parse-errors --csv "$work/coverage.csv" >"$work/gcovr.log" 2>&1 ||
         { tail -n 20 "$work/gcovr.log"; return 1; }
