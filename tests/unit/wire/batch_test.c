@@ -358,6 +358,44 @@ static void test_bad_heads(void **state)
     wire_dec_free(d);
 }
 
+/* A few kilobytes that would become 64 MiB, whatever the head says of their size. */
+static void test_bomb(void **state)
+{
+    (void)state;
+    enum { ZEROS = 64 << 20 };
+    static const struct {
+        const char *what;
+        uint32_t raw_len;
+    } cases[] = {
+        {"said to be small", 8},
+        {"said to be as large as may be", WIRE_BATCH_RAW},
+        {"said to be larger", WIRE_BATCH_RAW + 1},
+        {"said to be what it is", ZEROS},
+        {"longest", UINT32_MAX},
+    };
+    size_t cap = HEAD + ZSTD_compressBound(ZEROS);
+    uint8_t *zeros = gp_calloc(ZEROS, 1), *bomb = gp_calloc(cap, 1);
+    wire_dec *d = NULL;
+    assert_true(zeros && bomb);
+    size_t n = ZSTD_compress(bomb + HEAD, cap - HEAD, zeros, ZEROS, 19);
+    assert_false(ZSTD_isError(n));
+    assert_true(n < 16384);
+    bomb[0] = 2; /* version */
+    bomb[1] = 1; /* zstd */
+    want_ok(wire_dec_new(&d, NULL));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        result r = {0};
+        want_ok(result_init(&r, STRINGS, NULL));
+        gp_put_le32(bomb + 4, cases[i].raw_len);
+        if (wire_batch_decode(d, bomb, HEAD + n, NULL, NULL, &r, NULL) != GP_ECORRUPT || r.n_rows)
+            fail_msg("%s: accepted", cases[i].what);
+        result_clear(&r);
+    }
+    wire_dec_free(d);
+    gp_free(zeros);
+    gp_free(bomb);
+}
+
 /* The bytes of a version never change: an older agent's batch must decode for ever. */
 static void test_golden(void **state)
 {
@@ -405,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_round_trips),  cmocka_unit_test(test_host_is_overridden),
         cmocka_unit_test(test_refused_rows), cmocka_unit_test(test_damage),
         cmocka_unit_test(test_bad_heads),    cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_bomb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
