@@ -6,6 +6,7 @@
 #include "rt/log.h"
 #include "rt/metrics.h"
 #include "serve/serve.h"
+#include "svc/service.h"
 #include "wire/audit.h"
 
 #include <argp.h>
@@ -165,12 +166,6 @@ struct agent {
     char host_id[256];
 };
 
-static void audit_failed(void *ctx, const gp_err *err)
-{
-    (void)ctx;
-    RT_LOG_LIMITED(RT_ERROR, 10000, "audit log not written", RT_ERR(err));
-}
-
 static gp_status start(struct agent *a, gp_err *err)
 {
     const struct options *o = &a->o;
@@ -184,12 +179,8 @@ static gp_status start(struct agent *a, gp_err *err)
     GP_TRY(rt_metrics_new(&a->metrics, err));
     rt_metrics_process(a->metrics, "goprobe", FLEETPROBE_VERSION);
     godb_host_id(o->db, a->host_id, sizeof a->host_id);
-    if (o->audit)
-        GP_TRY(auth_audit_open(&(auth_audit_opts){.path = o->audit,
-                                                  .identity = a->id,
-                                                  .program = "goprobe/" FLEETPROBE_VERSION,
-                                                  .on_error = audit_failed},
-                               &a->audit, err));
+    GP_TRY(svc_audit_open(&(svc_audit){.file = o->audit}, a->id, "goprobe/" FLEETPROBE_VERSION,
+                          &a->audit, err));
     serve_opts so = {.db = a->db,
                      .identity = a->id,
                      .trust = a->trust,

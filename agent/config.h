@@ -9,6 +9,7 @@
 #include "retention.h"
 #include "rt/config.h"
 #include "rt/log.h"
+#include "svc/service.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -61,9 +62,7 @@ typedef struct agent_config {
     int metrics_remote; /* metrics_addr may be any address */
     agent_rate_limit rate;
 
-    const char *audit_file; /* "" = none */
-    uint64_t audit_max_bytes;
-    unsigned audit_keep;
+    svc_audit audit;
 
     rt_level log_level;
     rt_encoding log_encoding;

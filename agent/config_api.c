@@ -107,14 +107,8 @@ static gp_status read_service(agent_config *c, gp_err *err)
 
 static gp_status read_audit(agent_config *c, gp_err *err)
 {
-    int64_t keep;
-
-    GP_TRY(rt_config_str(c->source, "audit.file", "", &c->audit_file, err));
-    GP_TRY(rt_config_bytes(c->source, "audit.max_size", 64 << 20, 0, UINT64_C(1) << 40,
-                           &c->audit_max_bytes, err));
-    GP_TRY(rt_config_i64(c->source, "audit.keep", 9, 1, 10000, &keep, err));
-    c->audit_keep = (unsigned)keep;
-    if (*c->audit_file && c->n_listen + c->n_dial_out == 0)
+    GP_TRY(svc_audit_read(c->source, &c->audit, err));
+    if (*c->audit.file && c->n_listen + c->n_dial_out == 0)
         return rt_config_fail(c->source, "audit.file", err,
                               "there is nothing to log without a query service (api.addr)");
     return GP_OK;

@@ -25,24 +25,6 @@ struct agent_service {
     char host_id[256];
 };
 
-static void audit_failed(void *ctx, const gp_err *err)
-{
-    (void)ctx;
-    RT_LOG_LIMITED(RT_ERROR, 10000, "audit log not written", RT_ERR(err));
-}
-
-static gp_status open_audit(agent_service *s, gp_err *err)
-{
-    const agent_config *c = s->config;
-    const auth_audit_opts o = {.path = c->audit_file,
-                               .identity = s->identity,
-                               .program = "goprobe/" FLEETPROBE_VERSION,
-                               .max_bytes = c->audit_max_bytes,
-                               .keep = c->audit_keep,
-                               .on_error = audit_failed};
-    return *c->audit_file ? auth_audit_open(&o, &s->audit, err) : GP_OK;
-}
-
 static gp_status live_ifaces(void *ctx, char ***names, gp_err *err)
 {
     return flow_manager_live_ifaces(ctx, names, err);
@@ -57,7 +39,7 @@ static gp_status start(agent_service *s, rt_metrics *metrics, gp_err *err)
     GP_TRY(auth_identity_load(c->key_file, &s->identity, err));
     GP_TRY(auth_trust_new(&s->trust, err));
     GP_TRY(auth_trust_load(s->trust, c->trusted_keys, err));
-    GP_TRY(open_audit(s, err));
+    GP_TRY(svc_audit_open(&c->audit, s->identity, "goprobe/" FLEETPROBE_VERSION, &s->audit, err));
     godb_host_id(c->db_path, s->host_id, sizeof s->host_id);
     s->live =
         (exec_live){.get = flow_manager_live_get, .release = flow_manager_live_release, .ctx = m};

@@ -68,36 +68,19 @@ static gp_status listen_all(struct daemon *d, gp_err *err)
     return GP_OK;
 }
 
-/* Connections and calls of the RPC layer on the metrics page. */
-static void set_rpc_metrics(struct daemon *d)
-{
-    size_t n;
-    const rpc_metric *v = rpc_runtime_metrics(d->rt, &n);
-    for (size_t i = 0; i < n; i++) {
-        union {
-            const rpc_metric *c;
-            void *m;
-        } ctx = {.c = &v[i]};
-        const char *labels = *v[i].labels ? v[i].labels : NULL;
-        if (v[i].is_gauge)
-            rt_gauge_fn(d->metrics, v[i].name, v[i].help, labels, v[i].get, ctx.m);
-        else
-            rt_counter_fn(d->metrics, v[i].name, v[i].help, labels, v[i].get, ctx.m);
-    }
-}
-
 static gp_status start_rpc(struct daemon *d, gp_err *err)
 {
     rpc_opts ro = {.identity = d->id,
                    .trust = d->trust,
                    .issuer = d->issuer,
+                   .on_renewal = svc_log_renewal,
                    .workers = 4,
                    .max_workers =
                        d->o.limits.share.max_concurrent + d->o.limits.share.max_waiting + 16};
     fleet_table *t = NULL;
     resolver_set *r = NULL;
     GP_TRY(rpc_runtime_new(&ro, &d->rt, err));
-    set_rpc_metrics(d);
+    svc_rpc_metrics(d->metrics, d->rt);
     d->o.fleet.rt = d->rt;
     d->o.fleet.metrics = d->metrics;
     GP_TRY(fleet_table_load(d->o.endpoints, &t, err));
@@ -117,23 +100,6 @@ static gp_status start_rpc(struct daemon *d, gp_err *err)
     return listen_all(d, err);
 }
 
-static void audit_failed(void *ctx, const gp_err *err)
-{
-    (void)ctx;
-    RT_LOG_LIMITED(RT_ERROR, 10000, "audit log not written", RT_ERR(err));
-}
-
-static gp_status open_audit(struct daemon *d, gp_err *err)
-{
-    const auth_audit_opts o = {.path = d->o.audit_file,
-                               .identity = d->id,
-                               .program = "global-query/" FLEETPROBE_VERSION,
-                               .max_bytes = d->o.audit_max_bytes,
-                               .keep = d->o.audit_keep,
-                               .on_error = audit_failed};
-    return o.path && *o.path ? auth_audit_open(&o, &d->audit, err) : GP_OK;
-}
-
 static int is_ready(void *ctx)
 {
     (void)ctx;
@@ -146,7 +112,7 @@ static gp_status start(struct daemon *d, gp_err *err)
     GP_TRY(rt_metrics_new(&d->metrics, err));
     rt_metrics_process(d->metrics, "global_query", FLEETPROBE_VERSION);
     GP_TRY(load_trust(d, err));
-    GP_TRY(open_audit(d, err));
+    GP_TRY(svc_audit_open(&d->o.audit, d->id, "global-query/" FLEETPROBE_VERSION, &d->audit, err));
     GP_TRY(start_rpc(d, err));
     char bound[128];
     if (d->o.metrics_addr) {

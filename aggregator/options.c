@@ -267,10 +267,7 @@ static gp_status read_all(aggr_options *o, gp_err *err)
     GP_TRY(rt_config_str(o->config, "metrics.addr", NULL, &o->metrics_addr, err));
     GP_TRY(rt_config_bool(o->config, "metrics.allow_remote", 0, &o->metrics_remote, err));
     GP_TRY(rt_config_str(o->config, "issuer.key", NULL, &o->issuer_key, err));
-    GP_TRY(rt_config_str(o->config, "audit.file", NULL, &o->audit_file, err));
-    GP_TRY(rt_config_bytes(o->config, "audit.max_size", 64 << 20, 0, UINT64_C(1) << 40,
-                           &o->audit_max_bytes, err));
-    GP_TRY(read_number(o, "audit.keep", 9, 10000, &o->audit_keep, err));
+    GP_TRY(svc_audit_read(o->config, &o->audit, err));
     /* Settings of the HTTP service, which is a program of its own here. */
     GP_TRY(rt_config_str(o->config, "profiling.enabled", NULL, &ignored, err));
     GP_TRY(rt_config_str(o->config, "openapi.spec-outfile", NULL, &ignored, err));

@@ -7,6 +7,7 @@
 #include "resolver/resolver.h"
 #include "rt/config.h"
 #include "rt/log.h"
+#include "svc/service.h"
 
 enum { AGGR_MAX_LISTEN = 8, AGGR_MAX_RESOLVERS = 16, AGGR_MAX_WEIGHTS = 256 };
 
@@ -28,9 +29,7 @@ typedef struct aggr_options {
     int metrics_remote;
     int64_t grace_ms;
     const char *issuer_key; /* NULL = renews no certificates */
-    const char *audit_file; /* NULL = none */
-    uint64_t audit_max_bytes;
-    unsigned audit_keep;
+    svc_audit audit;
 } aggr_options;
 
 /* Parse argv (prints usage and exits 64 on a mistake), then read file and environment. GP_EINVAL

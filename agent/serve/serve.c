@@ -5,6 +5,7 @@
 #include "gp/mem.h"
 #include "gp/pool.h"
 #include "rt/log.h"
+#include "svc/service.h"
 #include "wire/audit.h"
 #include "wire/info.h"
 
@@ -176,11 +177,6 @@ static void set_defaults(serve *s)
     s->filled_ns = gp_mono_ns();
 }
 
-static double certificate_end(void *ctx)
-{
-    return (double)auth_identity_expires_s(((serve *)ctx)->o.identity);
-}
-
 static void set_metrics(serve *s)
 {
     static const double bounds[] = {0.01, 0.05, 0.1, 0.25, 1, 5, 10, 30, 60, 300};
@@ -195,28 +191,9 @@ static void set_metrics(serve *s)
     s->m_rows = rt_counter(m, "goprobe_query_rows_total", "Rows sent in answers.", NULL);
     s->m_seconds = rt_histogram(m, "goprobe_query_duration_seconds", "Run time of queries.", NULL,
                                 bounds, GP_COUNT(bounds));
-    if (auth_identity_expires_s(s->o.identity))
-        s->m_expires = rt_gauge_fn(m, "goprobe_certificate_not_after_seconds",
-                                   "Unix time at which the certificate of this agent expires.",
-                                   NULL, certificate_end, s);
-}
-
-/* Connections and calls of the RPC layer on the metrics page. */
-static void set_rpc_metrics(serve *s)
-{
-    size_t n;
-    const rpc_metric *v = rpc_runtime_metrics(s->rt, &n);
-    for (size_t i = 0; i < n; i++) {
-        union {
-            const rpc_metric *c;
-            void *m;
-        } ctx = {.c = &v[i]};
-        const char *labels = *v[i].labels ? v[i].labels : NULL;
-        if (v[i].is_gauge)
-            rt_gauge_fn(s->o.metrics, v[i].name, v[i].help, labels, v[i].get, ctx.m);
-        else
-            rt_counter_fn(s->o.metrics, v[i].name, v[i].help, labels, v[i].get, ctx.m);
-    }
+    s->m_expires = svc_certificate_metric(
+        m, "goprobe_certificate_not_after_seconds",
+        "Unix time at which the certificate of this agent expires.", s->o.identity);
 }
 
 static gp_status set_methods(serve *s, gp_err *err)
@@ -279,6 +256,7 @@ gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
     s->started_s = gp_wall_s();
     s->o.rpc.identity = o->identity;
     s->o.rpc.trust = o->trust;
+    s->o.rpc.on_renewal = svc_log_renewal;
     /* A running query holds a worker; refusals and small calls need some of their own. */
     if (s->o.rpc.workers == 0)
         s->o.rpc.workers = s->o.limits.max_concurrent + 4;
@@ -292,8 +270,8 @@ gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
         st = set_methods(s, err);
     if (st == GP_OK)
         st = rpc_runtime_new(&s->o.rpc, &s->rt, err);
-    if (st == GP_OK && s->o.metrics)
-        set_rpc_metrics(s);
+    if (st == GP_OK)
+        svc_rpc_metrics(s->o.metrics, s->rt);
     if (st == GP_OK)
         st = listen_all(s, err);
     if (st == GP_OK)

@@ -3,6 +3,7 @@
 
 #include "gp/mem.h"
 #include "rt/log.h"
+#include "svc/service.h"
 #include "wire/info.h"
 
 #include <string.h>
@@ -235,11 +236,6 @@ static void set_gauges(fanout *f, rt_metrics *m)
                 f);
 }
 
-static double certificate_end(void *ctx)
-{
-    return (double)auth_identity_expires_s(((fanout *)ctx)->o.identity);
-}
-
 static void set_metrics(fanout *f)
 {
     static const double bounds[] = {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300};
@@ -267,10 +263,9 @@ static void set_metrics(fanout *f)
     f->m_rows = rt_counter(m, "global_query_rows_total", "Rows received from hosts.", NULL);
     f->m_bytes = rt_counter(m, "global_query_bytes_total",
                             "Bytes of rows and trailers received from hosts.", NULL);
-    if (auth_identity_expires_s(f->o.identity))
-        rt_gauge_fn(m, "global_query_certificate_not_after_seconds",
-                    "Unix time at which the certificate of this aggregator expires.", NULL,
-                    certificate_end, f);
+    (void)svc_certificate_metric(m, "global_query_certificate_not_after_seconds",
+                                 "Unix time at which the certificate of this aggregator expires.",
+                                 f->o.identity);
 }
 
 static void set_methods(fanout *f)

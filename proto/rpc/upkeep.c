@@ -35,16 +35,36 @@ const rpc_method rpc_renew_method = {.name = "fleet.renew",
                                      .kinds = 1u << AUTH_KIND_AGENT | 1u << AUTH_KIND_AGGREGATOR |
                                               1u << AUTH_KIND_GATEWAY};
 
+static void tell(rpc_runtime *rt, const gp_err *failed)
+{
+    /* GP_EIO: in use, though not in the file */
+    int done = !failed || failed->code == GP_EIO;
+    atomic_fetch_add(done ? &rt->stats.renewed : &rt->stats.renew_failed, 1);
+    if (rt->o.on_renewal)
+        rt->o.on_renewal(rt->o.renewal_ctx, failed);
+}
+
 static void on_event(void *ctx, rpc_call *call, const rpc_event *ev)
 {
     rpc_runtime *rt = ctx;
-    if (ev->kind == RPC_EV_STATUS) {
-        rpc_call_free(call);
+    int64_t now_s = gp_wall_s();
+    gp_err err = {0};
+    if (ev->kind == RPC_EV_MSG) {
+        if (auth_renew_in(rt->id, now_s, NULL) != 0)
+            return; /* another aggregator was faster */
+        gp_status st = auth_renew_take(rt->id, rt->o.trust, ev->data, ev->len, now_s, &err);
+        tell(rt, st == GP_OK ? NULL : &err);
         return;
     }
-    gp_status st = auth_renew_take(rt->id, rt->o.trust, ev->data, ev->len, gp_wall_s(), NULL);
-    /* GP_EIO: in use, though not in the file */
-    atomic_fetch_add(st == GP_OK || st == GP_EIO ? &rt->stats.renewed : &rt->stats.renew_failed, 1);
+    /* Aggregators without an issuing key are no failure, nor are connections that went away. */
+    if (ev->code != RPC_OK && ev->code != RPC_UNIMPLEMENTED && ev->code != RPC_UNAVAILABLE &&
+        ev->code != RPC_CANCELLED) {
+        gp_fail(&err, rpc_code_to_status(ev->code), 0, "refused: %s", ev->text);
+        if (err.code == GP_EIO)
+            err.code = GP_EDENIED;
+        tell(rt, &err);
+    }
+    rpc_call_free(call);
 }
 
 /* Ask a connected aggregator; those without an issuing key say so. */

@@ -52,6 +52,9 @@ done
 for name in hub top; do
     until_ok counted "$(sed -n 's/^metrics on //p' $name.log)"
 done
+for name in office top; do
+    until_ok grep -q 'certificate renewed"' $name.log
+done
 ask alice -q office || fail "a query after the renewal"
 grep -q ',10\.20\.0\.10,' out || fail "no rows after the renewal"
 

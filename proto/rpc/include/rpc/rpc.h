@@ -56,8 +56,12 @@ typedef struct rpc_opts {
                                       an ipc:// peer accepts */
     auth_trust *trust; /* who may connect / be connected to; must outlive the runtime. NULL: nobody
                           but ipc:// peers */
-    const auth_issuer *issuer;     /* renews certificates of agents and aggregators; may be NULL;
-                                      must outlive the runtime */
+    const auth_issuer *issuer; /* renews certificates of agents and aggregators; may be NULL;
+                                  must outlive the runtime */
+    /* How a renewal of the own certificate went: NULL = done, GP_EIO = in use, but not in its file.
+     * On an internal thread, must not block; may be NULL. */
+    void (*on_renewal)(void *ctx, const gp_err *failed);
+    void *renewal_ctx;
     int64_t handshake_ms;          /* time-out of dial + handshake; 0 = 5000 */
     int64_t stall_ms;              /* a peer that takes nothing for so long is dropped; 0 = 30000 */
     unsigned max_conns;            /* accepted connections; 0 = 4096 */
