@@ -29,7 +29,7 @@ MALLOC_FILES = ("godb/base/mem.c", "godb/base/arena.c")
 PREFIXES = {
     "base": "gp_", "codec": "godb_", "store": "godb_", "query": "query_", "result": "result_",
     "exec": "exec_", "embed": "godb_", "auth": "auth_", "fair": "fair_", "rpc": "rpc_", "wire": "wire_",
-    "runtime": "rt_", "capture": "capture_", "flow": "flow_", "serve": "serve_", "resolver": "resolver_",
+    "runtime": "rt_", "service": "svc_", "capture": "capture_", "flow": "flow_", "serve": "serve_", "resolver": "resolver_",
     "fleet": "fleet_", "fanout": "fanout_", "args": "cli_", "remote": "remote_",
     "inventory": "cli_",
 }
