@@ -86,20 +86,28 @@ static void on_timer(flow_manager *m)
     arm(m);
 }
 
-/* A capture that broke off: its flows are written (D-13), then the interface waits to be opened. */
+/* A capture that broke off: its flows are written (D-13), then the interface waits to be opened. A
+ * full table is written early, but not too often: then we look again when it is time. */
 static void close_broken(flow_manager *m, flow_iface *i)
 {
     flow_worker_counts c;
+    gp_err err = {0};
 
     if (!i->worker)
         return;
     flow_worker_counts_get(i->worker, &c);
-    if (c.failed)
+    if (c.failed) {
         flow_iface_stop_all(&i, 1, flow_now_s(m) + 1);
-    else if (c.entries >= m->max_entries && gp_mono_ms() - i->full_ms > EARLY_MS) {
-        gp_err err = {0};
-        i->full_ms = gp_mono_ms();
+        return;
+    }
+    if (c.entries < m->max_entries)
+        return;
+    int64_t now = gp_mono_ms(), from = i->full_ms ? i->full_ms + EARLY_MS : now;
+    if (now >= from) {
+        i->full_ms = now;
         (void)flow_iface_rotate(i, flow_now_s(m) + 1, &err);
+    } else if (from < m->repair_ms) {
+        m->repair_ms = from;
     }
 }
 
@@ -187,7 +195,7 @@ void flow_control_reconcile(flow_manager *m, int repeat_errors)
 }
 
 /* Wait for the next thing to do; 1 = reconcile. */
-static int wait_event(flow_manager *m, int64_t repair_ms)
+static int wait_event(flow_manager *m)
 {
     struct pollfd fds[3] = {
         {.fd = m->timer_fd, .events = POLLIN},
@@ -195,7 +203,7 @@ static int wait_event(flow_manager *m, int64_t repair_ms)
         {.fd = capture_linkwatch_fd(m->links), .events = POLLIN},
     };
     uint64_t ticks;
-    int64_t left = repair_ms - gp_mono_ms();
+    int64_t left = m->repair_ms - gp_mono_ms();
     int due = 0;
 
     int most = m->wall_ns ? LOOK_MS : REPAIR_MS;
@@ -209,17 +217,17 @@ static int wait_event(flow_manager *m, int64_t repair_ms)
         (void)nanosleep(&settle, NULL);
         due = capture_linkwatch_read(m->links) != 0;
     }
-    return due || atomic_exchange(&m->reconcile, 0) || gp_mono_ms() >= repair_ms;
+    return due || atomic_exchange(&m->reconcile, 0) || gp_mono_ms() >= m->repair_ms;
 }
 
 void *flow_control_thread(void *arg)
 {
     flow_manager *m = arg;
-    int64_t repair_ms = gp_mono_ms() + REPAIR_MS;
 
+    m->repair_ms = gp_mono_ms() + REPAIR_MS;
     arm(m);
     for (;;) {
-        int due = wait_event(m, repair_ms);
+        int due = wait_event(m);
         pthread_mutex_lock(&m->mu);
         int stop = m->stop_control;
         pthread_mutex_unlock(&m->mu);
@@ -227,7 +235,7 @@ void *flow_control_thread(void *arg)
             return NULL;
         if (!due)
             continue;
-        repair_ms = gp_mono_ms() + REPAIR_MS;
+        m->repair_ms = gp_mono_ms() + REPAIR_MS;
         pthread_mutex_lock(&m->admin);
         flow_control_reconcile(m, 0);
         pthread_mutex_unlock(&m->admin);

@@ -79,6 +79,7 @@ struct flow_manager {
     flow_ruleset *rules;      /* under admin */
     int finished;             /* under admin */
     capture_linkwatch *links; /* control thread */
+    int64_t repair_ms;        /* monotonic: next look without any event; control thread */
 
     pthread_mutex_t mu;
     pthread_cond_t work; /* write queue, stop */

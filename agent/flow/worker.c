@@ -255,6 +255,7 @@ static int read_rings(flow_worker *w)
     }
     if (!w->full_told && flow_table_full(w->table)) {
         w->full_told = 1;
+        publish(w); /* who is told looks at the numbers */
         if (w->on_full)
             w->on_full(w->ctx);
     }

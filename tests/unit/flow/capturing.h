@@ -9,7 +9,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { FLUSH_MS = 20000, NO_BOUNDARY = 1000000000 }; /* no scheduled rotation before 2033 */
+enum {
+    FLUSH_MS = 20000,
+    EVERY_MS = 20 /* between checkpoints */,
+    NO_BOUNDARY = 1000000000
+}; /* no scheduled rotation before 2033 */
+
+enum { STALL_ROWS = 1000 };
 
 /* Everything that reached the disk, and events by kind. */
 typedef struct sink {
@@ -24,13 +30,28 @@ typedef struct sink {
     int not_rising; /* 1: an interface got a block that is not later than the one before */
     atomic_int events[FLOW_EV_NOTE + 1];
     char text[256];
+    uint64_t drops;      /* of all blocks */
+    atomic_int stall_at; /* 1 + event kind, or STALL_ROWS: its thread waits there */
+    atomic_int stalled;  /* it does */
     atomic_llong wall_s; /* of the manager's clock, where a test has set one */
 } sink;
+
+/* Wait here as long as the test wants. */
+static inline void stall(sink *s, int at)
+{
+    if (atomic_load(&s->stall_at) != at)
+        return;
+    atomic_store(&s->stalled, 1);
+    while (atomic_load(&s->stall_at) == at)
+        (void)usleep(1000);
+    atomic_store(&s->stalled, 0);
+}
 
 static inline void on_rows(void *ctx, const char *iface, int64_t time_s, const godb_rows *r)
 {
     sink *s = ctx;
 
+    stall(s, STALL_ROWS);
     pthread_mutex_lock(&s->mu);
     for (uint32_t i = 0; i < r->n_v4 + r->n_v6; i++) {
         for (int c = 0; c < 4; c++)
@@ -53,7 +74,13 @@ static inline void on_event(void *ctx, const flow_event *e)
 {
     sink *s = ctx;
 
+    if (e->kind == FLOW_EV_WRITTEN) {
+        pthread_mutex_lock(&s->mu);
+        s->drops += e->drops;
+        pthread_mutex_unlock(&s->mu);
+    }
     atomic_fetch_add(&s->events[e->kind], 1);
+    stall(s, 1 + (int)e->kind);
     if (e->kind == FLOW_EV_OPEN_FAILED || e->kind == FLOW_EV_FAILED ||
         e->kind == FLOW_EV_WRITE_FAILED || e->kind == FLOW_EV_LOST || e->kind == FLOW_EV_NOTE) {
         pthread_mutex_lock(&s->mu);
@@ -69,6 +96,19 @@ typedef struct fixture {
 } fixture;
 
 static const capture_conf small_ring = {.block_size = 1 << 20, .num_blocks = 4};
+
+/* flow_manager_opts.wall_ns: sink.wall_s. */
+static inline int64_t test_clock(void *ctx)
+{
+    return (int64_t)atomic_load(&((sink *)ctx)->wall_s) * 1000000000;
+}
+
+static inline void init(fixture *f)
+{
+    assert_non_null(f);
+    pthread_mutex_init(&f->s.mu, NULL);
+    f->dir = test_tmpdir();
+}
 
 /* A manager with these options (NULL: no scheduled rotation) on the database below dir. */
 static inline void start_manager(fixture *f, const flow_manager_opts *opts)
@@ -90,9 +130,7 @@ static inline fixture *start_with(const flow_manager_opts *opts)
 {
     fixture *f = gp_calloc(1, sizeof *f);
 
-    assert_non_null(f);
-    pthread_mutex_init(&f->s.mu, NULL);
-    f->dir = test_tmpdir();
+    init(f);
     start_manager(f, opts);
     return f;
 }

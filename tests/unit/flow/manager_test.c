@@ -275,6 +275,51 @@ static void test_rotation_under_load(void **state)
     end(f);
 }
 
+/* Capture never waits for long, however many flows there are: rotations, live queries and
+ * checkpoints of 50,000 flows, of a million with TEST_ROUNDS=20. CPU time is judged, which a busy
+ * machine does not stretch. */
+static void test_pause(void **state)
+{
+    (void)state;
+    enum { LIMIT_NS = 10000000, MOST = 1000000 };
+    uint64_t n = test_rounds(50000) < MOST ? test_rounds(50000) : MOST;
+    fixture *f =
+        start_with(&(flow_manager_opts){.interval_s = NO_BOUNDARY, .checkpoint_ms = EVERY_MS});
+    poker p = {.f = f};
+    pthread_t t;
+    uint8_t b[100];
+    capture_conf conf = small_ring;
+
+    conf.num_blocks = 64;
+    capture_one(f, "v0", &conf);
+    int in = netns_raw("v1");
+    for (uint64_t i = 0; i < n; i++)
+        netns_send(in, b, make_udp(b, i % 4 == 0, (unsigned)i & 0xffff, 40000 + (i >> 16) % 64, 7));
+    wait_processed(f, "v0", n / 10 * 9); /* a busy machine may drop some */
+    flow_status s = status_of(f, "v0");
+    assert_true(s.total.entries >= n / 10 * 9);
+    assert_int_equal(pthread_create(&t, NULL, poke, &p), 0);
+    for (uint64_t i = 0; i < 20000 || atomic_load(&p.live_ok) < 5; i++) {
+        netns_send(in, b, make_udp(b, 0, (unsigned)i % 1000, 40000, 7));
+        if (i % 20 == 0)
+            (void)usleep(100);
+    }
+    wait_event(f, FLOW_EV_CHECKPOINT, 1, "checkpoint");
+    flush(f);
+    atomic_store(&p.stop, 1);
+    pthread_join(t, NULL);
+    s = status_of(f, "v0");
+    print_message("%" PRIu64
+                  " flows, %u live queries, %d checkpoints, 1 rotation: capture waited at "
+                  "most %.2f ms (%.2f ms of CPU time)\n",
+                  n, atomic_load(&p.live_ok), atomic_load(&f->s.events[FLOW_EV_CHECKPOINT]),
+                  (double)s.total.pause_ns / 1e6, (double)s.total.pause_cpu_ns / 1e6);
+    assert_in_range(s.total.pause_cpu_ns, 1, LIMIT_NS);
+    assert_true(s.total.pause_ns >= s.total.pause_cpu_ns);
+    close(in);
+    end(f);
+}
+
 /* What closing finds in the rings is written: no wait before the end. */
 static void test_close_is_exact(void **state)
 {
@@ -492,17 +537,12 @@ static void test_failed_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_directions),
-        cmocka_unit_test(test_loopback),
-        cmocka_unit_test(test_odd_frames),
-        cmocka_unit_test(test_ignore_vlans),
-        cmocka_unit_test(test_extra_filter),
-        cmocka_unit_test(test_fragments),
-        cmocka_unit_test(test_rotation_under_load),
-        cmocka_unit_test(test_close_is_exact),
-        cmocka_unit_test(test_live_rows),
-        cmocka_unit_test(test_link_changes),
-        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_directions),          cmocka_unit_test(test_loopback),
+        cmocka_unit_test(test_odd_frames),          cmocka_unit_test(test_ignore_vlans),
+        cmocka_unit_test(test_extra_filter),        cmocka_unit_test(test_fragments),
+        cmocka_unit_test(test_rotation_under_load), cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_close_is_exact),      cmocka_unit_test(test_live_rows),
+        cmocka_unit_test(test_link_changes),        cmocka_unit_test(test_apply),
         cmocka_unit_test(test_failed_writes),
     };
     if (!netns_enter())

@@ -1,0 +1,183 @@
+/* bounds_test.c - what is bounded stays so and is told: full tables, full rings, slow and failing
+ * disks (capture.md 4.9, 11). */
+#include "capturing.h"
+
+static void wait_stalled(fixture *f, const char *what)
+{
+    for (int i = 0; i < 1000; i++) {
+        if (atomic_load(&f->s.stalled))
+            return;
+        (void)usleep(10000);
+    }
+    fail_msg("not reached: %s", what);
+}
+
+static void send_flows(int fd, unsigned first, unsigned n)
+{
+    uint8_t b[100];
+
+    for (unsigned i = first; i < first + n; i++)
+        netns_send(fd, b, make_udp(b, 0, 1 + i % 1000, 40000 + i / 1000, 7));
+}
+
+/* The capture thread is held up until its ring overflows: every packet is in a flow or counted as
+ * dropped, and the blocks hold exactly the drops, whoever asks for status meanwhile (D-10, L-10).
+ * What holds it up is the full table, which is written early (D-17). */
+static void test_drops(void **state)
+{
+    (void)state;
+    enum { FLOWS = 1200, BURST = 40000 };
+    fixture *f = start_with(
+        &(flow_manager_opts){.interval_s = NO_BOUNDARY, .max_entries = FLOW_ENTRIES_MIN});
+    capture_conf conf = small_ring;
+    gp_err err = {0};
+
+    conf.num_blocks = 2;
+    capture_one(f, "v0", &conf);
+    int in = netns_raw("v1");
+    atomic_store(&f->s.stall_at, 1 + FLOW_EV_FULL);
+    send_flows(in, 0, FLOWS);
+    wait_stalled(f, "full table");
+    send_flows(in, 0, BURST);
+    for (int i = 0; i < 3; i++)
+        (void)status_of(f, "v0");
+    atomic_store(&f->s.stall_at, 0);
+    wait_event(f, FLOW_EV_WRITTEN, 1, "early write-out");
+    send_flows(in, 0, 10);
+    flow_status s = {0};
+    for (int i = 0; i < 1000; i++) {
+        s = status_of(f, "v0");
+        if (s.total.capture.received == FLOWS + BURST + 10 &&
+            s.total.capture.processed + s.total.capture.dropped == FLOWS + BURST + 10)
+            break;
+        (void)usleep(10000);
+    }
+    assert_int_equal(s.total.capture.received, FLOWS + BURST + 10);
+    assert_true(s.total.capture.dropped > 1000);
+    assert_int_equal(s.total.capture.processed + s.total.capture.dropped, FLOWS + BURST + 10);
+    assert_true(s.total.shared > 0 && s.total.entries <= FLOW_ENTRIES_MIN * 9 / 8);
+    want_ok_err(&err, flow_manager_close(f->m, &err));
+    f->m = NULL;
+    assert_int_equal(f->s.counter[FLOW_PKTS_IN] + f->s.drops, FLOWS + BURST + 10);
+    assert_int_equal(f->s.drops, s.total.capture.dropped + s.total.lost); /* 4.9 */
+    assert_true(atomic_load(&f->s.events[FLOW_EV_FULL]) >= 1);
+    close(in);
+    end(f);
+}
+
+/* A write that takes long holds nobody up but other writes: rotations go on, status and live rows
+ * answer (D-11), and everything is stored in the end. */
+static void test_slow_disk(void **state)
+{
+    (void)state;
+    fixture *f = gp_calloc(1, sizeof *f);
+    godb_rows rows;
+    int64_t t, upto;
+    void *h = NULL;
+    gp_err err = {0};
+
+    init(f);
+    atomic_store(&f->s.wall_s, 1700000000);
+    start_manager(f, &(flow_manager_opts){.interval_s = 1, .wall_ns = test_clock});
+    capture_one(f, "v0", &small_ring);
+    int in = netns_raw("v1");
+    send_flows(in, 0, 100);
+    wait_processed(f, "v0", 100);
+    atomic_store(&f->s.stall_at, STALL_ROWS);
+    atomic_store(&f->s.wall_s, 1700000001);
+    wait_stalled(f, "writing");
+    send_flows(in, 0, 100);
+    wait_processed(f, "v0", 200); /* which asks for status */
+    for (int i = 2; i <= 3; i++) {
+        atomic_store(&f->s.wall_s, 1700000000 + i);
+        wait_event(f, FLOW_EV_ROTATION, i, "rotation");
+    }
+    assert_int_equal(status_of(f, "v0").pending_blocks, 3);
+    want_ok_err(&err, flow_manager_live_get(f->m, "v0", &rows, &t, &upto, &h, &err));
+    uint64_t live = 0;
+    for (uint32_t i = 0; i < rows.n_v4; i++)
+        live += rows.counter[FLOW_PKTS_IN][i];
+    assert_int_equal(live, 200); /* the block that is being written counts as memory */
+    flow_manager_live_release(f->m, h);
+    (void)usleep(150000); /* more than a tenth of the interval since the last rotation */
+    atomic_store(&f->s.stall_at, 0);
+    wait_event(f, FLOW_EV_SLOW, 1, "told");
+    want_ok_err(&err, flow_manager_close(f->m, &err));
+    f->m = NULL;
+    assert_int_equal(f->s.counter[FLOW_PKTS_IN], 200);
+    close(in);
+    end(f);
+}
+
+/* While nothing can be written, memory is bounded: the oldest intervals are given up and counted,
+ * the newest are stored (D-15). */
+static void test_given_up(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 4, PER_ROUND = 500 };
+    fixture *f = start_with(&(flow_manager_opts){.interval_s = NO_BOUNDARY, .keep_bytes = 1});
+    GP_CLEANUP(gp_freep) char *dir = gp_asprintf("%s/v0", f->dir);
+    flow_manager_info info;
+    gp_err err = {0};
+
+    test_spew(dir, "in the way", 10);
+    capture_one(f, "v0", &small_ring);
+    int in = netns_raw("v1");
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        send_flows(in, 0, PER_ROUND);
+        wait_processed(f, "v0", (i + 1) * PER_ROUND);
+        want_err(GP_EIO, &err, "the flows are kept",
+                 flow_manager_flush(f->m, NULL, 0, FLUSH_MS, &err));
+    }
+    flow_manager_info_get(f->m, &info);
+    assert_true(info.write_failing);
+    assert_true(info.flows_lost < ROUNDS * PER_ROUND);
+    assert_int_equal(info.flows_lost % PER_ROUND, 0);
+    assert_true(status_of(f, "v0").pending_blocks >= 1);
+    assert_int_equal(unlink(dir), 0);
+    want_ok_err(&err, flow_manager_finish(f->m, &err));
+    flow_manager_info_get(f->m, &info);
+    assert_int_equal(info.flows_lost,
+                     (uint64_t)atomic_load(&f->s.events[FLOW_EV_LOST]) * PER_ROUND);
+    assert_int_equal(f->s.counter[FLOW_PKTS_IN] + info.flows_lost, ROUNDS * PER_ROUND);
+    close(in);
+    end(f);
+}
+
+/* Every setting of an interface counts when a configuration is applied (D-19). */
+static void test_changed_settings(void **state)
+{
+    (void)state;
+    capture_conf c[9];
+
+    for (size_t i = 0; i < COUNT(c); i++) {
+        c[i] = small_ring;
+        c[i].n_extra = 1;
+        c[i].extra[0] = (capture_insn){.op = 0x15, .k = 0x9999};
+    }
+    c[1].promisc = 1;
+    c[2].ignore_vlans = 1;
+    c[3].block_size *= 2;
+    c[4].num_blocks *= 2;
+    c[5].extra[0].k = 0x8888;
+    c[6].n_extra = 0;
+    c[7].disable = 1;
+    c[8].sample = 10;
+    for (size_t i = 0; i < COUNT(c); i++)
+        for (size_t k = 0; k < COUNT(c); k++)
+            if (capture_conf_equal(&c[i], &c[k]) != (i == k))
+                fail_msg("settings %zu and %zu", i, k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_drops),
+        cmocka_unit_test(test_slow_disk),
+        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_changed_settings),
+    };
+    if (!netns_enter())
+        return 77;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
