@@ -1,0 +1,131 @@
+/* linktype_test.c - interfaces that are not Ethernet: what is captured, how bytes count, what is
+ * refused (capture.md 1.1, L-11, L-15, D-27). A tun device plays them all. */
+#include "capturing.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+
+enum { N_IN = 20, N_OUT = 30, IP_BYTES = 20 + 8 + 5 };
+
+/* A tun device t0 of this hardware type, up, with an address; its descriptor, or -1. */
+static int tun(int arphrd)
+{
+    struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+    memcpy(r.ifr_name, "t0", 3);
+    if (fd < 0 || ioctl(fd, TUNSETIFF, &r) != 0 || ioctl(fd, TUNSETLINK, arphrd) != 0) {
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    (void)netns_run("ip link set t0 addrgenmode none");
+    assert_int_equal(netns_run("ip link set t0 up"), 0);
+    assert_int_equal(netns_run("ip addr add 10.9.0.1/24 dev t0"), 0);
+    return fd;
+}
+
+static void send_out(unsigned n, unsigned port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    to.sin_addr.s_addr = htonl(0x0a090002);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(sendto(fd, "hello", 5, 0, (struct sockaddr *)&to, sizeof to), 5);
+    close(fd);
+}
+
+/* 10.9.0.2 to 10.9.0.1 without link header. */
+static void send_in(int fd, unsigned n, unsigned port)
+{
+    uint8_t b[100];
+
+    (void)make_udp(b, 0, 1, 40000, port);
+    b[14 + 3] = IP_BYTES;
+    b[14 + 8] = 64;
+    memcpy(b + 14 + 12, "\x0a\x09\0\2\x0a\x09\0\1", 8);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(write(fd, b + 14, IP_BYTES), IP_BYTES);
+}
+
+static void test_supported(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        int arphrd;
+    } cases[] = {
+        {"none: tun, WireGuard", 65534},
+        {"PPP", 512},
+        {"ipip", 768},
+        {"tunnel6", 769},
+        {"sit", 776},
+        {"GRE", 778},
+        {"GRE6", 823},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        fixture *f = start();
+        int fd = tun(cases[i].arphrd);
+        if (fd < 0)
+            skip();
+        capture_one(f, "t0", &small_ring);
+        send_in(fd, N_IN, 7);
+        send_out(N_OUT, 8);
+        wait_processed(f, "t0", N_IN + N_OUT);
+        flush(f);
+        const uint64_t *c = f->s.counter;
+        if (c[FLOW_PKTS_IN] != N_IN || c[FLOW_PKTS_OUT] != N_OUT ||
+            c[FLOW_BYTES_IN] != N_IN * IP_BYTES || c[FLOW_BYTES_OUT] != N_OUT * IP_BYTES ||
+            f->s.dports[7] != N_IN || f->s.dports[8] != N_OUT)
+            fail_msg("%s: packets %" PRIu64 " %" PRIu64 ", bytes %" PRIu64 " %" PRIu64,
+                     cases[i].what, c[FLOW_PKTS_IN], c[FLOW_PKTS_OUT], c[FLOW_BYTES_IN],
+                     c[FLOW_BYTES_OUT]);
+        flow_status s = status_of(f, "t0");
+        assert_int_equal(s.total.capture.received, N_IN + N_OUT);
+        close(fd);
+        end(f);
+    }
+}
+
+/* Said once, in words; the others go on; captured as soon as it is something else. */
+static void test_refused(void **state)
+{
+    (void)state;
+    static const int types[] = {280 /* CAN */, 32 /* InfiniBand */, 803 /* radiotap */, 824};
+    const char *names[] = {"t0", "v0"};
+
+    for (size_t i = 0; i < COUNT(types); i++) {
+        fixture *f = start();
+        flow_change *ch = NULL;
+        int fd = tun(types[i]);
+        if (fd < 0)
+            skip();
+        assert_int_equal(apply(f, names, 2, &small_ring, &ch), 2);
+        assert_false(ch[0].ok);
+        if (!strstr(ch[0].error, "is not supported; Ethernet, loopback, PPP"))
+            fail_msg("type %d: %s", types[i], ch[0].error);
+        assert_true(ch[1].ok);
+        gp_free(ch);
+        if (i == 0) { /* link events do not repeat it */
+            assert_int_equal(netns_run("ip link set t0 down"), 0);
+            assert_int_equal(netns_run("ip link set t0 up"), 0);
+            (void)usleep(250000);
+            assert_int_equal(atomic_load(&f->s.events[FLOW_EV_OPEN_FAILED]), 1);
+            assert_int_equal(status_of(f, "t0").state, FLOW_WAITING);
+        }
+        close(fd);
+        end(f);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_supported),
+        cmocka_unit_test(test_refused),
+    };
+    if (!netns_enter())
+        return 77;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
