@@ -39,7 +39,7 @@ static const struct {
     {"audit.keep", "N", "Older files that stay: FILE.1 to FILE.N (default 9)"},
     {"logging.level", "LEVEL", "debug, info, warn, error"},
     {"logging.encoding", "NAME", "logfmt, json, plain"},
-    {"logging.destination", "WHERE", "stderr, stdout, devnull or a file"},
+    {"logging.destination", "WHERE", "stderr, stdout, syslog, journal, devnull or a file"},
 };
 
 struct command_line {

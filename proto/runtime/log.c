@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,13 +28,19 @@ enum { LINE_MAX_BYTES = 8192 };
 static const char *const level_names[RT_N_LEVELS] = {"debug", "info", "warn", "error", "fatal"};
 static const char level_priority[RT_N_LEVELS] = {'7', '6', '4', '3', '2'}; /* syslog(3) */
 
+/* Where lines go: a descriptor, syslog(3), or the journal's socket (systemd.journal-fields(7)). */
+typedef enum target { TO_FD, TO_SYSLOG, TO_JOURNAL } target;
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
 /* The process-wide log; `lock` protects all but level. */
 static struct {
     pthread_mutex_t lock;
     atomic_int level;
     rt_encoding encoding;
-    int fd, own_fd, priorities;
-    char *path; /* when own_fd */
+    target target;
+    int fd, own_fd, priorities; /* fd: TO_JOURNAL: a socket of ours */
+    char *path;                 /* of a file or of the journal's socket */
     const char *version;
 } the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = RT_INFO, .fd = STDERR_FILENO};
 
@@ -68,10 +77,35 @@ static int stderr_is_journal(void)
     return strcmp(s, want) == 0;
 }
 
+static int to_journal(int fd, const char *path, const void *data, size_t len)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof sa.sun_path)
+        return 0;
+    memcpy(sa.sun_path, path, strlen(path));
+    return sendto(fd, data, len, MSG_NOSIGNAL, (const struct sockaddr *)&sa, sizeof sa) >= 0;
+}
+
+static gp_status open_journal(const char *path, int *fd, char **keep, gp_err *err)
+{
+    *fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (*fd < 0 || !to_journal(*fd, path, "", 0)) {
+        int why = errno;
+        if (*fd >= 0)
+            close(*fd);
+        return gp_fail(err, GP_EIO, why, "logging.destination: journal at %s", path);
+    }
+    *keep = gp_strdup(path);
+    if (!*keep) {
+        close(*fd);
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    }
+    return GP_OK;
+}
+
 static gp_status open_destination(const char *dest, int *fd, int *own, char **path, gp_err *err)
 {
-    *own = 0;
-    *path = NULL;
     if (!dest || !*dest || strcasecmp(dest, "stderr") == 0) {
         *fd = STDERR_FILENO;
         return GP_OK;
@@ -80,10 +114,8 @@ static gp_status open_destination(const char *dest, int *fd, int *own, char **pa
         *fd = STDOUT_FILENO;
         return GP_OK;
     }
-    if (strcasecmp(dest, "devnull") == 0) {
-        *fd = -1;
+    if (strcasecmp(dest, "devnull") == 0)
         return GP_OK;
-    }
     *fd = open(dest, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
     if (*fd < 0)
         return gp_fail(err, GP_EIO, errno, "logging.destination: %s", dest);
@@ -98,9 +130,19 @@ static gp_status open_destination(const char *dest, int *fd, int *own, char **pa
 
 gp_status rt_log_init(const rt_log_opts *o, gp_err *err)
 {
-    int fd, own;
-    char *path;
-    GP_TRY(open_destination(o->destination, &fd, &own, &path, err));
+    int fd = -1, own = 0;
+    char *path = NULL;
+    target t = TO_FD;
+    if (o->destination && strcasecmp(o->destination, "syslog") == 0) {
+        t = TO_SYSLOG;
+        openlog(program_invocation_short_name, LOG_PID, LOG_DAEMON);
+    } else if (o->destination && strcasecmp(o->destination, "journal") == 0) {
+        t = TO_JOURNAL;
+        own = 1;
+        GP_TRY(open_journal(o->journal ? o->journal : JOURNAL_SOCKET, &fd, &path, err));
+    } else {
+        GP_TRY(open_destination(o->destination, &fd, &own, &path, err));
+    }
     pthread_mutex_lock(&the_log.lock);
     if (the_log.own_fd)
         close(the_log.fd);
@@ -108,6 +150,7 @@ gp_status rt_log_init(const rt_log_opts *o, gp_err *err)
     the_log.fd = fd;
     the_log.own_fd = own;
     the_log.path = path;
+    the_log.target = t;
     the_log.encoding = o->encoding;
     the_log.version = o->version;
     the_log.priorities =
@@ -121,7 +164,7 @@ gp_status rt_log_reopen(gp_err *err)
 {
     gp_status st = GP_OK;
     pthread_mutex_lock(&the_log.lock);
-    if (the_log.own_fd) {
+    if (the_log.own_fd && the_log.target == TO_FD) {
         int fd = open(the_log.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
         if (fd < 0) {
             st = gp_fail(err, GP_EIO, errno, "%s", the_log.path);
@@ -240,18 +283,21 @@ static void add_value(gp_buf *b, const rt_field *f, int json)
     }
 }
 
+/* Without time for those that write their own. */
 static void add_line(gp_buf *b, rt_level l, const char *msg, const rt_field *fields)
 {
-    int json = the_log.encoding == RT_JSON;
+    int json = the_log.encoding == RT_JSON, timed = the_log.target == TO_FD;
     if (json) {
-        gp_buf_adds(b, "{\"ts\":\"");
-        add_time(b);
-        gp_buf_printf(b, "\",\"level\":\"%s\",\"msg\":", level_names[l]);
+        gp_buf_adds(b, timed ? "{\"ts\":\"" : "{");
+        if (timed)
+            add_time(b);
+        gp_buf_printf(b, "%s\"level\":\"%s\",\"msg\":", timed ? "\"," : "", level_names[l]);
         add_quoted(b, msg);
     } else if (the_log.encoding == RT_LOGFMT) {
-        gp_buf_adds(b, "ts=");
-        add_time(b);
-        gp_buf_printf(b, " level=%s msg=", level_names[l]);
+        gp_buf_adds(b, timed ? "ts=" : "");
+        if (timed)
+            add_time(b);
+        gp_buf_printf(b, "%slevel=%s msg=", timed ? " " : "", level_names[l]);
         add_quoted(b, msg);
     } else {
         gp_buf_addc(b, (char)toupper((unsigned char)*msg));
@@ -267,23 +313,37 @@ static void add_line(gp_buf *b, rt_level l, const char *msg, const rt_field *fie
     gp_buf_adds(b, json ? "}\n" : "\n");
 }
 
+/* Nowhere to say it when this fails. */
+static void write_all(const gp_buf *b)
+{
+    for (size_t done = 0; done < b->len;) {
+        ssize_t n = write(the_log.fd, b->data + done, b->len - done);
+        if (n < 0 && errno != EINTR)
+            return;
+        done += n > 0 ? (size_t)n : 0;
+    }
+}
+
 void rt_log_write(rt_level l, const char *msg, const rt_field *fields)
 {
     gp_buf b = {.limit = LINE_MAX_BYTES};
     int saved = errno;
     pthread_mutex_lock(&the_log.lock);
-    if (the_log.fd >= 0) {
-        if (the_log.priorities)
+    if (the_log.fd >= 0 || the_log.target == TO_SYSLOG) {
+        if (the_log.target == TO_JOURNAL)
+            gp_buf_printf(&b, "PRIORITY=%c\nSYSLOG_IDENTIFIER=%s\nMESSAGE=", level_priority[l],
+                          program_invocation_short_name);
+        else if (the_log.priorities)
             gp_buf_printf(&b, "<%c>", level_priority[l]);
         add_line(&b, l, msg, fields);
         if (b.failed && b.len) /* a line over the limit: cut it, keep it one line */
             b.data[b.len - 1] = '\n';
-        for (size_t done = 0; done < b.len;) {
-            ssize_t n = write(the_log.fd, b.data + done, b.len - done);
-            if (n < 0 && errno != EINTR)
-                break; /* nowhere to say it */
-            done += n > 0 ? (size_t)n : 0;
-        }
+        if (the_log.target == TO_SYSLOG)
+            syslog(level_priority[l] - '0', "%.*s", (int)b.len - 1, (const char *)b.data);
+        else if (the_log.target == TO_JOURNAL)
+            (void)to_journal(the_log.fd, the_log.path, b.data, b.len);
+        else
+            write_all(&b);
     }
     pthread_mutex_unlock(&the_log.lock);
     gp_buf_free(&b);

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,8 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -115,6 +118,92 @@ static void test_names(void **state)
     rt_log_opts o = {.destination = "/nonexistent/dir/log"};
     assert_int_equal(rt_log_init(&o, &err), GP_EIO);
     assert_non_null(strstr(err.msg, "/nonexistent/dir/log"));
+}
+
+static int listen_at(const char *at)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    memcpy(sa.sun_path, at, strlen(at));
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    return fd;
+}
+
+static void test_journal(void **state)
+{
+    (void)state;
+    char at[80], got[512];
+    rt_log_opts o = {.level = RT_INFO, .destination = "Journal", .journal = at};
+    gp_err err = {0};
+
+    (void)snprintf(at, sizeof at, "%s.journal", path);
+    assert_int_equal(rt_log_init(&o, &err), GP_EIO); /* no journal here */
+    assert_non_null(strstr(err.msg, "logging.destination: journal at "));
+    int fd = listen_at(at);
+    assert_int_equal(rt_log_init(&o, &err), GP_OK);
+    assert_int_equal(recv(fd, got, sizeof got, 0), 0); /* the probe */
+    rt_warn("two\nlines", RT_S("iface", "eth0"));
+    ssize_t n = recv(fd, got, sizeof got - 1, 0);
+    assert_true(n > 0);
+    got[n] = 0;
+    assert_non_null(strstr(got, "PRIORITY=4\nSYSLOG_IDENTIFIER=runtime.log\n"));
+    assert_string_equal(strstr(got, "MESSAGE="),
+                        "MESSAGE=level=warn msg=\"two\\nlines\" iface=eth0\n");
+    close(fd); /* the journal restarts: nothing hangs, and it goes on */
+    unlink(at);
+    rt_warn("lost");
+    fd = listen_at(at);
+    assert_int_equal(rt_log_reopen(&err), GP_OK);
+    rt_error("again");
+    n = recv(fd, got, sizeof got - 1, 0);
+    assert_true(n > 0);
+    got[n] = 0;
+    assert_non_null(strstr(got, "MESSAGE=level=error msg=\"again\"\n"));
+    close(fd);
+    unlink(at);
+}
+
+/* /dev/log of its own in a child with its own mounts: 0 fine, 77 not possible here. */
+static int try_syslog(void)
+{
+    char got[512];
+    rt_log_opts o = {.level = RT_INFO, .encoding = RT_JSON, .destination = "syslog"};
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/dev", "tmpfs", 0, NULL) != 0)
+        return 77;
+    int fd = listen_at("/dev/log");
+    if (rt_log_init(&o, NULL) != GP_OK)
+        return 2;
+    rt_error("disk full", RT_S("iface", "eth0"));
+    ssize_t n = recv(fd, got, sizeof got - 1, 0);
+    if (n <= 0)
+        return 3;
+    got[n] = 0;
+    if (strncmp(got, "<27>", 4) != 0) /* daemon, error */
+        return 4;
+    const char *at = strstr(got, ": {");
+    return at && strcmp(at, ": {\"level\":\"error\",\"msg\":\"disk full\",\"iface\":\"eth0\"}") == 0
+               ? 0
+               : 5;
+}
+
+static void test_syslog(void **state)
+{
+    (void)state;
+    int status = 0;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(try_syslog());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip();
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void *send_wake(void *arg)
@@ -218,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),   cmocka_unit_test(test_hostile_and_long),
         cmocka_unit_test(test_limit),   cmocka_unit_test(test_names),
+        cmocka_unit_test(test_journal), cmocka_unit_test(test_syslog),
         cmocka_unit_test(test_signals), cmocka_unit_test(test_notify),
         cmocka_unit_test(test_loop),
     };

@@ -1,4 +1,5 @@
-/* log.h - one event = one line on stderr: logfmt, JSON or plain, with levels and typed fields.
+/* log.h - one event = one line: logfmt, JSON or plain, with levels and typed fields; to stderr, a
+ * file, syslog or the journal.
  *
  * The log is the one process-wide thing of a daemon; all calls are locked inside. Library rooms
  * return errors instead of logging. */
@@ -21,8 +22,11 @@ int rt_encoding_by_name(const char *name);
 typedef struct rt_log_opts {
     rt_level level; /* lowest level written */
     rt_encoding encoding;
-    const char *destination; /* NULL, "" or "stderr", "stdout", "devnull", or a file to append to */
-    const char *version;     /* field version=; NULL = none. Static. */
+    /* NULL, "" or "stderr", "stdout", "devnull", "syslog", "journal" (these two write time and
+     * priority themselves), or a file to append to */
+    const char *destination;
+    const char *journal; /* its socket; NULL = the usual one */
+    const char *version; /* field version=; NULL = none. Static. */
     int priorities; /* 1: "<N>" in front for journald; -1: only when JOURNAL_STREAM names stderr */
 } rt_log_opts;
 /* Set up or change; before the first call: info, logfmt, stderr. On failure nothing changes. */
