@@ -56,7 +56,7 @@ const agent_key agent_keys[] = {
     {"api.disable_iface_metrics", "BOOL", "No iface label in metrics", 1},
     {"api.query_rate_limit.max_req_per_sec", "N", "Queries per second; 0 = unlimited", 0},
     {"api.query_rate_limit.max_burst", "N", "Queries at once above that rate", 0},
-    {"api.query_rate_limit.max_concurrent", "N", "Queries at the same time; 0 = unlimited", 0},
+    {"api.query_rate_limit.max_concurrent", "N", "Queries at the same time (default 8, at most 256; 0 = 256)", 0},
     {"audit.file", "FILE", "Signed log of every query and change of the configuration", 0},
     {"audit.max_size", "SIZE", "A larger file becomes FILE.1 (default 64M; 0 = never)", 0},
     {"audit.keep", "N", "Older files that stay: FILE.1 to FILE.N (default 9)", 0},

@@ -24,7 +24,7 @@ typedef struct agent_override {
 typedef struct agent_rate_limit {
     double max_req_per_sec; /* 0 = off */
     int64_t max_burst;
-    int64_t max_concurrent; /* 0 = unlimited */
+    int64_t max_concurrent;
 } agent_rate_limit;
 
 /* Strings belong to `source` and live as long as the struct. */

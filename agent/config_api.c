@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_MIN = 32 };
+enum { KEY_MIN = 32, CONCURRENT = 8, CONCURRENT_MAX = 256 };
 
 /* Both are printed in the reference's documentation, so everybody has them. */
 static const char *const published[] = {
@@ -47,8 +47,10 @@ static gp_status check_rate(agent_config *c, gp_err *err)
                          &r->max_req_per_sec, err));
     GP_TRY(rt_config_i64(c->source, "api.query_rate_limit.max_burst", 0, 0, INT32_MAX,
                          &r->max_burst, err));
-    GP_TRY(rt_config_i64(c->source, "api.query_rate_limit.max_concurrent", 0, 0, INT32_MAX,
-                         &r->max_concurrent, err));
+    GP_TRY(rt_config_i64(c->source, "api.query_rate_limit.max_concurrent", CONCURRENT, 0,
+                         CONCURRENT_MAX, &r->max_concurrent, err));
+    if (r->max_concurrent == 0)
+        r->max_concurrent = CONCURRENT_MAX;
     if ((r->max_req_per_sec > 0) != (r->max_burst > 0))
         return rt_config_fail(c->source, "api.query_rate_limit.max_req_per_sec", err,
                               "max_req_per_sec and max_burst go together: both above 0, or none");

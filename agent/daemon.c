@@ -150,7 +150,9 @@ static int is_ready(void *ctx)
     for (size_t i = 0; i < n; i++)
         capturing += st[i].state == FLOW_CAPTURING;
     gp_free(st);
-    return info.applied && !info.write_failing && (capturing > 0 || n == 0); /* D-38 */
+    if (!info.applied)
+        return 0;
+    return info.write_failing || (n > 0 && capturing == 0) ? -1 : 1; /* D-38 */
 }
 
 static gp_status start_http(agent *a, gp_err *err)

@@ -104,10 +104,14 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
         gp_buf_free(&b);
         return r;
     }
-    if (strcmp(url, "/-/health") == 0)
-        return reply(c, 200, "application/json", "{\"status\":\"healthy\"}\n", 21);
+    int is = h->ready ? h->ready(h->ctx) : 1;
+    if (strcmp(url, "/-/health") == 0) {
+        if (is >= 0)
+            return reply(c, 200, "application/json", "{\"status\":\"healthy\"}\n", 21);
+        return reply(c, 503, "application/json", "{\"status\":\"unhealthy\"}\n", 23);
+    }
     if (strcmp(url, "/-/ready") == 0) {
-        if (!h->ready || h->ready(h->ctx))
+        if (is > 0)
             return reply(c, 200, "application/json", "{\"status\":\"ready\"}\n", 19);
         return reply(c, 503, "application/json", "{\"status\":\"not ready\"}\n", 23);
     }

@@ -52,6 +52,7 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(c->n_listen, 0);
     assert_int_equal(c->log_level, RT_INFO);
     assert_int_equal(c->seccomp, 1);
+    assert_int_equal(c->rate.max_concurrent, 8);
     const capture_conf *e = flow_ruleset_conf(c->rules, "eth0");
     assert_non_null(e);
     assert_int_equal(e->block_size * e->num_blocks, 4 << 20);
@@ -110,6 +111,8 @@ static void test_refusals(void **state)
         {"burst without rate", "db: {path: /x}\napi: {query_rate_limit: {max_burst: 2}}\n",
          "go together"},
         {"concurrent", "db: {path: /x}\napi: {query_rate_limit: {max_concurrent: -1}}\n",
+         ":2: api.query_rate_limit.max_concurrent"},
+        {"too many at once", "db: {path: /x}\napi: {query_rate_limit: {max_concurrent: 257}}\n",
          ":2: api.query_rate_limit.max_concurrent"},
         {"short key", "db: {path: /x}\napi: {keys: [abc]}\n", "too short: 3 characters"},
         {"published key",

@@ -82,10 +82,10 @@ static void get_page(const char *bound, const char *request, char *buf, size_t c
     close(fd);
 }
 
-static int not_ready(void *ctx)
+/* Not ready at first; what *ctx says. */
+static int is_ready(void *ctx)
 {
-    (void)ctx;
-    return 0;
+    return *(int *)ctx;
 }
 
 static void test_http(void **state)
@@ -95,25 +95,33 @@ static void test_http(void **state)
     rt_http *h = NULL;
     gp_err err = {0};
     char bound[64], page[8192];
+    int ready = 0;
     assert_int_equal(rt_metrics_new(&m, NULL), GP_OK);
     rt_metrics_process(m, "fleetprobe", "1.0");
     assert_int_equal(rt_http_start("192.0.2.1:0", 0, m, NULL, NULL, NULL, 0, &h, &err), GP_EINVAL);
     assert_int_equal(rt_http_start("nonsense", 0, m, NULL, NULL, NULL, 0, &h, &err), GP_EINVAL);
     gp_status st =
-        rt_http_start("127.0.0.1:0", 0, m, not_ready, NULL, bound, sizeof bound, &h, &err);
+        rt_http_start("127.0.0.1:0", 0, m, is_ready, &ready, bound, sizeof bound, &h, &err);
     if (st == GP_EUNSUPPORTED)
         skip();
     assert_int_equal(st, GP_OK);
     static const struct {
         const char *what, *request, *want;
+        int ready;
     } cases[] = {
-        {"metrics", "GET /metrics HTTP/1.0\r\n\r\n", "fleetprobe_build_info{version=\"1.0\"} 1\n"},
-        {"health", "GET /-/health HTTP/1.0\r\n\r\n", "{\"status\":\"healthy\"}"},
-        {"not ready", "GET /-/ready HTTP/1.0\r\n\r\n", "503"},
-        {"unknown page", "GET /x HTTP/1.0\r\n\r\n", "404"},
-        {"other method", "DELETE /metrics HTTP/1.0\r\n\r\n", "405"},
+        {"metrics", "GET /metrics HTTP/1.0\r\n\r\n", "fleetprobe_build_info{version=\"1.0\"} 1\n",
+         0},
+        {"health", "GET /-/health HTTP/1.0\r\n\r\n", "200 OK", 0},
+        {"not ready", "GET /-/ready HTTP/1.0\r\n\r\n", "503", 0},
+        {"ready", "GET /-/ready HTTP/1.0\r\n\r\n", "{\"status\":\"ready\"}", 1},
+        {"healthy", "GET /-/health HTTP/1.0\r\n\r\n", "{\"status\":\"healthy\"}", 1},
+        {"unhealthy", "GET /-/health HTTP/1.0\r\n\r\n", "503", -1},
+        {"so not ready", "GET /-/ready HTTP/1.0\r\n\r\n", "503", -1},
+        {"unknown page", "GET /x HTTP/1.0\r\n\r\n", "404", 1},
+        {"other method", "DELETE /metrics HTTP/1.0\r\n\r\n", "405", 1},
     };
     for (size_t i = 0; i < GP_COUNT(cases); i++) {
+        ready = cases[i].ready;
         get_page(bound, cases[i].request, page, sizeof page);
         if (!strstr(page, cases[i].want))
             fail_msg("%s: got %s", cases[i].what, page);
