@@ -22,6 +22,7 @@ typedef struct series {
     rt_metric *lost, *shared, *pause;
     flow_worker_counts seen; /* of the current capture; a new one starts at 0 */
     int64_t started_ns;
+    uint64_t entries; /* at the last rotation */
 } series;
 
 struct agent_events {
@@ -189,32 +190,35 @@ static void on_opened(agent_events *e, const char *iface)
     pthread_mutex_unlock(&e->mu);
 }
 
-static void add_since(rt_metric *m, uint64_t now, uint64_t before)
+/* Numbers may come a little out of order, from a scrape and from a rotation. */
+static void add_since(rt_metric *m, uint64_t now, uint64_t *seen)
 {
-    if (now > before)
-        rt_metric_add(m, now - before);
+    if (now <= *seen)
+        return;
+    rt_metric_add(m, now - *seen);
+    *seen = now;
 }
 
-/* Bring the counters of one interface up to date. */
-static void update(agent_events *e, const flow_status *st)
+/* Bring the counters of one interface up to date; e->mu is held. */
+static void update(agent_events *e, const char *iface, int64_t started_ns,
+                   const flow_worker_counts *now)
 {
-    series *s = find_series(e, st->name);
+    series *s = find_series(e, iface);
 
-    if (!s)
+    if (!s || started_ns < s->started_ns)
         return;
-    if (s->started_ns != st->started_ns) {
+    if (s->started_ns != started_ns) {
         memset(&s->seen, 0, sizeof s->seen);
-        s->started_ns = st->started_ns;
+        s->started_ns = started_ns;
     }
-    const flow_worker_counts *now = &st->total, *old = &s->seen;
-    add_since(s->processed, now->capture.processed, old->capture.processed);
-    add_since(s->dropped, now->capture.dropped, old->capture.dropped);
+    flow_worker_counts *seen = &s->seen;
+    add_since(s->processed, now->capture.processed, &seen->capture.processed);
+    add_since(s->dropped, now->capture.dropped, &seen->capture.dropped);
     for (int i = 0; i < CAPTURE_N_ERRORS; i++)
-        add_since(s->errors[i], now->capture.errors[i], old->capture.errors[i]);
-    add_since(s->lost, now->lost, old->lost);
-    add_since(s->shared, now->shared, old->shared);
+        add_since(s->errors[i], now->capture.errors[i], &seen->capture.errors[i]);
+    add_since(s->lost, now->lost, &seen->lost);
+    add_since(s->shared, now->shared, &seen->shared);
     rt_metric_set(s->pause, (double)now->pause_ns / NS);
-    s->seen = *now;
 }
 
 /* Asked for at every scrape, before the counters are printed: so it brings them up to date. */
@@ -230,7 +234,7 @@ static double count_capturing(void *ctx)
         for (size_t i = 0; i < n; i++)
             if (st[i].state == FLOW_CAPTURING) {
                 capturing++;
-                update(e, &st[i]);
+                update(e, st[i].name, st[i].started_ns, &st[i].total);
             }
     pthread_mutex_unlock(&e->mu);
     gp_free(st);
@@ -241,13 +245,42 @@ static void on_rotated(agent_events *e, const flow_event *ev)
 {
     pthread_mutex_lock(&e->mu);
     series *s = find_series(e, ev->iface);
+    update(e, ev->iface, ev->started_ns, ev->counts); /* the last chance before it is closed */
     for (int i = 0; s && i < 2; i++) {
         rt_metric_add(s->bytes[i], ev->totals[FLOW_BYTES_IN + i]);
         rt_metric_add(s->packets[i], ev->totals[FLOW_PKTS_IN + i]);
     }
-    if (s)
-        rt_metric_set(s->flows, (double)ev->entries);
+    if (s) {
+        uint64_t sum = s->entries = ev->entries;
+        for (const series *o = e->no_iface ? e->list : NULL; o; o = o->next)
+            sum += o == s ? 0 : o->entries;
+        rt_metric_set(s->flows, (double)sum);
+    }
     pthread_mutex_unlock(&e->mu);
+}
+
+/* Its lines leave the metrics page, or it would grow for ever on a host of containers. */
+static void on_forgotten(agent_events *e, const char *iface)
+{
+    series *s = NULL;
+
+    pthread_mutex_lock(&e->mu);
+    for (series **p = &e->list; *p && !s; p = s ? p : &(*p)->next)
+        if (strcmp((*p)->name, iface) == 0) {
+            s = *p;
+            *p = s->next;
+        }
+    pthread_mutex_unlock(&e->mu);
+    if (s && !e->no_iface) {
+        rt_metric *const all[] = {s->processed,  s->dropped,    s->bytes[0], s->bytes[1],
+                                  s->packets[0], s->packets[1], s->flows,    s->lost,
+                                  s->shared,     s->pause};
+        for (size_t i = 0; i < GP_COUNT(all); i++)
+            rt_metric_drop(e->metrics, all[i]);
+        for (int i = 0; i < CAPTURE_N_ERRORS; i++)
+            rt_metric_drop(e->metrics, s->errors[i]);
+    }
+    gp_free(s);
 }
 
 /* ---- log ---- */
@@ -262,6 +295,9 @@ static void log_event(const flow_event *e)
         break;
     case FLOW_EV_CLOSED:
         rt_info("interface closed", f);
+        break;
+    case FLOW_EV_FORGOTTEN:
+        rt_debug("interface forgotten", f);
         break;
     case FLOW_EV_OPEN_FAILED:
         rt_error("cannot capture; will be opened as soon as that is possible", f,
@@ -321,6 +357,9 @@ void agent_events_on(void *ctx, const flow_event *ev)
     switch (ev->kind) {
     case FLOW_EV_OPENED:
         on_opened(e, ev->iface);
+        break;
+    case FLOW_EV_FORGOTTEN:
+        on_forgotten(e, ev->iface);
         break;
     case FLOW_EV_ROTATED:
         on_rotated(e, ev);

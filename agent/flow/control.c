@@ -136,8 +136,10 @@ static void forget_gone(flow_manager *m, const flow_wanted *w, size_t n_w)
         pthread_mutex_lock(&v[k]->mu);
         keep |= v[k]->head != NULL;
         pthread_mutex_unlock(&v[k]->mu);
-        if (!keep)
-            flow_manager_remove(m, v[k]);
+        if (keep)
+            continue;
+        flow_manager_remove(m, v[k]);
+        flow_emit_text(m, FLOW_EV_FORGOTTEN, v[k]->name, "");
     }
     flow_iface_unref_all(v, n);
 }

@@ -205,6 +205,8 @@ gp_status flow_iface_rotate(flow_iface *i, int64_t time_s, gp_err *err)
     }
     gp_status st = flow_worker_rotate(i->worker, &bank, &now, err);
     if (st == GP_OK) {
+        e.counts = &now;
+        e.started_ns = i->started_ns;
         e.entries = flow_bank_count(bank);
         flow_bank_totals(bank, e.totals);
         e.drops = now.capture.dropped - i->base.capture.dropped + now.lost - i->base.lost;

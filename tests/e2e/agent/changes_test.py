@@ -24,7 +24,8 @@ import live_test as live
 GPCTL, GPDB = os.environ["GPCTL"], os.environ["GPDB"]
 CONFIG = """db: {path: %(tmp)s/db, sync: none, retention: {max_age: 90d, interval: 1s}}
 logging: {level: debug}
-api: {addr: 'ipc://%(tmp)s/sock', key_file: %(tmp)s/agent.key, trusted_keys: %(tmp)s/trusted}
+api: {addr: 'ipc://%(tmp)s/sock', key_file: %(tmp)s/agent.key, trusted_keys: %(tmp)s/trusted,
+  metrics: true}
 """
 DETECT = "autodetection: {enabled: true, exclude: [lo]}\n"
 RING = "{ring_buffer: {block_size: 1048576, num_blocks: 4}}"
@@ -130,6 +131,8 @@ def hot(agent):
     key, want = ("10.78.0.2", "10.78.0.1", 7005, 17), (70, 0, 70 * 142, 0)
     live.until(lambda: agent.ask("hot0").get(key) == want, "live rows of hot0")
     live.until(lambda: agent.ask("any").get(key) == want, "live rows of any")
+    if "iface=\"hot0\"" not in page("/metrics")[1]:
+        raise AssertionError("no metrics of hot0")
     ip("link", "del", "hot0")
     live.until(lambda: "hot0" in os.listdir(agent.db), "its last block")
     live.until(lambda: agent.ask("hot0").get(key) == want, "stored rows of hot0")
@@ -137,6 +140,22 @@ def hot(agent):
     live.until(lambda: [i["name"] for i in agent.status()] == ["a0"], "hot0 is forgotten: %s" % agent.status())
     if agent.ask("hot0").get(key) != want:
         raise AssertionError("stored rows of hot0: %s" % agent.ask("hot0"))
+
+
+def page(what):
+    """Status code and text of a page of the metrics address."""
+    p = live.ns(live.SENSOR, "curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:8146" + what)
+    return int(p.stdout[-3:]), p.stdout[:-3]
+
+
+def health(agent):
+    if page("/-/health")[0] != 200 or page("/-/ready")[0] != 200:
+        raise AssertionError("%s %s" % (page("/-/health"), page("/-/ready")))
+    text = page("/metrics")[1]
+    if 'iface="a0"' not in text or 'iface="hot0"' in text:
+        raise AssertionError("metrics of a0 only: " + text)
+    agent.mount(named("nosuch0"))
+    live.until(lambda: page("/-/health")[0] == page("/-/ready")[0] == 503, "nothing is captured")
 
 
 def reload(agent):
@@ -195,6 +214,7 @@ def main():
         reload(agent)
         for end in (b"q", b"\x03"):
             top(agent, end)
+        health(agent)
         agent.stop()
         return 0
     finally:

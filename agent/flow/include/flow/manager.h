@@ -24,7 +24,8 @@ typedef enum flow_event_kind {
     FLOW_EV_CLOSED,      /* not any more; its flows are on the way to disk */
     FLOW_EV_OPEN_FAILED, /* text says why; once per state change */
     FLOW_EV_FAILED,      /* capture broke off; text says why */
-    FLOW_EV_ROTATED,     /* one interface: entries, totals, drops */
+    FLOW_EV_FORGOTTEN,   /* an interface is gone from the host and from the list */
+    FLOW_EV_ROTATED,     /* one interface: entries, totals, drops, counts, started_ns */
     FLOW_EV_ROTATION,    /* all: count = interfaces, took_ns */
     FLOW_EV_WRITTEN,     /* one block: time_s, count = flows, took_ns */
     FLOW_EV_SLOW, /* a block took longer than a tenth of the interval from rotation to disk: took_ns
@@ -46,6 +47,8 @@ typedef struct flow_event {
     int64_t time_s;    /* of a block */
     int64_t took_ns;
     uint64_t count;
+    const flow_worker_counts *counts; /* FLOW_EV_ROTATED; of this capture, which began then: */
+    int64_t started_ns;
     uint64_t entries;                 /* FLOW_EV_ROTATED */
     uint64_t totals[FLOW_N_COUNTERS]; /* FLOW_EV_ROTATED */
     uint64_t drops;                   /* FLOW_EV_ROTATED, FLOW_EV_WRITTEN */

@@ -50,8 +50,9 @@ void rt_metrics_process(rt_metrics *m, const char *name, const char *version);
 
 /* HTTP on "ADDR:PORT" (port 0 = any): GET /metrics, /-/health, /-/ready; anything else 404. Bodies
  * of requests are refused. At most 32 connections, 10 s each. Addresses other than loopback are
- * refused unless allow_remote. ready(ctx): 1 = ready (NULL: always), 0 = not yet, -1 = unhealthy, so not ready either. bound (may be NULL): address
- * in use. GP_EUNSUPPORTED when built without libmicrohttpd. */
+ * refused unless allow_remote. ready(ctx): 1 = ready (NULL: always), 0 = not yet, -1 = unhealthy,
+ * so not ready either. bound (may be NULL): address in use. GP_EUNSUPPORTED when built without
+ * libmicrohttpd. */
 typedef struct rt_http rt_http;
 gp_status rt_http_start(const char *addr, int allow_remote, rt_metrics *m, int (*ready)(void *ctx),
                         void *ctx, char *bound, size_t bound_cap, rt_http **out,
