@@ -3,6 +3,7 @@
 #include "gp/io.h"
 #include "gp/mem.h"
 #include "gp/num.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -130,6 +131,22 @@ static char *cert_path(const char *path)
     return gp_asprintf("%.*s.crt", (int)n, path);
 }
 
+/* One that was renewed, but could not be written beside the key file. What an administrator put
+ * there counts more: this one may say nothing else. */
+static void take_renewed(auth_identity *id, const auth_chain *beside)
+{
+    auth_chain kept;
+    auth_cert a, b;
+    gp_buf path = {0};
+    if (auth_state_path(id->certs->path, "", &path) &&
+        auth_chain_load(gp_buf_str(&path), &kept, NULL) == GP_OK &&
+        auth_cert_parse(beside->der[0], beside->len[0], &a, NULL) == GP_OK &&
+        auth_cert_parse(kept.der[0], kept.len[0], &b, NULL) == GP_OK &&
+        auth_cert_prolongs(&a, &b, NULL) == GP_OK)
+        (void)!auth_identity_set_chain(id, &kept, NULL);
+    gp_buf_free(&path);
+}
+
 /* Take the certificate beside the key file, if there is one. */
 static gp_status load_cert(auth_identity *id, const char *path, gp_err *err)
 {
@@ -142,6 +159,8 @@ static gp_status load_cert(auth_identity *id, const char *path, gp_err *err)
     gp_status st = auth_chain_load(id->certs->path, &chain, err);
     if (st == GP_OK && (st = auth_identity_set_chain(id, &chain, err)) != GP_OK)
         st = gp_fail_context(err, st, "%s", id->certs->path);
+    if (st == GP_OK)
+        take_renewed(id, &chain);
     return st;
 }
 

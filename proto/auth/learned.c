@@ -1,10 +1,9 @@
 /* learned.c - peers known by certificate, and the revocation lists that end them. */
 #include "armor.h"
-#include "gp/io.h"
 #include "gp/mem.h"
+#include "state.h"
 #include "trust_int.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 static size_t bucket_of(const uint8_t pk[AUTH_SIGN_PK])
@@ -176,16 +175,12 @@ gp_status auth_trust_revocations(auth_trust *t, const uint8_t fleet[AUTH_SIGN_PK
     return st == GP_OK && out->failed ? GP_ENOMEM : st;
 }
 
-/* Best effort: a process that may not write there learns the list again from its peers. */
+/* Best effort: a process that may write nowhere learns the list again from its peers. */
 static void save_list(const char *path, const void *bytes, size_t len)
 {
-    gp_buf file = {0}, text = {0};
-    gp_buf_printf(&file, "%s.revoked", path);
+    gp_buf text = {0};
     auth_revlist_text(bytes, len, &text);
-    if (!file.failed && !text.failed &&
-        gp_write_file_atomic(AT_FDCWD, gp_buf_str(&file), text.data, text.len, 0644, NULL) != GP_OK)
-        gp_buf_clear(&text);
-    gp_buf_free(&file);
+    (void)!auth_state_write(path, ".revoked", &text, NULL);
     gp_buf_free(&text);
 }
 

@@ -2,11 +2,10 @@
 #include "auth/renew.h"
 
 #include "auth/digest.h"
-#include "gp/io.h"
 #include "gp/mem.h"
 #include "identity.h"
+#include "state.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 enum { BACKDATE_S = 300 }; /* clocks differ: valid from a little earlier */
@@ -122,7 +121,7 @@ int64_t auth_renew_in(const auth_identity *id, int64_t now_s, int64_t *left_s)
 }
 
 /* An issuer may prolong what we are, not change it. */
-static gp_status check_same(const auth_cert *a, const auth_cert *b, gp_err *err)
+gp_status auth_cert_prolongs(const auth_cert *a, const auth_cert *b, gp_err *err)
 {
     if (a->kind != b->kind || a->roles != b->roles || a->max_span_s != b->max_span_s ||
         strcmp(a->name, b->name) != 0 || strcmp(a->host_globs, b->host_globs) != 0 ||
@@ -148,15 +147,13 @@ gp_status auth_renew_take(const auth_identity *id, auth_trust *trust, const void
         return gp_fail(err, GP_EINVAL, 0, "no certificate");
     GP_TRY(auth_cert_parse(old.der[0], old.len[0], &a, err));
     GP_TRY(auth_cert_parse(fresh.der[0], fresh.len[0], &b, err));
-    GP_TRY(check_same(&a, &b, err));
+    GP_TRY(auth_cert_prolongs(&a, &b, err));
     GP_TRY(auth_trust_learn(trust, &fresh, now_s, &p, err));
     GP_TRY(auth_identity_set_chain(id, &fresh, err));
     if (!id->certs->path)
         return GP_OK;
     auth_chain_text(&fresh, &text);
-    gp_status st = text.failed ? gp_fail(err, GP_ENOMEM, 0, "certificate: out of memory")
-                               : gp_write_file_atomic(AT_FDCWD, id->certs->path, text.data,
-                                                      text.len, 0644, err);
+    gp_status st = auth_state_write(id->certs->path, "", &text, err);
     gp_buf_free(&text);
     return st;
 }

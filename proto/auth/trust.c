@@ -3,6 +3,7 @@
 #include "gp/mem.h"
 #include "gp/num.h"
 #include "identity.h"
+#include "state.h"
 #include "trust_int.h"
 #include "trustline.h"
 
@@ -171,15 +172,11 @@ gp_status auth_trust_parse(auth_trust *t, const char *text, size_t len, gp_err *
     return st;
 }
 
-/* The list beside the file. A file that is there but damaged is an error: silence would trust keys
- * that are revoked. */
-static gp_status load_list(auth_trust *t, const char *path, gp_err *err)
+/* A file that is there but damaged is an error: silence would trust keys that are revoked. */
+static gp_status load_list(auth_trust *t, const char *file, gp_err *err)
 {
     gp_buf bytes = {0};
     int taken = 0;
-    char *file = gp_asprintf("%s.revoked", path);
-    if (!file)
-        return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", path);
     gp_err why = {0};
     gp_status st = auth_revlist_load(file, &bytes, &why);
     if (st == GP_OK && (st = auth_trust_revoke(t, bytes.data, bytes.len, &taken, &why)) != GP_OK)
@@ -189,7 +186,23 @@ static gp_status load_list(auth_trust *t, const char *path, gp_err *err)
     if (st != GP_OK && err)
         *err = why;
     gp_buf_free(&bytes);
-    gp_free(file);
+    return st;
+}
+
+/* The list beside trusted_keys, and one that was learned but could not be written there. */
+static gp_status load_lists(auth_trust *t, const char *path, gp_err *err)
+{
+    gp_buf file = {0}, kept = {0};
+    gp_buf_printf(&file, "%s.revoked", path);
+    gp_status st = file.failed ? gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", path)
+                               : load_list(t, gp_buf_str(&file), err);
+    if (st == GP_OK && auth_state_path(path, ".revoked", &kept)) {
+        st = load_list(t, gp_buf_str(&kept), err);
+        if (st == GP_EDENIED) /* of a fleet that is not trusted any more */
+            st = GP_OK;
+    }
+    gp_buf_free(&file);
+    gp_buf_free(&kept);
     return st;
 }
 
@@ -204,7 +217,7 @@ gp_status auth_trust_load(auth_trust *t, const char *path, gp_err *err)
         st = gp_fail_context(err, st, "%s", path);
     gp_buf_free(&text);
     if (st == GP_OK)
-        st = load_list(t, path, err);
+        st = load_lists(t, path, err);
     if (st == GP_OK) { /* only now: loading must not write the list back */
         pthread_rwlock_wrlock(&t->lock);
         char *old = t->path;

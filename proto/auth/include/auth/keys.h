@@ -116,7 +116,8 @@ typedef struct auth_fleet_state {
 /* Fleet keys of the file and their lists' numbers; how many. */
 size_t auth_trust_fleets(auth_trust *t, auth_fleet_state out[AUTH_MAX_FLEETS]);
 /* Take a revocation list if its fleet is trusted and its number is higher than that in force; also
- * written to PATH.revoked if possible. *taken: 1 when it was. */
+ * written to PATH.revoked, or the state directory ($STATE_DIRECTORY), if possible. *taken: 1 when
+ * it was. */
 gp_status auth_trust_revoke(auth_trust *t, const void *bytes, size_t len, int *taken,
                             gp_err *err) GP_MUST_CHECK;
 /* Append the encoded list in force. GP_ENOTFOUND if there is none. */

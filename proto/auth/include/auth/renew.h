@@ -23,7 +23,8 @@ gp_status auth_issuer_renew(const auth_issuer *i, auth_trust *trust,
  * over); INT64_MAX when it has none. *left_s (may be NULL): until it expires. */
 int64_t auth_renew_in(const auth_identity *id, int64_t now_s, int64_t *left_s);
 /* Take what an issuer answered, if it is good and differs from the one in use by its validity only;
- * also written to the .crt file. GP_EIO when just that failed: it is used all the same. */
+ * also written to the .crt file, or to the state directory. GP_EIO when just that failed: it is
+ * used all the same. */
 gp_status auth_renew_take(const auth_identity *id, auth_trust *trust, const void *packed,
                           size_t len, int64_t now_s, gp_err *err) GP_MUST_CHECK;
 
