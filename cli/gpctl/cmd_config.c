@@ -1,5 +1,6 @@
 /* cmd_config.c - `gpctl config`: running settings of interfaces, reload, another set (6.2). */
 #include "gpctl.h"
+#include "translate.h"
 
 #include "gp/mem.h"
 #include "query/json.h"
@@ -284,6 +285,49 @@ static int run(void *values, const cli_line *line)
     return st == GP_OK ? code : gpctl_fail("%s", err.msg);
 }
 
+/* ---- translate ---- */
+
+static void say(void *ctx, const char *text)
+{
+    (void)ctx;
+    fprintf(stderr, "%s\n", text);
+}
+
+static int run_translate(void *values, const cli_line *line)
+{
+    GP_CLEANUP(rt_config_freep) rt_config *c = NULL;
+    gp_buf out = {0};
+    gp_err err = {0};
+    (void)values;
+
+    if (line->n_words != 1)
+        return gpctl_fail("which file? gpctl config translate OLD.yaml");
+    gp_status st = rt_config_load(line->words[0], &c, &err);
+    if (st == GP_OK)
+        st = translate_config(c, &out, say, NULL, &err);
+    if (st == GP_OK)
+        fwrite(out.data, 1, out.len, stdout);
+    gp_buf_free(&out);
+    return st == GP_OK ? 0 : gpctl_fail("%s", err.msg);
+}
+
+static const char *const translate_usage[] = {"OLD.yaml", NULL};
+static const cli_cmd translate_cmd = {
+    .name = "translate",
+    .usage = translate_usage,
+    .summary = "Print a configuration of the Go suite as one of ours",
+    .about =
+        "Read a configuration of goProbe or global-query, or an endpoint table, and print what "
+        "it is here.\n"
+        "Keys that are left out or changed are named on standard error, with their lines. No "
+        "agent is asked.\n"
+        "\n"
+        "Example:\n"
+        "  gpctl config translate /etc/goprobe.yaml >/etc/fleetprobe/goprobe.yaml",
+    .run = run_translate,
+};
+static const cli_cmd *const config_subs[] = {&translate_cmd, NULL};
+
 #define AT(m) offsetof(gpctl_opts, m)
 
 static const cli_opt opts[] = {
@@ -297,7 +341,8 @@ static const cli_opt opts[] = {
      NULL, 0},
     {0},
 };
-static const char *const usage[] = {"[IFACE...]", "--file FILE | --reload", NULL};
+static const char *const usage[] = {"[IFACE...]", "--file FILE | --reload", "translate OLD.yaml",
+                                    NULL};
 
 const cli_cmd gpctl_config = {
     .name = "config",
@@ -310,7 +355,9 @@ const cli_cmd gpctl_config = {
              "Examples:\n"
              "  gpctl config eth0\n"
              "  gpctl config --reload\n"
-             "  gpctl config --file /etc/fleetprobe/goprobe.yaml",
+             "  gpctl config --file /etc/fleetprobe/goprobe.yaml\n"
+             "  gpctl config translate /etc/goprobe.yaml",
     .opts = opts,
+    .subs = config_subs,
     .run = run,
 };
