@@ -306,8 +306,6 @@ gp_status rt_restrict_syscalls(gp_err *err)
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int r = ctx ? 0 : -ENOMEM;
 
-    if (r == 0) /* what is refused stands in the kernel's log; kernels before 4.14 cannot */
-        (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1);
     for (size_t i = 0; r == 0 && i < GP_COUNT(allowed); i++)
         r = allow(ctx, allowed[i]);
     if (r == 0)
