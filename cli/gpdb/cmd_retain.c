@@ -94,7 +94,8 @@ static void report(const struct job *j, const godb_retain_stats *s)
     }
     if (s->bytes_missing)
         gpdb_warn(j->o, j->line,
-                  "the limits are missed by %s: days that may be written to are kept",
+                  "the limits are missed by %s: days that changed in the last ten minutes or "
+                  "ended less than an hour ago are kept",
                   gpdb_size(s->bytes_missing, c, sizeof c));
 }
 

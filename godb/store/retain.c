@@ -128,9 +128,14 @@ static void plan(struct retain *r, char *const *ifaces, size_t n)
 {
     const godb_retain_opts *o = r->opts;
 
-    for (size_t i = 0; i < r->n && o->max_age_s > 0; i++)
-        if (!r->v[i].fixed && r->now_s - r->v[i].day_s - GODB_DAY_S > o->max_age_s)
+    for (size_t i = 0; i < r->n && o->max_age_s > 0; i++) {
+        if (r->now_s - r->v[i].day_s - GODB_DAY_S <= o->max_age_s)
+            continue;
+        if (r->v[i].fixed)
+            r->stats->bytes_missing += r->v[i].bytes;
+        else
             mark(r, &r->v[i], "age");
+    }
     for (size_t i = 0; i < n && o->max_iface_bytes > 0; i++) {
         uint64_t sum = staying(r, ifaces[i]);
         free_up(r, ifaces[i], sum > o->max_iface_bytes ? sum - o->max_iface_bytes : 0, "size");

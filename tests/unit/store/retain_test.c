@@ -119,6 +119,11 @@ static void test_settled(void **state)
     st_put(root, "a", D + 600, 1, 1);
     want_ok(godb_retain(root, &o, NULL, NULL, &st, NULL));
     assert_int_equal(st.days_deleted, 0);
+    /* which is said of an age, too */
+    o = (godb_retain_opts){.now_s = NOW, .max_age_s = 1, .dry_run = 1};
+    want_ok(godb_retain(root, &o, NULL, NULL, &st, NULL));
+    assert_int_equal(st.days_deleted, 0);
+    assert_int_equal(st.bytes_missing, st.bytes);
 }
 
 static void test_apply(void **state)
