@@ -167,6 +167,8 @@ static void register_series(agent_events *e, series *s, const char *iface)
                          "Packets in entries without source port, the flow table being full", iface,
                          NULL, NULL);
     s->flows = gauge(e, "goprobe_capture_flows_total", "Flow entries at the last rotation", iface);
+    (void)gauge(e, "goprobe_capture_global_packet_buffer_usage",
+                "Always 0: nothing is buffered, rotation does not stop capture", iface);
     s->pause = gauge(
         e, "goprobe_capture_pause_max_seconds",
         "Longest time that capture waited for a rotation, a live query or a checkpoint", iface);
@@ -317,7 +319,8 @@ static void log_event(const flow_event *e)
                  RT_D("took", e->took_ns));
         break;
     case FLOW_EV_SLOW:
-        rt_warn("slow write-out", f, RT_I("time", e->time_s), RT_D("took", e->took_ns));
+        rt_warn("slow write-out", f, RT_I("time", e->time_s), RT_D("took", e->took_ns),
+                RT_U("percent_of_interval", e->count));
         break;
     case FLOW_EV_WRITE_FAILED:
         rt_error("write failed; flows are kept and tried again", f, RT_I("time", e->time_s),

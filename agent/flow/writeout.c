@@ -7,11 +7,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum {
     RETRY_MS = 15000, /* after a failed write */
     LAST_TRIES = 3,   /* per block when the manager closes */
     LAST_TRY_PAUSE_MS = 500,
+    WRITER_NICE = 5,
     SLOW_PART = 10, /* a write-out longer than this part of the interval is slow (4.1) */
 };
 
@@ -106,7 +109,8 @@ static gp_status append(flow_iface *i, const pending *p, flow_rows *scratch, gp_
         flow_emit(i->m, &(flow_event){.kind = FLOW_EV_SLOW,
                                       .iface = i->name,
                                       .time_s = p->time_s,
-                                      .took_ns = waited});
+                                      .took_ns = waited,
+                                      .count = (uint64_t)(waited / i->m->interval_s / 10000000)});
     const char *note = godb_writer_note(i->writer);
     if (note)
         flow_emit_text(i->m, FLOW_EV_NOTE, i->name, note);
@@ -288,6 +292,8 @@ void *flow_writer_thread(void *arg)
     flow_iface *i;
     job what;
 
+    /* Linux: of this thread only. Sorting and packing yield to capture where cores are few. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), WRITER_NICE);
     while (!scratch && flow_rows_new(&scratch, &err) != GP_OK) {
         struct timespec pause = {1, 0};
         (void)nanosleep(&pause, NULL);

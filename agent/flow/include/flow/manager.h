@@ -20,21 +20,21 @@
 /* What happened, for the log and the metrics. Called from any of the manager's threads, never with
  * a lock held; must not call the manager's flush, apply or close. */
 typedef enum flow_event_kind {
-    FLOW_EV_OPENED,      /* an interface is captured */
-    FLOW_EV_CLOSED,      /* not any more; its flows are on the way to disk */
-    FLOW_EV_OPEN_FAILED, /* text says why; once per state change */
-    FLOW_EV_FAILED,      /* capture broke off; text says why */
-    FLOW_EV_FORGOTTEN,   /* an interface is gone from the host and from the list */
-    FLOW_EV_ROTATED,     /* one interface: entries, totals, drops, counts, started_ns */
-    FLOW_EV_ROTATION,    /* all: count = interfaces, took_ns */
-    FLOW_EV_WRITTEN,     /* one block: time_s, count = flows, took_ns */
-    FLOW_EV_SLOW, /* a block took longer than a tenth of the interval from rotation to disk: took_ns
-                   */
-    FLOW_EV_WRITE_FAILED,      /* flows are kept and tried again; text */
-    FLOW_EV_LOST,              /* flows were given up: count; text says why */
-    FLOW_EV_FULL,              /* the flow table reached its bound; early write-out */
-    FLOW_EV_CLOCK,             /* the clock was set: text */
-    FLOW_EV_CHECKPOINT,        /* the running interval was saved: count = flows, took_ns */
+    FLOW_EV_OPENED,       /* an interface is captured */
+    FLOW_EV_CLOSED,       /* not any more; its flows are on the way to disk */
+    FLOW_EV_OPEN_FAILED,  /* text says why; once per state change */
+    FLOW_EV_FAILED,       /* capture broke off; text says why */
+    FLOW_EV_FORGOTTEN,    /* an interface is gone from the host and from the list */
+    FLOW_EV_ROTATED,      /* one interface: entries, totals, drops, counts, started_ns */
+    FLOW_EV_ROTATION,     /* all: count = interfaces, took_ns */
+    FLOW_EV_WRITTEN,      /* one block: time_s, count = flows, took_ns */
+    FLOW_EV_SLOW,         /* a block took longer than a tenth of the interval from rotation to disk:
+                             took_ns, count = percent of the interval */
+    FLOW_EV_WRITE_FAILED, /* flows are kept and tried again; text */
+    FLOW_EV_LOST,         /* flows were given up: count; text says why */
+    FLOW_EV_FULL,         /* the flow table reached its bound; early write-out */
+    FLOW_EV_CLOCK,        /* the clock was set: text */
+    FLOW_EV_CHECKPOINT,   /* the running interval was saved: count = flows, took_ns */
     FLOW_EV_CHECKPOINT_FAILED, /* text; once per state change */
     FLOW_EV_RECOVERED,         /* a checkpoint became the block time_s: count = flows */
     FLOW_EV_NOTE,              /* something to know, text */
