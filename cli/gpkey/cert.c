@@ -2,6 +2,7 @@
 #include "gpkey.h"
 
 #include "auth/digest.h"
+#include "auth/renew.h"
 #include "auth/seal.h"
 #include "gp/clock.h"
 #include "gp/io.h"
@@ -52,33 +53,59 @@ void gpkey_cert_from_peer(const auth_peer *p, uint64_t days, auth_cert *c)
                      .roles = p->roles,
                      .max_span_s = p->max_span_s,
                      .not_before_s = from,
-                     .not_after_s = p->not_after_s ? p->not_after_s
-                                                   : from + (int64_t)(days ? days : 365) * DAY};
+                     .not_after_s = p->not_after_s ? p->not_after_s : from + (int64_t)days * DAY};
     memcpy(c->name, p->name, sizeof c->name);
     memcpy(c->sign_pk, p->sign_pk, AUTH_SIGN_PK);
     memcpy(c->host_globs, p->host_globs, sizeof c->host_globs);
     memcpy(c->iface_globs, p->iface_globs, sizeof c->iface_globs);
 }
 
-/* The signer's own certificate goes along when it is an issuing key. */
-static gp_status add_issuer(const char *signer_path, const auth_identity *signer, auth_chain *ch,
-                            auth_cert *c, gp_err *err)
+/* --by, loaded once: it may ask for a pass phrase. */
+static gp_status load_signer(gpkey_values *v, gp_err *err)
 {
-    gp_buf path = {0};
+    return v->signer ? GP_OK : auth_identity_load(v->by, &v->signer, err);
+}
+
+/* The signer's own certificate goes along when it is an issuing key. */
+static gp_status add_issuer(const auth_identity *signer, auth_chain *ch, auth_cert *c, gp_err *err)
+{
     auth_chain own;
     auth_cert issuing;
-    gpkey_cert_path(signer_path, &path);
-    gp_status st = path.failed ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
-                               : auth_chain_load(gp_buf_str(&path), &own, err);
-    gp_buf_free(&path);
-    GP_TRY(st);
-    GP_TRY(auth_cert_parse(own.der[0], own.len[0], &issuing, err));
-    if (memcmp(issuing.sign_pk, auth_identity_sign_pk(signer), AUTH_SIGN_PK) != 0)
-        return gp_fail(err, GP_EINVAL, 0, "%s: its certificate is for another key", signer_path);
+    GP_TRY(auth_issuer_cert(signer, &own, &issuing, err));
     memcpy(c->fleet, issuing.fleet, AUTH_SIGN_PK);
     memcpy(ch->der[1], own.der[0], own.len[0]);
     ch->len[1] = own.len[0];
     ch->n = 2;
+    return GP_OK;
+}
+
+gp_status gpkey_default_days(gpkey_values *v, gp_err *err)
+{
+    auth_chain own;
+    auth_cert c = {0};
+    if (v->days)
+        return GP_OK;
+    GP_TRY(load_signer(v, err));
+    if (auth_identity_kind(v->signer) == AUTH_KIND_ISSUER)
+        GP_TRY(auth_issuer_cert(v->signer, &own, &c, err));
+    v->days = 365;
+    if (c.max_validity_s && c.max_validity_s < 365 * (int64_t)DAY)
+        v->days = (uint64_t)(c.max_validity_s / DAY);
+    return GP_OK;
+}
+
+gp_status gpkey_limits_of_signer(gpkey_values *v, auth_peer *p, gp_err *err)
+{
+    auth_chain own;
+    auth_cert c;
+    GP_TRY(load_signer(v, err));
+    if (auth_identity_kind(v->signer) != AUTH_KIND_ISSUER)
+        return GP_OK;
+    GP_TRY(auth_issuer_cert(v->signer, &own, &c, err));
+    memcpy(p->host_globs, c.host_globs, sizeof p->host_globs);
+    memcpy(p->iface_globs, c.iface_globs, sizeof p->iface_globs);
+    p->max_span_s = c.max_span_s;
+    p->roles &= c.roles;
     return GP_OK;
 }
 
@@ -87,13 +114,12 @@ gp_status gpkey_sign(gpkey_values *v, auth_cert *c, auth_chain *out, gp_err *err
     auth_chain ch = {.n = 1};
     auth_cert got;
     gp_buf b = {0};
-    if (!v->signer) /* once: it may ask for a pass phrase */
-        GP_TRY(auth_identity_load(v->by, &v->signer, err));
+    GP_TRY(load_signer(v, err));
     const auth_identity *signer = v->signer;
     gp_status st = GP_OK;
     auth_random(c->serial, sizeof c->serial);
     if (auth_identity_kind(signer) == AUTH_KIND_ISSUER)
-        st = add_issuer(v->by, signer, &ch, c, err);
+        st = add_issuer(signer, &ch, c, err);
     if (st == GP_OK)
         st = auth_cert_sign(c, signer, &b, err);
     if (st == GP_OK) {
@@ -119,6 +145,26 @@ gp_status gpkey_save(const gpkey_values *v, const auth_identity *id, const char 
     return st;
 }
 
+gp_status gpkey_make(const gpkey_values *v, auth_kind kind, const char *name, gp_buf *key_path,
+                     gp_buf *pub_path, gp_err *err)
+{
+    auth_identity *id = NULL;
+    gp_buf entry = {0};
+    GP_TRY(auth_identity_new(kind, name, &id, err));
+    if (v->out && *v->out)
+        gp_buf_adds(key_path, v->out);
+    else
+        gp_buf_printf(key_path, "%s.key", name);
+    gpkey_pub_path(gp_buf_str(key_path), pub_path);
+    auth_trust_entry(id, NULL, &entry);
+    gp_status st = gpkey_save(v, id, gp_buf_str(key_path), err);
+    if (st == GP_OK)
+        st = gp_write_file_atomic(AT_FDCWD, gp_buf_str(pub_path), entry.data, entry.len, 0644, err);
+    auth_identity_free(id);
+    gp_buf_free(&entry);
+    return st;
+}
+
 gp_status gpkey_write_chain(const char *path, const auth_chain *ch, gp_err *err)
 {
     gp_buf text = {0};
@@ -130,7 +176,7 @@ gp_status gpkey_write_chain(const char *path, const auth_chain *ch, gp_err *err)
     return st;
 }
 
-static void print_time(const char *what, int64_t s)
+void gpkey_print_time(const char *what, int64_t s)
 {
     char text[40];
     struct tm tm;
@@ -159,8 +205,8 @@ void gpkey_print_cert(const auth_cert *c)
     print_hex("fleet key", c->fleet, AUTH_SIGN_PK);
     if (memcmp(c->issuer, c->fleet, AUTH_SIGN_PK) != 0)
         print_hex("issuer key", c->issuer, AUTH_SIGN_PK);
-    print_time("valid from", c->not_before_s);
-    print_time("valid until", c->not_after_s);
+    gpkey_print_time("valid from", c->not_before_s);
+    gpkey_print_time("valid until", c->not_after_s);
     printf("  roles       %s\n  hosts       %s\n  interfaces  %s\n", gp_buf_str(&roles),
            c->host_globs, c->iface_globs);
     if (c->max_span_s)

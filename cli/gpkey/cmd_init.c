@@ -1,12 +1,7 @@
-/* cmd_init.c - gpkey init: make a fleet key, or an issuing key with its certificate. */
-#include "auth/digest.h"
-#include "gp/clock.h"
-#include "gp/io.h"
+/* cmd_init.c - gpkey init: make the key of a fleet. */
 #include "gpkey.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 
 static const char *const USAGE[] = {"NAME [-o FILE]", NULL};
 
@@ -22,30 +17,16 @@ static int run(void *values, const cli_line *line)
 {
     const gpkey_values *v = values;
     gp_err err = {0};
-    auth_identity *id = NULL;
-    gp_buf path = {0}, pub = {0}, entry = {0};
+    gp_buf path = {0}, pub = {0};
     if (line->n_words != 1)
         return gpkey_usage(line, "init: expected the NAME of the fleet");
-    gp_status st = auth_identity_new(AUTH_KIND_FLEET, line->words[0], &id, &err);
-    if (st == GP_OK) {
-        if (v->out && *v->out)
-            gp_buf_adds(&path, v->out);
-        else
-            gp_buf_printf(&path, "%s.key", line->words[0]);
-        gpkey_pub_path(gp_buf_str(&path), &pub);
-        auth_trust_entry(id, NULL, &entry);
-        st = gpkey_save(v, id, gp_buf_str(&path), &err);
-    }
-    if (st == GP_OK)
-        st = gp_write_file_atomic(AT_FDCWD, gp_buf_str(&pub), entry.data, entry.len, 0644, &err);
+    gp_status st = gpkey_make(v, AUTH_KIND_FLEET, line->words[0], &path, &pub, &err);
     if (st == GP_OK && !v->quiet)
         printf("%s  secret, the root of all trust: keep it offline\n"
                "%s  public, into every trusted_keys: gpkey trust %s --into trusted_keys\n",
                gp_buf_str(&path), gp_buf_str(&pub), gp_buf_str(&pub));
-    auth_identity_free(id);
     gp_buf_free(&path);
     gp_buf_free(&pub);
-    gp_buf_free(&entry);
     return st == GP_OK ? 0 : gpkey_fail(&err);
 }
 

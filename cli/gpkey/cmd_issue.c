@@ -23,8 +23,8 @@ static const char *const RENEW_USAGE[] = {"FILE.crt... --by FILE [--days N]", NU
     }
 #define DAYS                                                                                       \
     {                                                                                              \
-        "days", 0, CLI_U64, offsetof(gpkey_values, days), "N", "365", "validity in days", NULL,    \
-            NULL, 0                                                                                \
+        "days", 0, CLI_U64, offsetof(gpkey_values, days), "N", NULL,                               \
+            "validity in days (default 365, or the most an issuing key may give)", NULL, NULL, 0   \
     }
 #define SCOPES                                                                                     \
     {"roles",                                                                                      \
@@ -96,6 +96,8 @@ static const cli_opt RENEW_OPTS[] = {BY, DAYS, {0}};
 
 static int need_by(const gpkey_values *v, const cli_line *line)
 {
+    if (v->days > GPKEY_MAX_DAYS || v->max_days > GPKEY_MAX_DAYS)
+        return gpkey_usage(line, "%s: expected at most %d days", line->cmd->name, GPKEY_MAX_DAYS);
     if (v->by && *v->by)
         return 0;
     return gpkey_usage(line, "%s: expected --by FILE, the key of the fleet or an issuing key",
@@ -127,6 +129,7 @@ static gp_status certify(gpkey_values *v, const auth_peer *p, int issuer, const 
 {
     auth_cert c;
     auth_chain ch;
+    GP_TRY(gpkey_default_days(v, err));
     gpkey_cert_from_peer(p, v->days, &c);
     if (issuer) {
         c.kind = AUTH_KIND_ISSUER;
@@ -169,7 +172,9 @@ static int issue(void *values, const cli_line *line)
         memcpy(p.sign_pk, auth_identity_sign_pk(id), AUTH_SIGN_PK);
         snprintf(p.name, sizeof p.name, "%s", line->words[1]);
         p.roles = kind == AUTH_KIND_ISSUER ? 0 : auth_roles_default(p.kind);
-        st = gpkey_with_options(v, &p, &err);
+        st = kind == AUTH_KIND_ISSUER ? GP_OK : gpkey_limits_of_signer(v, &p, &err);
+        if (st == GP_OK)
+            st = gpkey_with_options(v, &p, &err);
         gp_buf_printf(&key, v->out && *v->out ? "%s" : "%s.key",
                       v->out && *v->out ? v->out : line->words[1]);
         gpkey_cert_path(gp_buf_str(&key), &crt);
@@ -306,7 +311,8 @@ const cli_cmd gpkey_issue = {
     .about =
         "Make a key and its certificate in one go. Kind issuer makes an issuing key: it can sign\n"
         "certificates of ordinary kinds within its own roles and scopes, so that the fleet's key\n"
-        "can stay offline. Its roles are by default those of the kinds it may sign.\n\n"
+        "can stay offline. Its roles are by default those of the kinds it may sign. What it signs\n"
+        "gets its scopes and longest validity unless flags say less.\n\n"
         "Examples:\n"
         "  gpkey issue agent fw-1 --by acme.key\n"
         "  gpkey issue user alice --by acme.key --roles query,status --hosts 'fw*' --days 90\n"

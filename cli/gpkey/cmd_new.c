@@ -1,10 +1,7 @@
 /* cmd_new.c - gpkey new: make a key pair. */
-#include "gp/io.h"
 #include "gpkey.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 
 static const char *const USAGE[] = {"KIND NAME [-o FILE]", NULL};
 
@@ -21,33 +18,19 @@ static int run(void *values, const cli_line *line)
 {
     const gpkey_values *v = values;
     gp_err err = {0};
-    auth_identity *id = NULL;
-    gp_buf path = {0}, pub = {0}, entry = {0};
+    gp_buf path = {0}, pub = {0};
     if (line->n_words != 2)
         return gpkey_usage(line, "new: expected KIND and NAME, for example: gpkey new agent fw-1");
     int kind = auth_kind_by_name(line->words[0]);
     if (kind < 0)
         return gpkey_usage(line, "new: kind '%s'; expected agent, aggregator, gateway or user",
                            line->words[0]);
-    gp_status st = auth_identity_new((auth_kind)kind, line->words[1], &id, &err);
-    if (st == GP_OK) {
-        if (v->out && *v->out)
-            gp_buf_adds(&path, v->out);
-        else
-            gp_buf_printf(&path, "%s.key", line->words[1]);
-        gpkey_pub_path(gp_buf_str(&path), &pub);
-        auth_trust_entry(id, NULL, &entry);
-        st = gpkey_save(v, id, gp_buf_str(&path), &err);
-    }
-    if (st == GP_OK)
-        st = gp_write_file_atomic(AT_FDCWD, gp_buf_str(&pub), entry.data, entry.len, 0644, &err);
+    gp_status st = gpkey_make(v, (auth_kind)kind, line->words[1], &path, &pub, &err);
     if (st == GP_OK && !v->quiet)
         printf("%s  secret, stays on its host\n%s  public, for: gpkey trust %s\n",
                gp_buf_str(&path), gp_buf_str(&pub), gp_buf_str(&pub));
-    auth_identity_free(id);
     gp_buf_free(&path);
     gp_buf_free(&pub);
-    gp_buf_free(&entry);
     return st == GP_OK ? 0 : gpkey_fail(&err);
 }
 

@@ -1,4 +1,4 @@
-/* cmd_show.c - gpkey show: what a key file or .pub file is. */
+/* cmd_show.c - gpkey show: what a key, certificate or revocation list says. */
 #include "gp/num.h"
 #include "gpkey.h"
 
@@ -22,12 +22,37 @@ static void print_peer(const char *path, const auth_peer *p, int secret)
     gp_buf_free(&roles);
 }
 
+/* A revocation list; 0 when the file is none. */
+static int print_list(const char *path)
+{
+    gp_buf bytes = {0};
+    auth_revlist l = {0};
+    char hex[2 * AUTH_SIGN_PK + 1];
+    int is_list = auth_revlist_load(path, &bytes, NULL) == GP_OK &&
+                  auth_revlist_parse(bytes.data, bytes.len, &l, NULL) == GP_OK;
+    if (is_list) {
+        gp_hex(l.fleet, AUTH_SIGN_PK, hex);
+        printf("%s\n  what        revocation list\n  fleet key   %s\n  number      %llu\n", path,
+               hex, (unsigned long long)l.number);
+        gpkey_print_time("issued", l.issued_s);
+    }
+    for (size_t i = 0; i < l.n; i++) {
+        int serial = l.entries[i].type == AUTH_REVOKED_SERIAL;
+        gp_hex(l.entries[i].id, serial ? AUTH_SERIAL : AUTH_SIGN_PK, hex);
+        printf("  %-11s %s\n", serial ? "serial" : "public key", hex);
+    }
+    auth_revlist_free(&l);
+    gp_buf_free(&bytes);
+    return is_list;
+}
+
 static int run(void *values, const cli_line *line)
 {
     (void)values;
     int rc = 0;
     if (!line->n_words)
-        return gpkey_usage(line, "show: expected a key file or .pub file");
+        return gpkey_usage(line,
+                           "show: expected a key file, .pub file, certificate or revocation list");
     for (size_t i = 0; i < line->n_words; i++) {
         gp_err err = {0};
         auth_peer p;
@@ -42,6 +67,8 @@ static int run(void *values, const cli_line *line)
             }
             continue;
         }
+        if (print_list(line->words[i]))
+            continue;
         if (gpkey_read_public(line->words[i], &p, &secret, &err) == GP_OK)
             print_peer(line->words[i], &p, secret);
         else
@@ -55,7 +82,7 @@ const cli_cmd gpkey_show = {
     .usage = USAGE,
     .summary = "Show what a key file holds, without its secret",
     .about = "Show kind, name and public keys of key files and .pub files, and what\n"
-             "certificates say. Secrets are not shown.\n\n"
+             "certificates and revocation lists say. Secrets are not shown.\n\n"
              "Example:\n"
              "  gpkey show /etc/fleetprobe/agent.key",
     .run = run,

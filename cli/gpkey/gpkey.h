@@ -36,15 +36,27 @@ void gpkey_pub_path(const char *key_path, gp_buf *out);
 void gpkey_cert_path(const char *path, gp_buf *out);
 /* Put the options of the command line on top of what p says. */
 gp_status gpkey_with_options(const gpkey_values *v, auth_peer *p, gp_err *err) GP_MUST_CHECK;
+/* What a certificate signed with --by may say at most, as the default: scopes, roles (fewer of
+ * them) and days of an issuing key. Nothing changes under a fleet key. */
+gp_status gpkey_limits_of_signer(gpkey_values *v, auth_peer *p, gp_err *err) GP_MUST_CHECK;
+/* v->days, unless given: 365, or the most that the issuing key --by may give. */
+gp_status gpkey_default_days(gpkey_values *v, gp_err *err) GP_MUST_CHECK;
 /* A certificate of what p says, valid for so many days from now unless p names times. */
 void gpkey_cert_from_peer(const auth_peer *p, uint64_t days, auth_cert *c);
 /* Sign with the key of --by, a fleet's or issuer's; the issuer's certificate goes along. Sets
  * c->serial. */
 gp_status gpkey_sign(gpkey_values *v, auth_cert *c, auth_chain *out, gp_err *err) GP_MUST_CHECK;
+enum { GPKEY_MAX_DAYS = 36500 }; /* of a certificate */
+/* Make a key of this kind and name: --out, or NAME.key, and beside it .pub. The paths are appended.
+ */
+gp_status gpkey_make(const gpkey_values *v, auth_kind kind, const char *name, gp_buf *key_path,
+                     gp_buf *pub_path, gp_err *err) GP_MUST_CHECK;
 /* Save a fresh key; under a pass phrase when the command line says so. */
 gp_status gpkey_save(const gpkey_values *v, const auth_identity *id, const char *path,
                      gp_err *err) GP_MUST_CHECK;
 gp_status gpkey_write_chain(const char *path, const auth_chain *ch, gp_err *err) GP_MUST_CHECK;
+/* "  what        2026-01-31 10:00:00 UTC" */
+void gpkey_print_time(const char *what, int64_t s);
 void gpkey_print_cert(const auth_cert *c);
 
 #endif

@@ -85,7 +85,7 @@ static gp_status from_terminal(const char *what, int twice, char *out, gp_err *e
     GP_CLEANUP(gp_closep) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (tty < 0)
         return gp_fail(err, GP_EDENIED, 0,
-                       "%s is sealed and there is no terminal to ask for its pass phrase: set "
+                       "there is no terminal to ask for the pass phrase of %s: set "
                        "FLEETPROBE_PASSPHRASE_FD or FLEETPROBE_PASSPHRASE_FILE",
                        what);
     snprintf(prompt, sizeof prompt, "Pass phrase for %s: ", what);

@@ -24,19 +24,26 @@ void auth_issuer_free(auth_issuer *i)
     gp_free(i);
 }
 
+gp_status auth_issuer_cert(const auth_identity *id, auth_chain *own, auth_cert *cert, gp_err *err)
+{
+    const char *path = id->certs->path;
+    if (!path)
+        return gp_fail(err, GP_EINVAL, 0, "the issuing key '%s' is in no file", id->name);
+    GP_TRY(auth_chain_load(path, own, err));
+    GP_TRY(auth_cert_parse(own->der[0], own->len[0], cert, err));
+    if (cert->kind != AUTH_KIND_ISSUER || memcmp(cert->sign_pk, id->sign_pk, AUTH_SIGN_PK) != 0)
+        return gp_fail(err, GP_EINVAL, 0, "%s is not the certificate of the issuing key '%s'", path,
+                       id->name);
+    return GP_OK;
+}
+
 static gp_status load(auth_issuer *i, const char *path, gp_err *err)
 {
     GP_TRY(auth_identity_load(path, &i->id, err));
     if (i->id->kind != AUTH_KIND_ISSUER)
         return gp_fail(err, GP_EINVAL, 0, "%s: the key is of kind %s, expected issuer", path,
                        auth_kind_name(i->id->kind));
-    GP_TRY(auth_chain_load(i->id->certs->path, &i->own, err));
-    GP_TRY(auth_cert_parse(i->own.der[0], i->own.len[0], &i->cert, err));
-    if (i->cert.kind != AUTH_KIND_ISSUER ||
-        memcmp(i->cert.sign_pk, i->id->sign_pk, AUTH_SIGN_PK) != 0)
-        return gp_fail(err, GP_EINVAL, 0, "%s is not the certificate of %s", i->id->certs->path,
-                       path);
-    return GP_OK;
+    return auth_issuer_cert(i->id, &i->own, &i->cert, err);
 }
 
 gp_status auth_issuer_load(const char *path, auth_issuer **out, gp_err *err)

@@ -44,6 +44,9 @@ ok trust acme.pub --into ft
 ok issue agent fw-2 --by acme.key --days 10
 ok issue issuer eu --by acme.key --hosts 'eu-*' --max-days 90
 ok issue user bob --by eu.key --hosts eu-1 --days 90
+ok issue agent eu-2 --by eu.key # within what the issuer may give, without a word
+grep -q 'hosts       eu-\*$' out || fail "scope of the issuer"
+ok verify eu-2.crt --trust ft
 no '(hosts)' issue user eve --by eu.key --hosts '*'
 [ ! -e eve.key ] || fail "a key without certificate stayed"
 no '(kind)' issue gateway gw --by eu.key --hosts eu-1 --days 9
@@ -58,6 +61,9 @@ ok show fw-2.crt bob.crt
 ok revoke alice.crt --by acme.key --list ft.revoked
 ok revoke eu.crt --by acme.key --list ft.revoked
 grep -q 'number 2, 2 entries' out || fail "number of the list"
+ok show ft.revoked
+[ "$(grep -c '^  serial ' out)" = 2 ] || fail "entries of the list"
+no 'at most 36500 days' renew fw-2.crt --by acme.key --days 99999999999
 no 'revoked' verify alice.crt --trust ft
 no 'revoked' verify bob.crt --trust ft
 ok verify fw-2.crt --trust ft

@@ -8,6 +8,9 @@
 typedef struct auth_issuer auth_issuer;
 /* KEYFILE of kind issuer, with its .crt beside it. */
 gp_status auth_issuer_load(const char *path, auth_issuer **out, gp_err *err) GP_MUST_CHECK;
+/* The certificate beside the file that the issuing key id was loaded from. own: 1 long. */
+gp_status auth_issuer_cert(const auth_identity *id, auth_chain *own, auth_cert *cert,
+                           gp_err *err) GP_MUST_CHECK;
 void auth_issuer_free(auth_issuer *i); /* NULL is fine */
 
 /* Sign the packed chain of an agent, aggregator or gateway again: the same holder, rights and
