@@ -424,7 +424,7 @@ class Retain(Case):
 
     def test_what_is_fresh_stays(self):
         self.fill()
-        self.fails(3, "days that may be written to are kept", "retain", self.db, "--max-size", "1")
+        self.fails(3, "days that changed in the last ten minutes or ended less than an hour ago are kept", "retain", self.db, "--max-size", "1")
 
 
 class Corpus(Case):
