@@ -24,18 +24,27 @@ endfunction()
 daemon_package(agent goprobe.service agent.key goprobe.yaml)
 daemon_package(aggregator global-query.service aggregator.key global-query.yaml endpoints.yaml)
 
-# Every package has its copyright and change log, the latter compressed without name and time.
+# Every package has its copyright and change logs, the latter compressed without name and time.
 find_program(GZIP gzip REQUIRED)
-add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/packaging/changelog.gz
-  COMMAND ${GZIP} -9n < ${CMAKE_SOURCE_DIR}/CHANGELOG.md > ${CMAKE_BINARY_DIR}/packaging/changelog.gz
-  DEPENDS ${CMAKE_SOURCE_DIR}/CHANGELOG.md VERBATIM)
-add_custom_target(changelog ALL DEPENDS ${CMAKE_BINARY_DIR}/packaging/changelog.gz)
+set(contact "Fleetprobe developers <maintainers@fleetprobe.example>")
+configure_file(${packaging}/changelog.in ${CMAKE_BINARY_DIR}/packaging/changelog.Debian @ONLY)
+set(changelogs)
+foreach(log IN ITEMS ${CMAKE_SOURCE_DIR}/CHANGELOG.md=changelog
+    ${CMAKE_BINARY_DIR}/packaging/changelog.Debian=changelog.Debian)
+  string(REPLACE "=" ";" names ${log})
+  list(GET names 0 from)
+  list(GET names 1 to)
+  add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/packaging/${to}.gz
+    COMMAND ${GZIP} -9n < ${from} > ${CMAKE_BINARY_DIR}/packaging/${to}.gz DEPENDS ${from} VERBATIM)
+  list(APPEND changelogs ${CMAKE_BINARY_DIR}/packaging/${to}.gz)
+endforeach()
+add_custom_target(changelog ALL DEPENDS ${changelogs})
 foreach(c IN ITEMS agent aggregator tools dev)
   set(pkg fleetprobe-${c})
   if(c STREQUAL dev)
     set(pkg libgodb-dev)
   endif()
-  install(FILES ${packaging}/copyright ${CMAKE_BINARY_DIR}/packaging/changelog.gz
+  install(FILES ${packaging}/copyright ${changelogs}
     DESTINATION share/doc/${pkg} COMPONENT ${c})
 endforeach()
 install(PROGRAMS deploy/enrol.sh DESTINATION share/fleetprobe COMPONENT tools)
@@ -48,7 +57,8 @@ install(CODE "file(GLOB libs \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/*/libg
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME fleetprobe)
-set(CPACK_PACKAGE_CONTACT "Fleetprobe developers <fleetprobe@localhost>")
+set(CPACK_PACKAGE_CONTACT "${contact}")
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_COMPONENTS_ALL agent aggregator tools dev)
@@ -62,10 +72,10 @@ set(CPACK_DEBIAN_DEV_PACKAGE_NAME libgodb-dev)
 set(CPACK_DEBIAN_AGENT_PACKAGE_RECOMMENDS fleetprobe-tools)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
   "libc6-dev, libzstd-dev, liblz4-dev, zlib1g-dev, libpcre2-dev, libjansson-dev, libc-ares-dev")
-set(CPACK_COMPONENT_AGENT_DESCRIPTION "flow sensor of a fleet\n goprobe captures packets, keeps five-minute flows in an embedded columnar\n database and answers signed queries about them.")
-set(CPACK_COMPONENT_AGGREGATOR_DESCRIPTION "one flow query to many sensors\n global-query passes signed queries on to the sensors of a fleet, merges what\n they answer and streams the result. It stores nothing.")
-set(CPACK_COMPONENT_TOOLS_DESCRIPTION "ask and manage a fleet of flow sensors\n goquery asks databases, sensors and aggregators; gpctl looks after a running\n sensor, gpdb after databases and gpkey after keys and certificates.")
-set(CPACK_COMPONENT_DEV_DESCRIPTION "embeddable flow database, for development\n Static library and headers of goDB: write, query and print five-minute flows\n from a C program.")
+set(CPACK_COMPONENT_AGENT_DESCRIPTION "flow sensor of a fleet\ngoprobe captures packets, keeps five-minute flows in an embedded columnar\ndatabase and answers signed queries about them.")
+set(CPACK_COMPONENT_AGGREGATOR_DESCRIPTION "one flow query to many sensors\nglobal-query passes signed queries on to the sensors of a fleet, merges what\nthey answer and streams the result. It stores nothing.")
+set(CPACK_COMPONENT_TOOLS_DESCRIPTION "ask and manage a fleet of flow sensors\ngoquery asks databases, sensors and aggregators; gpctl looks after a running\nsensor, gpdb after databases and gpkey after keys and certificates.")
+set(CPACK_COMPONENT_DEV_DESCRIPTION "embeddable flow database, for development\nStatic library and headers of goDB: write, query and print five-minute flows\nfrom a C program.")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_STRIP_FILES ON)

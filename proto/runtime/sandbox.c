@@ -297,7 +297,7 @@ static int allow_some(scmp_filter_ctx ctx)
         r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     for (size_t i = 0; r == 0 && i < GP_COUNT(families); i++)
         r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
     return r;
 }
 

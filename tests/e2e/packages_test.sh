@@ -52,7 +52,7 @@ has fleetprobe-tools usr/bin/goquery usr/bin/goQuery usr/bin/gpdb usr/bin/goconv
     usr/bin/gpctl usr/share/man/man1/gpctl.1.gz usr/share/bash-completion/completions/gpctl \
     usr/bin/goquery_completion usr/share/fleetprobe/enrol.sh usr/share/man/man1/goquery.1.gz \
     usr/share/bash-completion/completions/goquery usr/share/zsh/site-functions/_gpkey \
-    usr/share/fish/vendor_completions.d/gpdb.fish
+    usr/share/fish/vendor_completions.d/gpdb.fish usr/share/man/man1/goQuery.1.gz usr/share/man/man1/goconvert.1.gz
 has libgodb-dev usr/include/fleetprobe/godb/godb.h usr/share/doc/libgodb-dev/copyright
 for f in "$tmp"/deb1/*.deb; do
     dpkg-deb -e "$f" "$tmp/ctl"
@@ -111,6 +111,7 @@ if ! [ -e "$root/var/lib/fleetprobe/db" ] || ! [ -e "$root/etc/fleetprobe/agent.
 fi
 in_root dpkg -P fleetprobe-agent >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "purge"; }
 [ ! -e "$root/var/lib/fleetprobe" ] || fail "purge left the database"
+in_root getent passwd fleetprobe >/dev/null || fail "purge took the user, whose number another one could get"
 [ -e "$root/etc/fleetprobe/trusted_keys" ] || fail "purge took what the aggregator reads"
 in_root dpkg -P fleetprobe-aggregator fleetprobe-tools libgodb-dev >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "purge"; }
 [ ! -e "$root/etc/fleetprobe" ] || fail "purge left $(ls "$root/etc/fleetprobe")"
