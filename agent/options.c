@@ -52,7 +52,12 @@ static const char doc[] =
     "goprobe - capture packets and store their flows\v"
     "Without --pcap goprobe captures on the interfaces of its configuration until it gets SIGTERM. "
     "Keys of the configuration can be given as flags (below) or as environment variables "
-    "(GOPROBE_DB_PATH); flags win over the environment, that over the file.";
+    "(GOPROBE_DB_PATH); flags win over the environment, that over the file.\n\n"
+    "Examples:\n"
+    "  goprobe -c /etc/fleetprobe/goprobe.yaml\n"
+    "  goprobe -c new.yaml --check-config\n"
+    "  goprobe --db.path /srv/flows --autodetection.enabled --autodetection.exclude lo\n"
+    "  goprobe --pcap trace.pcap.gz --iface eth0 --db /srv/flows";
 
 static void add_local(agent_options *o, char *arg, struct argp_state *state)
 {

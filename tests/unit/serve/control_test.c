@@ -6,10 +6,13 @@
 #include "test.h"
 #include "wire/control.h"
 
+#include <pthread.h>
+
 enum { MANY = 300 }; /* more than fit in one message */
 
-/* What the agent's callbacks do, and what they were asked. */
+/* What the agent's callbacks do, and what they were asked; in threads of the server. */
 struct agent {
+    pthread_mutex_t mu;
     gp_status st;
     const char *why;
     size_t n_changes;
@@ -47,17 +50,44 @@ static gp_status changes(struct agent *a, flow_change **out, size_t *n, gp_err *
 static gp_status on_reload(void *ctx, flow_change **out, size_t *n, gp_err *err)
 {
     struct agent *a = ctx;
+    pthread_mutex_lock(&a->mu);
     a->reloads++;
-    return changes(a, out, n, err);
+    gp_status st = changes(a, out, n, err);
+    pthread_mutex_unlock(&a->mu);
+    return st;
 }
 
 static gp_status on_set(void *ctx, const char *text, size_t len, flow_change **out, size_t *n,
                         gp_err *err)
 {
     struct agent *a = ctx;
+    pthread_mutex_lock(&a->mu);
     a->sets++;
     (void)snprintf(a->text, sizeof a->text, "%.*s", (int)len, text);
-    return changes(a, out, n, err);
+    gp_status st = changes(a, out, n, err);
+    pthread_mutex_unlock(&a->mu);
+    return st;
+}
+
+/* From now on. */
+static void answer_with(struct agent *a, gp_status st, const char *why, size_t n_changes)
+{
+    pthread_mutex_lock(&a->mu);
+    a->st = st;
+    a->why = why;
+    a->n_changes = n_changes;
+    pthread_mutex_unlock(&a->mu);
+}
+
+static void want_asked(struct agent *a, unsigned sets, unsigned reloads, const char *text)
+{
+    pthread_mutex_lock(&a->mu);
+    struct agent is = *a;
+    pthread_mutex_unlock(&a->mu);
+    assert_int_equal(is.sets, sets);
+    assert_int_equal(is.reloads, reloads);
+    if (text)
+        assert_string_equal(is.text, text);
 }
 
 /* Interfaces that do not exist need no privileges: they are wanted and wait. */
@@ -82,7 +112,7 @@ static void up(struct rig *r, const char *user_options)
     gp_buf b = {0};
     gp_err err = {0};
 
-    *r = (struct rig){.dir = test_tmpdir()};
+    *r = (struct rig){.dir = test_tmpdir(), .a.mu = PTHREAD_MUTEX_INITIALIZER};
     want_ok_err(&err, godb_db_open(r->dir, &r->db, &err));
     want_ok(auth_identity_new(AUTH_KIND_AGENT, "fw1", &r->agent, NULL));
     want_ok(auth_identity_new(AUTH_KIND_USER, "alice", &r->user, NULL));
@@ -238,7 +268,7 @@ static void test_changes(void **state)
     for (size_t m = 0; m < COUNT(methods); m++) {
         gp_buf req = {0};
         wire_changes_reply c = {0};
-        r.a.n_changes = MANY;
+        answer_with(&r.a, GP_OK, NULL, MANY);
         if (m == 0)
             wire_put_config_set(&req, text, strlen(text));
         want_ok_err(&err, call(&r, methods[m], &req, add_changes, &c, &err));
@@ -252,15 +282,13 @@ static void test_changes(void **state)
             assert_string_equal(c.v[i].error, i % 2 ? "no such interface" : "");
         }
         wire_changes_clear(&c);
-        r.a.n_changes = 0; /* nothing changed: one empty answer */
+        answer_with(&r.a, GP_OK, NULL, 0); /* nothing changed: one empty answer */
         want_ok_err(&err, call(&r, methods[m], &req, add_changes, &c, &err));
         assert_int_equal(c.n, 0);
         wire_changes_clear(&c);
         gp_buf_free(&req);
     }
-    assert_string_equal(r.a.text, text);
-    assert_int_equal(r.a.sets, 2);
-    assert_int_equal(r.a.reloads, 2);
+    want_asked(&r.a, 2, 2, text);
     down(&r);
 }
 
@@ -286,8 +314,7 @@ static void test_refused_changes(void **state)
     wire_put_config_set(&set, "{}", 2);
     for (size_t i = 0; i < COUNT(cases); i++) {
         unsigned n = 0;
-        r.a.st = cases[i].st;
-        r.a.why = cases[i].why;
+        answer_with(&r.a, cases[i].st, cases[i].why, 0);
         want_err(cases[i].st, &err, cases[i].why,
                  call(&r, "config.set", &set, any_answer, &n, &err));
         want_err(cases[i].st, &err, cases[i].why,
@@ -296,10 +323,9 @@ static void test_refused_changes(void **state)
     }
     gp_buf_clear(&set);
     gp_buf_adds(&set, "\xff\xff\xff garbage");
-    r.a.sets = 0;
     unsigned n = 0;
     assert_int_equal(call(&r, "config.set", &set, any_answer, &n, &err), GP_EINVAL);
-    assert_int_equal(r.a.sets, 0);
+    want_asked(&r.a, COUNT(cases), COUNT(cases), "{}"); /* not that one */
     gp_buf_free(&set);
     down(&r);
 }
@@ -352,7 +378,7 @@ static void test_who_may(void **state)
                          err.msg);
             gp_buf_free(&req);
         }
-        assert_int_equal(r.a.sets + r.a.reloads, cases[i].may[2] == '+' ? 2 : 0);
+        want_asked(&r.a, cases[i].may[2] == '+', cases[i].may[3] == '+', NULL);
         down(&r);
     }
 }
