@@ -56,7 +56,7 @@ static const char doc[] =
     "Examples:\n"
     "  goprobe -c /etc/fleetprobe/goprobe.yaml\n"
     "  goprobe -c new.yaml --check-config\n"
-    "  goprobe --db.path /srv/flows --autodetection.enabled --autodetection.exclude lo\n"
+    "  goprobe --db.path /srv/flows --autodetection.enabled\n"
     "  goprobe --pcap trace.pcap.gz --iface eth0 --db /srv/flows";
 
 static void add_local(agent_options *o, char *arg, struct argp_state *state)
