@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""docs_test.py [--update] FILE.md... - run every command of the documents and compare what they print.
+"""docs_test.py [--update|--complete] FILE.md... - run every command of the documents and compare what they print.
 
 Blocks fenced as ```sh are scripts that must succeed, in order, in one scratch directory per document. Blocks
 fenced as ```console hold "$ command" lines, each followed by its output; a line "..." stands for any lines.
@@ -7,7 +7,9 @@ fenced as ```console hold "$ command" lines, each followed by its output; a line
 
 Programs are those in BIN_DIR. What belongs to a machine (systemctl, apt-get, ssh, ...) is replaced by a command
 that only notes its arguments: such lines are checked for their shell syntax and order, not for their effect
-(packages_test.sh and fresh_debian.sh install for real). Blocks of other kinds are not run.
+(packages_test.sh and fresh_debian.sh install for real). A ```yaml block is a part of goprobe's configuration, which
+must be accepted without a remark. Blocks of other kinds are not run. Commands that another test runs are listed in
+ELSEWHERE. --complete: no document of the repository but those named has commands.
 """
 import os
 import re
@@ -18,7 +20,15 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("BIN_DIR", os.path.join(TOP, "build", "bin"))
 SHIMS = ("systemctl", "apt-get", "journalctl", "sudo", "ssh", "scp", "dpkg", "rsync", "docker", "helm", "kubectl")
-ELSEWHERE = {"sh tests/run.sh": "CI itself"}  # the beginning of a line: where it is run
+ELSEWHERE = {  # the beginning of a line: where it is run
+    "sh tests/run.sh": "CI itself",
+    "cmake --preset": "tests/run.sh",
+    "ctest --test-dir": "tests/run.sh",
+    "clang-format-14": "tests/conformance/style_check.sh",
+    "sh deploy/enrol.sh fw-1": "e2e.deploy_enrol",
+    "cmake --install": "e2e.library",
+    "cc top.c": "e2e.library",
+}
 
 
 def blocks(text):
@@ -64,6 +74,32 @@ def same(want, got):
     return bool(got) and steady(want[0]) == steady(got[0]) and same(want[1:], got[1:])
 
 
+def config_problem(scratch, body):
+    """What goprobe says about a part of its configuration; None if it takes it."""
+    text = "\n".join(body)
+    for key, more in (("db:", "db: {path: db}"), ("interfaces:", "autodetection: {enabled: true}")):
+        if not re.search("^" + key, text, re.M) and more.split(":")[0] + ":" not in text:
+            text += "\n" + more
+    with open(os.path.join(scratch.dir, "part.yaml"), "w") as f:
+        f.write(text + "\n")
+    code, out = scratch.run("goprobe --check-config -c part.yaml")
+    return out if code or "unknown key" in out else None
+
+
+def complete(files):
+    """No other document has commands."""
+    known, bad = {os.path.realpath(f) for f in files}, 0
+    for where, dirs, names in os.walk(TOP):
+        dirs[:] = [d for d in dirs if not d.startswith((".", "build"))]
+        for path in (os.path.join(where, n) for n in names if n.endswith(".md")):
+            with open(path) as f:
+                kinds = [kind for kind, _, _ in blocks(f.read())]
+            if set(kinds) & {"sh", "console", "bash", "shell"} and os.path.realpath(path) not in known:
+                bad += 1
+                print("%s: has commands that no test runs (tests/docs/CMakeLists.txt)" % os.path.relpath(path, TOP))
+    return bad == 0
+
+
 class Scratch:
     def __init__(self, where):
         self.dir = where
@@ -73,6 +109,8 @@ class Scratch:
             path = os.path.join(shims, name)
             with open(path, "w") as f:
                 f.write('#!/bin/sh\necho "%s $*" >>"%s/.noted"\n' % (name, where))
+                if name == "kubectl":  # apply -f -
+                    f.write("cat >/dev/null\n")
             os.chmod(path, 0o755)
         for name in ("tests", "deploy", "docs"):
             os.symlink(os.path.join(TOP, name), os.path.join(where, name))
@@ -104,6 +142,12 @@ def check(path, update):
                 if code:
                     bad += 1
                     print("%s:%d: exit code %d\n%s" % (path, start + 1, code, out))
+            elif kind == "yaml":
+                ran += 1
+                problem = config_problem(scratch, body)
+                if problem:
+                    bad += 1
+                    print("%s:%d: %s" % (path, start + 1, problem))
             elif kind == "console":
                 new = []
                 for command, want in commands(body):
@@ -129,7 +173,9 @@ def check(path, update):
 
 
 def main():
-    files = [a for a in sys.argv[1:] if a != "--update"]
+    files = [a for a in sys.argv[1:] if not a.startswith("--")]
+    if "--complete" in sys.argv:
+        sys.exit(0 if complete(files) else 1)
     results = [check(f, "--update" in sys.argv) for f in files]
     sys.exit(0 if results and all(results) else 1)
 

@@ -102,6 +102,7 @@ in_root dpkg --force-confdef --force-confold -i /debs/newer.deb >"$tmp/log" 2>&1
 grep -q '^# mine' "$root/etc/fleetprobe/goprobe.yaml" || fail "an upgrade lost the administrator's configuration"
 
 echo rows >"$root/var/lib/fleetprobe/db"
+echo line >"$root/var/lib/fleetprobe/aggregator.audit"
 in_root gpkey -q new agent me -o /etc/fleetprobe/agent.key
 in_root dpkg -r fleetprobe-agent >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "remove"; }
 [ ! -e "$root/usr/bin/goprobe" ] || fail "remove left the program"
@@ -110,11 +111,13 @@ if ! [ -e "$root/var/lib/fleetprobe/db" ] || ! [ -e "$root/etc/fleetprobe/agent.
     fail "remove took data, key or configuration"
 fi
 in_root dpkg -P fleetprobe-agent >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "purge"; }
-[ ! -e "$root/var/lib/fleetprobe" ] || fail "purge left the database"
+[ ! -e "$root/var/lib/fleetprobe/db" ] || fail "purge left the database"
+[ -e "$root/var/lib/fleetprobe/aggregator.audit" ] || fail "purge took the aggregator's audit log"
 in_root getent passwd fleetprobe >/dev/null || fail "purge took the user, whose number another one could get"
 [ -e "$root/etc/fleetprobe/trusted_keys" ] || fail "purge took what the aggregator reads"
 in_root dpkg -P fleetprobe-aggregator fleetprobe-tools libgodb-dev >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "purge"; }
 [ ! -e "$root/etc/fleetprobe" ] || fail "purge left $(ls "$root/etc/fleetprobe")"
+[ ! -e "$root/var/lib/fleetprobe" ] || fail "purge left $(ls "$root/var/lib/fleetprobe")"
 find "$root/etc/systemd" "$root/lib/systemd/system" "$root/var/lib/systemd" \( -name '*goprobe*' -o -name '*global-query*' \) 2>/dev/null |
     grep . && fail "purge left units"
 echo "packages: reproducible, installed, upgraded, removed, purged"
