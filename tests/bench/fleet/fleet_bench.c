@@ -3,7 +3,8 @@
  *
  * Simulator and client run in this process, global-query as a process of its own.
  * Usage: fleet [--agents N] [--rows N] [--limit N] [--merge-hosts] [--shared PCT] [--silent N]
- *   [--dead N] [--slow N] [--max-wait MS] [--repeat N] [--idle S] [--partials] */
+ *   [--dead N] [--slow N] [--max-wait MS] [--repeat N] [--idle S] [--partials]
+ *   [--cancel N] [--json] */
 #include "sim.h"
 
 #include "gp/clock.h"
@@ -11,10 +12,12 @@
 #include "gp/mem.h"
 #include "gp/num.h"
 #include "remote/remote.h"
+#include "result/print.h"
 
 #include <argp.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +29,8 @@
 #include <unistd.h>
 
 static struct {
-    uint64_t agents, rows, limit, shared, silent, dead, slow, max_wait, repeat, idle;
-    int merge, partials;
+    uint64_t agents, rows, limit, shared, silent, dead, slow, max_wait, repeat, idle, cancel;
+    int merge, partials, json;
 } opt = {.agents = 1000, .rows = 1000, .limit = 1000, .shared = 30, .repeat = 10};
 
 static const struct argp_option table[] = {
@@ -41,18 +44,23 @@ static const struct argp_option table[] = {
     {"max-wait", 'm', "MS", 0, "wait for hosts", 0},
     {"repeat", 'n', "N", 0, "queries", 0},
     {"idle", 't', "S", 0, "seconds of idling to measure", 0},
+    {"cancel", 'c', "N", 0, "queries to give up in the middle", 0},
+    {"json", 'j', NULL, 0, "compare with the bytes of the same rows as JSON", 0},
     {"merge-hosts", 'g', NULL, 0, "add up rows of different hosts", 0},
     {"partials", 'p', NULL, 0, "ask for snapshots", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    static const char keys[] = "arlsidwmnt";
-    uint64_t *const where[] = {&opt.agents, &opt.rows, &opt.limit,    &opt.shared, &opt.silent,
-                               &opt.dead,   &opt.slow, &opt.max_wait, &opt.repeat, &opt.idle};
+    static const char keys[] = "arlsidwmntc";
+    uint64_t *const where[] = {&opt.agents, &opt.rows, &opt.limit, &opt.shared,
+                               &opt.silent, &opt.dead, &opt.slow,  &opt.max_wait,
+                               &opt.repeat, &opt.idle, &opt.cancel};
     const char *at = key > 0 && key < 128 ? strchr(keys, key) : NULL;
     if (key == 'g') {
         opt.merge = 1;
+    } else if (key == 'j') {
+        opt.json = 1;
     } else if (key == 'p') {
         opt.partials = 1;
     } else if (at && *at) {
@@ -255,6 +263,23 @@ static void check_totals(sim *s, const result *r)
         fprintf(stderr, "totals are WRONG\n");
 }
 
+/* What the rows of r are as JSON objects, a row. */
+static void compare_json(sim *s, const result *r)
+{
+    char *text = NULL;
+    size_t len = 0;
+    result_print_opts po = {.format = QUERY_JSON};
+    FILE *f = open_memstream(&text, &len);
+    double ours = (double)sim_bytes(s) / (double)opt.repeat / (double)(opt.agents * opt.rows);
+    if (!f || result_print(r, &po, f, stderr, NULL) != GP_OK || fclose(f) != 0)
+        exit(1);
+    /* statuses and summary go once, rows are what grows */
+    const char *rows = strstr(text, "\"rows\"");
+    double json = rows ? (double)(len - (size_t)(rows - text)) / (double)r->n_rows : 0;
+    printf("a row as JSON: %.1f B, as a batch: %.2f B, %.1f times less\n", json, ours, json / ours);
+    free(text); /* layout: allow free - memory of open_memstream */
+}
+
 static void measure(sim *s, remote_opts *o)
 {
     int64_t *total = gp_calloc(opt.repeat, sizeof *total);
@@ -275,6 +300,8 @@ static void measure(sim *s, remote_opts *o)
         shown = r.n_rows;
         hosts = r.n_host_statuses;
         check_totals(s, &r);
+        if (opt.json && i + 1 == opt.repeat && r.n_rows)
+            compare_json(s, &r);
         result_clear(&r);
     }
     cpu = (cpu_s() - cpu) / (double)opt.repeat;
@@ -295,6 +322,56 @@ static void measure(sim *s, remote_opts *o)
     query_stmt_free(q);
     gp_free(total);
     gp_free(first);
+}
+
+/* ---- giving up ---- */
+
+struct given_up {
+    remote_opts o;
+    query_stmt *q;
+};
+
+static void *ask_in_vain(void *arg)
+{
+    struct given_up *g = arg;
+    result r = {0};
+    (void)!remote_query(g->q, &g->o, &r, NULL);
+    result_clear(&r);
+    return NULL;
+}
+
+/* From the moment the user gives up until the last agent has been told. */
+static int64_t give_up_once(sim *s, struct given_up *g)
+{
+    gp_cancel cancel = GP_CANCEL_INIT;
+    unsigned all = opt.agents < 256 ? (unsigned)opt.agents : 256; /* asked at once */
+    pthread_t t;
+    g->o.cancel = &cancel;
+    if (pthread_create(&t, NULL, ask_in_vain, g) != 0)
+        exit(1);
+    while (sim_running(s) < all)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    int64_t start = gp_mono_ns();
+    gp_cancel_set(&cancel, GP_ECANCELLED);
+    pthread_join(t, NULL);
+    while (sim_running(s))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    return sim_told_ns(s) - start;
+}
+
+static void measure_cancel(sim *s, const remote_opts *o)
+{
+    struct given_up g = {.o = *o, .q = prepare()};
+    int64_t *took = gp_calloc(opt.cancel, sizeof *took);
+    for (uint64_t i = 0; i < opt.agents; i++)
+        sim_behave(s, i, SIM_SILENT, 0);
+    for (uint64_t i = 0; i < opt.cancel; i++)
+        took[i] = give_up_once(s, &g);
+    qsort(took, opt.cancel, sizeof *took, cmp_i64);
+    printf("cancel: all agents told within p50 %.0f ms, max %.0f ms of %" PRIu64 " queries\n",
+           (double)took[opt.cancel / 2] / 1e6, (double)took[opt.cancel - 1] / 1e6, opt.cancel);
+    query_stmt_free(g.q);
+    gp_free(took);
 }
 
 int main(int argc, char **argv)
@@ -337,6 +414,8 @@ int main(int argc, char **argv)
     }
     if (opt.repeat)
         measure(s, &o);
+    if (opt.cancel)
+        measure_cancel(s, &o);
     sim_free(s);
     return 0;
 }

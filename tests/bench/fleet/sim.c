@@ -38,6 +38,7 @@ struct sim {
     rpc_method methods[2];
     atomic_uint_fast64_t queries, bytes;
     atomic_uint running;
+    atomic_int_fast64_t told_ns;
 };
 
 const char *sim_how_name(sim_how h)
@@ -131,11 +132,15 @@ static gp_status send_buf(rpc_stream *s, gp_buf *msg)
 }
 
 /* Sleep, but not past a cancel. */
-static gp_status nap(rpc_stream *s, int64_t ms)
+static gp_status nap(agent *a, rpc_stream *s, int64_t ms)
 {
     gp_deadline end = gp_deadline_in_ms(ms);
     while (!gp_deadline_passed(end)) {
-        GP_TRY(gp_cancel_check(rpc_stream_cancel(s)));
+        gp_status st = gp_cancel_check(rpc_stream_cancel(s));
+        if (st != GP_OK) {
+            atomic_store(&a->sim->told_ns, gp_mono_ns());
+            return st;
+        }
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     }
     return GP_OK;
@@ -160,7 +165,7 @@ static gp_status send_batches(agent *a, rpc_stream *s, sim_how how, auth_digest 
         atomic_fetch_add(&a->sim->bytes, len);
         st = send_buf(s, &msg);
         if (st == GP_OK && how == SIM_SLOW)
-            st = nap(s, atomic_load(&a->delay_ms));
+            st = nap(a, s, atomic_load(&a->delay_ms));
     }
     gp_buf_free(&msg);
     gp_buf_free(&copy);
@@ -206,7 +211,7 @@ static rpc_code misbehave(agent *a, rpc_stream *s, sim_how how, gp_buf *text)
 {
     switch (how) {
     case SIM_SILENT:
-        return rpc_code_from_status(nap(s, 600000));
+        return rpc_code_from_status(nap(a, s, 600000));
     case SIM_DENY:
         gp_buf_adds(text, "not for you");
         return RPC_PERMISSION_DENIED;
@@ -220,7 +225,6 @@ static rpc_code misbehave(agent *a, rpc_stream *s, sim_how how, gp_buf *text)
         (void)!rpc_stream_send(s, "\xff\xfe nonsense \x01\x02", 15, NULL);
         return RPC_OK;
     default:
-        (void)a;
         return RPC_OK;
     }
 }
@@ -237,7 +241,7 @@ static rpc_code answer(agent *a, rpc_stream *s, sim_how how, const wire_query *q
     if (st == GP_OK && early)
         st = rpc_stream_send(s, a->early.data, a->early.len, NULL);
     if (st == GP_OK && (how == SIM_DELAY || early))
-        st = nap(s, atomic_load(&a->delay_ms));
+        st = nap(a, s, atomic_load(&a->delay_ms));
     if (st == GP_OK)
         st = send_batches(a, s, how, &d);
     if (how == SIM_CUT || how == SIM_EARLY_CUT) {
@@ -451,6 +455,11 @@ uint64_t sim_queries(const sim *s)
 unsigned sim_running(const sim *s)
 {
     return atomic_load(&s->running);
+}
+
+int64_t sim_told_ns(const sim *s)
+{
+    return atomic_load(&s->told_ns);
 }
 
 uint64_t sim_bytes(const sim *s)

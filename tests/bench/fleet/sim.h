@@ -60,5 +60,7 @@ uint64_t sim_queries(const sim *s);
 uint64_t sim_bytes(const sim *s);
 /* Queries being answered now. */
 unsigned sim_running(const sim *s);
+/* Monotonic time at which the last agent was told to stop; 0 = none was. */
+int64_t sim_told_ns(const sim *s);
 
 #endif

@@ -152,41 +152,6 @@ static void test_schedule(void **state)
     gp_buf_free(&table);
 }
 
-/* The client goes away in mid-query: every host is told within 100 ms. */
-static void test_cancel_reaches_hosts(void **state)
-{
-    (void)state;
-    sim_opts so = {.n = HOSTS, .rows = 1, .seed = 4};
-    sim *s = NULL;
-    rig r;
-    gp_buf table = {0};
-    gp_err err = {0};
-    want_ok_err(&err, sim_new(&so, &s, &err));
-    sim_endpoints(s, 0, &table);
-    rig_start(&r, sim_aggregator(s), sim_trust(s), &table, NULL);
-    rig_wait_connected(&r, HOSTS);
-    for (size_t i = 0; i < HOSTS; i++)
-        sim_behave(s, i, SIM_SILENT, 0);
-    query_stmt *stmt = rig_prepare("sip", 10, 0);
-    gp_cancel cancel = {0, gp_deadline_in_ms(400)};
-    remote_opts o = rig_client(&r, s);
-    result res = {0};
-    o.cancel = &cancel;
-    want_status(GP_EDEADLINE, remote_query(stmt, &o, &res, &err));
-    int64_t start = gp_mono_ms();
-    while (sim_running(s) && gp_mono_ms() - start < 5000)
-        usleep(2000);
-    int64_t took = gp_mono_ms() - start;
-    assert_int_equal(sim_running(s), 0);
-    if (took > 1000) /* far above the 100 ms aimed at, so that a busy machine does not fail it */
-        fail_msg("hosts were told after %lld ms", (long long)took);
-    print_message("cancel reached %d hosts within %lld ms\n", HOSTS, (long long)took);
-    query_stmt_free(stmt);
-    rig_stop(&r);
-    sim_free(s);
-    gp_buf_free(&table);
-}
-
 /* Snapshots that a client saw. */
 struct seen {
     unsigned early; /* with rows of the host that is still at work, and others */
@@ -241,6 +206,7 @@ struct bg {
     rig *r;
     sim *s;
     query_stmt *stmt;
+    gp_cancel *cancel;
     gp_status st;
     uint64_t hits;
     void (*on_partial)(void *ctx, const result *r, unsigned done, unsigned total);
@@ -252,6 +218,7 @@ static void *background_query(void *arg)
     remote_opts o = rig_client(b->r, b->s);
     result res = {0};
     o.on_partial = b->on_partial;
+    o.cancel = b->cancel;
     b->st = remote_query(b->stmt, &o, &res, NULL);
     b->hits = res.hits_total;
     result_clear(&res);
@@ -297,6 +264,44 @@ static void test_early_rows_without_memory(void **state)
     assert_int_equal(bg.st, GP_OK);
     assert_int_equal(bg.hits, ROWS);
     query_stmt_free(stmt);
+    rig_stop(&r);
+    sim_free(s);
+    gp_buf_free(&table);
+}
+
+/* The client gives up in mid-query: every host is told. How soon is measured by build/bench/fleet
+ * --cancel; the bound here only has to be shorter than any timer that would end the query. */
+static void test_cancel_reaches_hosts(void **state)
+{
+    (void)state;
+    sim_opts so = {.n = HOSTS, .rows = 1, .seed = 4};
+    sim *s = NULL;
+    rig r;
+    gp_buf table = {0};
+    gp_err err = {0};
+    want_ok_err(&err, sim_new(&so, &s, &err));
+    sim_endpoints(s, 0, &table);
+    rig_start(&r, sim_aggregator(s), sim_trust(s), &table, NULL);
+    rig_wait_connected(&r, HOSTS);
+    for (size_t i = 0; i < HOSTS; i++)
+        sim_behave(s, i, SIM_SILENT, 0);
+    gp_cancel cancel = GP_CANCEL_INIT;
+    struct bg bg = {.r = &r, .s = s, .stmt = rig_prepare("sip", 10, 0), .cancel = &cancel};
+    pthread_t t;
+    assert_int_equal(pthread_create(&t, NULL, background_query, &bg), 0);
+    while (sim_running(s) < HOSTS)
+        usleep(1000);
+    int64_t start = gp_mono_ns();
+    gp_cancel_set(&cancel, GP_ECANCELLED);
+    pthread_join(t, NULL);
+    assert_int_equal(bg.st, GP_ECANCELLED);
+    for (int i = 0; sim_running(s) && i < 10000; i++)
+        usleep(1000);
+    assert_int_equal(sim_running(s), 0);
+    int64_t took_ms = (sim_told_ns(s) - start) / 1000000;
+    print_message("cancel reached %d hosts within %lld ms\n", HOSTS, (long long)took_ms);
+    assert_true(took_ms <= 1000);
+    query_stmt_free(bg.stmt);
     rig_stop(&r);
     sim_free(s);
     gp_buf_free(&table);
