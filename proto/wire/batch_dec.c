@@ -266,8 +266,13 @@ static gp_status get_dictionaries(wire_dec *d, struct in *in, size_t n_hosts, si
 static gp_status unpack(wire_dec *d, const void *bytes, size_t len, struct in *out, gp_err *err)
 {
     const uint8_t *b = bytes;
-    if (len < BATCH_HEAD || b[0] != BATCH_VERSION || b[2] || b[3])
-        return corrupt(err, "no version 2 header");
+    if (len < BATCH_HEAD || b[2] || b[3])
+        return corrupt(err, "no header");
+    if (b[0] != BATCH_VERSION)
+        return gp_fail(
+            err, GP_EUNSUPPORTED, 0,
+            "rows are encoded as version %u, this program reads %d; update the older one", b[0],
+            BATCH_VERSION);
     size_t raw = gp_le32(b + 4), bits = gp_le32(b + 8);
     if (raw < BATCH_FIXED || raw > WIRE_BATCH_RAW || bits > len - BATCH_HEAD ||
         bits > WIRE_BATCH_BYTES)
@@ -349,7 +354,7 @@ static gp_status get_columns(wire_dec *d, struct in *in, const struct head *h, r
 gp_status wire_batch_decode(wire_dec *d, const void *bytes, size_t len, const char *host,
                             const char *host_id, result *r, gp_err *err)
 {
-    struct in in;
+    struct in in = {0};
     struct head h;
     GP_TRY(unpack(d, bytes, len, &in, err));
     GP_TRY(get_head(&in, &h, err));
@@ -368,7 +373,7 @@ gp_status wire_batch_decode(wire_dec *d, const void *bytes, size_t len, const ch
 
 gp_status wire_batch_rows(wire_dec *d, const void *bytes, size_t len, size_t *rows, gp_err *err)
 {
-    struct in in;
+    struct in in = {0};
     struct head h;
     GP_TRY(unpack(d, bytes, len, &in, err));
     GP_TRY(get_head(&in, &h, err));

@@ -43,10 +43,26 @@ struct sim {
 
 const char *sim_how_name(sim_how h)
 {
-    static const char *const names[SIM_N_HOWS] = {
-        "ok",         "delay",        "slow",        "early",     "silent",     "deny",
-        "busy",       "error",        "garbage",     "bad batch", "bad digest", "bad count",
-        "no trailer", "two trailers", "other query", "other key", "cut",        "early, then cut"};
+    static const char *const names[SIM_N_HOWS] = {"ok",
+                                                  "delay",
+                                                  "slow",
+                                                  "early",
+                                                  "silent",
+                                                  "deny",
+                                                  "busy",
+                                                  "error",
+                                                  "garbage",
+                                                  "bad batch",
+                                                  "bad digest",
+                                                  "bad count",
+                                                  "no trailer",
+                                                  "two trailers",
+                                                  "other query",
+                                                  "other key",
+                                                  "cut",
+                                                  "early, then cut",
+                                                  "rows of a later version",
+                                                  "messages of later kinds"};
     return (unsigned)h < SIM_N_HOWS ? names[h] : "?";
 }
 
@@ -158,12 +174,17 @@ static gp_status send_batches(agent *a, rpc_stream *s, sim_how how, auth_digest 
         gp_buf_add(&copy, p, len);
         if (how == SIM_BAD_BATCH && copy.len > 20)
             copy.data[4] ^= 0x55; /* its length before compression */
+        if (how == SIM_OTHER_ROWS)
+            copy.data[0] = 99;
+        if (how == SIM_MORE_KINDS) /* field 31 */
+            st = rpc_stream_send(s, "\xfa\x01\x01x", 4, NULL);
         wire_digest_batch(d, copy.data, copy.len);
         if (how == SIM_BAD_DIGEST)
             copy.data[copy.len / 2] ^= 1;
         wire_put_batch(&msg, copy.data, copy.len);
         atomic_fetch_add(&a->sim->bytes, len);
-        st = send_buf(s, &msg);
+        if (st == GP_OK)
+            st = send_buf(s, &msg);
         if (st == GP_OK && how == SIM_SLOW)
             st = nap(a, s, atomic_load(&a->delay_ms));
     }

@@ -27,6 +27,8 @@ typedef enum sim_how {
     SIM_OTHER_KEY,   /* a trailer signed by another agent */
     SIM_CUT,         /* closes the connection in mid-answer */
     SIM_EARLY_CUT,   /* as SIM_EARLY, but closes the connection instead of the trailer */
+    SIM_OTHER_ROWS,  /* batches of a later version, digest and signature fit */
+    SIM_MORE_KINDS,  /* messages of kinds that only a later version knows, in between */
     SIM_N_HOWS
 } sim_how;
 const char *sim_how_name(sim_how h);

@@ -297,7 +297,7 @@ static void test_damage(void **state)
         b->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
         want_ok(result_init(&out, STRINGS, NULL));
         gp_status st = wire_batch_decode(d, b->data, b->len, NULL, NULL, &out, NULL);
-        if (st != GP_OK && st != GP_ECORRUPT)
+        if (st != GP_OK && st != GP_ECORRUPT && !(st == GP_EUNSUPPORTED && bit < 8))
             fail_msg("bit %zu: %s", bit, gp_status_name(st));
         for (size_t i = 0; i < out.n_rows; i++)
             assert_true(out.rows[i].host < out.n_hosts && out.rows[i].iface < out.n_names);
@@ -351,8 +351,9 @@ static void test_bad_heads(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         result r = {0};
         want_ok(result_init(&r, STRINGS, NULL));
-        if (wire_batch_decode(d, cases[i].bytes, cases[i].len, NULL, NULL, &r, NULL) != GP_ECORRUPT)
-            fail_msg("%s: accepted", cases[i].what);
+        gp_status want = strncmp(cases[i].what, "version", 7) ? GP_ECORRUPT : GP_EUNSUPPORTED;
+        if (wire_batch_decode(d, cases[i].bytes, cases[i].len, NULL, NULL, &r, NULL) != want)
+            fail_msg("%s: accepted, or for another reason", cases[i].what);
         result_clear(&r);
     }
     wire_dec_free(d);
