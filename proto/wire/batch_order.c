@@ -9,7 +9,7 @@
 enum {
     DIGIT = 11,
     SPREAD = 1 << DIGIT,
-    SKIP = 9, /* lowest bits of a key that are not worth a pass: 64 - SKIP = 5 * DIGIT */
+    SKIP = 31, /* lowest bits of a key that are not worth a pass: 64 - SKIP = 3 * DIGIT */
     AHEAD = 12,
     CLASSES = 16
 };
