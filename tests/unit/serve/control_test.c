@@ -2,6 +2,7 @@
  * on. */
 #include "serve/serve.h"
 
+#include "keys.h"
 #include "remote/remote.h"
 #include "test.h"
 #include "wire/control.h"
@@ -109,21 +110,11 @@ static void want_ifaces(struct rig *r)
 
 static void up(struct rig *r, const char *user_options)
 {
-    gp_buf b = {0};
     gp_err err = {0};
 
     *r = (struct rig){.dir = test_tmpdir(), .a.mu = PTHREAD_MUTEX_INITIALIZER};
     want_ok_err(&err, godb_db_open(r->dir, &r->db, &err));
-    want_ok(auth_identity_new(AUTH_KIND_AGENT, "fw1", &r->agent, NULL));
-    want_ok(auth_identity_new(AUTH_KIND_USER, "alice", &r->user, NULL));
-    auth_trust_entry(r->user, user_options, &b);
-    want_ok(auth_trust_new(&r->trust, NULL));
-    want_ok_err(&err, auth_trust_parse(r->trust, gp_buf_str(&b), b.len, &err));
-    gp_buf_clear(&b);
-    auth_trust_entry(r->agent, NULL, &b);
-    want_ok(auth_trust_new(&r->client, NULL));
-    want_ok_err(&err, auth_trust_parse(r->client, gp_buf_str(&b), b.len, &err));
-    gp_buf_free(&b);
+    make_keys("fw1", user_options, &r->agent, &r->user, &r->trust, &r->client);
     flow_manager_opts mo = {.db = r->dir, .interval_s = 3600};
     want_ok_err(&err, flow_manager_new(&mo, &r->m, &err));
     want_ifaces(r);

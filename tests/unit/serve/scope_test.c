@@ -4,6 +4,7 @@
 #include "godb/writer.h"
 #include "gp/clock.h"
 #include "gp/pool.h"
+#include "keys.h"
 #include "remote/remote.h"
 #include "test.h"
 
@@ -42,23 +43,13 @@ static void write_iface(const char *dir, const char *iface)
 
 static void up(struct rig *r, const char *user_options, const serve_limits *limits)
 {
-    gp_buf b = {0};
     gp_err err = {0};
     *r = (struct rig){.dir = test_tmpdir()};
     write_iface(r->dir, "eth0");
     write_iface(r->dir, "eth1");
     write_iface(r->dir, "wg0");
     want_ok_err(&err, godb_db_open(r->dir, &r->db, &err));
-    want_ok(auth_identity_new(AUTH_KIND_AGENT, "fw1.zrh", &r->agent, NULL));
-    want_ok(auth_identity_new(AUTH_KIND_USER, "alice", &r->user, NULL));
-    auth_trust_entry(r->user, user_options, &b);
-    want_ok(auth_trust_new(&r->trust, NULL));
-    want_ok_err(&err, auth_trust_parse(r->trust, gp_buf_str(&b), b.len, &err));
-    gp_buf_clear(&b);
-    auth_trust_entry(r->agent, NULL, &b);
-    want_ok(auth_trust_new(&r->client, NULL));
-    want_ok_err(&err, auth_trust_parse(r->client, gp_buf_str(&b), b.len, &err));
-    gp_buf_free(&b);
+    make_keys("fw1.zrh", user_options, &r->agent, &r->user, &r->trust, &r->client);
     want_ok(rt_metrics_new(&r->metrics, NULL));
     static const char *const listen[] = {"tcp://127.0.0.1:0"};
     static const char *const names[] = {"fw-one"};
