@@ -16,7 +16,7 @@ import live_test as live
 from live_test import GOPROBE, GOQUERY, PEER, SENSOR, until
 
 CONFIG = """
-db: {path: %s, checkpoint: 1s}
+db: {path: %s, checkpoint: 1s, interval: 1h}
 logging: {level: debug}
 interfaces:
   a0: {ring_buffer: {block_size: 1048576, num_blocks: 4}}
@@ -123,6 +123,9 @@ def main():
         if not live.setup():
             return 77
         a = Agent(tmp)
+        left = 3600 - time.time() % 3600
+        if left < 60:  # no scheduled write-out in between
+            time.sleep(left)
         crashes(a)
         print("ok: three runs, nothing lost and nothing twice")
         return 0
