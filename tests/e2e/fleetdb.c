@@ -2,12 +2,24 @@
 #include "fleetdb.h"
 
 #include "godb/writer.h"
+#include "gp/num.h"
 #include "test.h"
 
-/* The flows of one block depend on nothing but host, interface and block. */
+/* TEST_SEED of the environment: other flows, for the nightly run. */
+static uint64_t seed(void)
+{
+    const char *env = getenv("TEST_SEED");
+    uint64_t v = 0;
+    if (env && !gp_num_u64(env, strlen(env), 1000000000, &v))
+        fail_msg("TEST_SEED: expected a number, got \"%s\"", env);
+    return v * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* The flows of one block depend on nothing but seed, host, interface and block. */
 static void add_block(godb_sorter *s, size_t host, int shared, unsigned block)
 {
-    test_rng rng = {.state = 1 + host * 1000003 + (unsigned)shared * 7919 + block * 104729};
+    test_rng rng = {.state =
+                        1 + seed() + host * 1000003 + (unsigned)shared * 7919 + block * 104729};
     for (int i = 0; i < 8; i++)
         test_rng_u64(&rng);
     for (unsigned i = 0; i < FLEETDB_ROWS; i++) {
