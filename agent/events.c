@@ -19,7 +19,7 @@ typedef struct series {
     struct series *next;
     char name[CAPTURE_NAME_CAP];
     rt_metric *processed, *dropped, *errors[CAPTURE_N_ERRORS], *bytes[2], *packets[2], *flows;
-    rt_metric *lost, *shared, *pause;
+    rt_metric *lost, *shared, *pause, *buffer;
     flow_worker_counts seen; /* of the current capture; a new one starts at 0 */
     int64_t started_ns;
     uint64_t entries; /* at the last rotation */
@@ -167,8 +167,8 @@ static void register_series(agent_events *e, series *s, const char *iface)
                          "Packets in entries without source port, the flow table being full", iface,
                          NULL, NULL);
     s->flows = gauge(e, "goprobe_capture_flows_total", "Flow entries at the last rotation", iface);
-    (void)gauge(e, "goprobe_capture_global_packet_buffer_usage",
-                "Always 0: nothing is buffered, rotation does not stop capture", iface);
+    s->buffer = gauge(e, "goprobe_capture_global_packet_buffer_usage",
+                      "Always 0: nothing is buffered, rotation does not stop capture", iface);
     s->pause = gauge(
         e, "goprobe_capture_pause_max_seconds",
         "Longest time that capture waited for a rotation, a live query or a checkpoint", iface);
@@ -276,7 +276,7 @@ static void on_forgotten(agent_events *e, const char *iface)
     if (s && !e->no_iface) {
         rt_metric *const all[] = {s->processed,  s->dropped,    s->bytes[0], s->bytes[1],
                                   s->packets[0], s->packets[1], s->flows,    s->lost,
-                                  s->shared,     s->pause};
+                                  s->shared,     s->pause,      s->buffer};
         for (size_t i = 0; i < GP_COUNT(all); i++)
             rt_metric_drop(e->metrics, all[i]);
         for (int i = 0; i < CAPTURE_N_ERRORS; i++)
