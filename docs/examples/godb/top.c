@@ -9,14 +9,12 @@ static gp_status run(const char *root, gp_err *err)
     GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
     GP_CLEANUP(godb_days_free) godb_days days = {0};
     GP_CLEANUP(result_clear) result top = {0};
-    godb_row row = {.family = 4, .sip = {10}, .dport = 443, .proto = 6, .counter = {0, 60, 4, 1}};
     godb_rows rows;
 
     GP_TRY(godb_writer_open(root, "eth0", NULL, &writer, err));
     GP_TRY(godb_sorter_new(&sorter, err));
     for (uint8_t i = 1; i <= 9; i++) {
-        row.sip[3] = i;
-        row.counter[0] = 1000u * i; /* bytes received */
+        const godb_row row = {4, 6, 443, {10, 0, 0, i}, {0}, {1000u * i, 60, 4, 1}};
         GP_TRY(godb_sorter_add(sorter, &row));
     }
     GP_TRY(godb_sorter_finish(sorter, 0, &rows, err));
@@ -29,8 +27,8 @@ static gp_status run(const char *root, gp_err *err)
         for (size_t k = 0; k < godb_day_n_blocks(day); k++)
             printf("block of %u rows\n", godb_day_block(day, k)->n_v4);
     }
-    const godb_query_opts want = {.condition = "dport = 443", .limit = 3};
-    GP_TRY(godb_query(db, "sip", &want, &top, err));
+    GP_TRY(
+        godb_query(db, "sip", &(godb_query_opts){.condition = "dport=443", .limit = 3}, &top, err));
     for (size_t i = 0; i < top.n_rows; i++)
         printf("10.0.0.%u received %llu bytes\n", godb_row_sip(&top.rows[i]).bytes[3],
                (unsigned long long)top.rows[i].c.bytes_rcvd);
@@ -40,8 +38,7 @@ static gp_status run(const char *root, gp_err *err)
 int main(int argc, char **argv)
 {
     gp_err err = {0};
-    if (run(argc > 1 ? argv[1] : "flows", &err) == GP_OK)
-        return 0;
-    fprintf(stderr, "top: %s\n", err.msg);
-    return 1;
+    if (run(argc > 1 ? argv[1] : "flows", &err) != GP_OK)
+        fprintf(stderr, "top: %s\n", err.msg);
+    return err.code != GP_OK;
 }
