@@ -36,6 +36,7 @@ gp_status exec_worker_init(exec_worker *w, exec_ctx *x, gp_err *err)
     GP_TRY(godb_reader_new(&w->reader, err));
     GP_TRY(exec_mem_alloc(&x->mem, sizeof *w->vec, &p, err));
     w->vec = p;
+    exec_vec_init(w->vec);
     for (unsigned f = 0; f < EXEC_N_FAMILIES; f++) {
         if (x->plan.filter[f].depth > depth)
             depth = x->plan.filter[f].depth;

@@ -3,8 +3,18 @@
 
 #include "gp/bytes.h"
 #include "simd.h"
+#include "vec512.h"
 
 #include <string.h>
+
+void exec_vec_init(exec_vec *v)
+{
+#ifdef EXEC_VEC512
+    v->wide = exec_v512_ok();
+#else
+    v->wide = 0;
+#endif
+}
 
 /* ---- keys ---- */
 
@@ -191,6 +201,12 @@ static void running(const uint8_t *restrict p, unsigned w, const uint32_t *sel, 
             sum[i + 1] = s += gp_le64(p + w * i) & m;
 }
 
+/* Are n rows to be folded to m groups? */
+static int fold_pays(size_t n, size_t m, exec_fold fold)
+{
+    return m < n && (fold == EXEC_FOLD_ALL || m <= n - n / 8);
+}
+
 /* Find the runs of equal keys; returns how many, with starts set, or 0 when folding does not pay.
  */
 static size_t find_runs(exec_vec *v, unsigned kw, exec_fold fold)
@@ -204,12 +220,35 @@ static size_t find_runs(exec_vec *v, unsigned kw, exec_fold fold)
     for (unsigned w = 1; w < kw; w++)
         mark_more(v->k[w], n, v->differs);
     size_t m = exec_k_count(v->differs, n);
-    if (m == n || (fold == EXEC_FOLD_PAYS && m > n - n / 8))
+    if (!fold_pays(n, m, fold))
         return 0;
     exec_k_select(v->differs, n, 0, v->starts);
     v->starts[m] = (uint32_t)n;
     return m;
 }
+
+#ifdef EXEC_VEC512
+/* exec_vec_counters() with wide kernels. */
+static void counters_wide(exec_vec *v, const exec_counter cnt[4], const uint32_t *sel, size_t from,
+                          size_t n, unsigned kw, exec_fold fold)
+{
+    exec_counter c[4];
+
+    for (unsigned j = 0; j < 4; j++) {
+        c[j] = (exec_counter){cnt[j].p + from * cnt[j].width, cnt[j].width};
+        if (sel) {
+            unpack_sel(cnt[j].p, cnt[j].width, sel, n, v->c[j]);
+            c[j] = (exec_counter){(const uint8_t *)v->c[j], sizeof v->c[j][0]};
+        }
+    }
+    if (n > 1 && fold != EXEC_FOLD_NO && fold_pays(n, exec_v512_runs(v, n, kw, v->differs), fold)) {
+        exec_v512_fold(v, c, n, kw, v->differs);
+        return;
+    }
+    for (unsigned j = 0; j < 4 && !sel; j++)
+        exec_v512_unpack(c[j].p, c[j].width, n, v->c[j]);
+}
+#endif
 
 void exec_vec_counters(exec_vec *v, const exec_counter cnt[4], const uint32_t *sel, size_t from,
                        size_t n, unsigned kw, exec_fold fold)
@@ -217,6 +256,12 @@ void exec_vec_counters(exec_vec *v, const exec_counter cnt[4], const uint32_t *s
     size_t m;
 
     v->n = n;
+#ifdef EXEC_VEC512
+    if (v->wide) {
+        counters_wide(v, cnt, sel, from, n, kw, fold);
+        return;
+    }
+#endif
     m = find_runs(v, kw, fold);
     for (unsigned j = 0; j < 4; j++) {
         const uint8_t *p = sel ? cnt[j].p : cnt[j].p + from * cnt[j].width;

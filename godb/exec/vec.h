@@ -12,13 +12,18 @@ typedef struct exec_counter {
 
 /* Scratch of one worker; arrays of columns ("structure of arrays"), so that loops vectorise. */
 typedef struct exec_vec {
+    int wide;                          /* 1: use the kernels of vec512.h */
     size_t n;                          /* rows, then groups, in k and c */
     uint64_t k[EXEC_KW_MAX][EXEC_VEC]; /* key words */
     uint64_t c[4][EXEC_VEC];           /* counters */
     uint64_t sum[EXEC_VEC + 1];        /* running sums while runs are folded */
     uint32_t starts[EXEC_VEC + 8];     /* first row of each run of equal keys */
-    uint8_t differs[EXEC_VEC];         /* row differs from the one before */
+    uint8_t differs[EXEC_VEC];         /* row differs from the one before; wide: a bit a row,
+                                          the last of a run */
 } exec_vec;
+
+/* Before first use: the rest of *v may be anything. */
+void exec_vec_init(exec_vec *v);
 
 /* Pack the keys of n rows: rows from, from + 1, ... of the part, or sel[0..n) when sel is not NULL.
  * The time word is not written. */

@@ -178,7 +178,7 @@ static void test_select(void **state)
     }
 }
 
-/* Counters of all widths, all rows or some, folded or not. */
+/* Counters of all widths, all rows or some, folded or not, by both kinds of kernels. */
 static void test_counters(void **state)
 {
     (void)state;
@@ -188,10 +188,13 @@ static void test_counters(void **state)
     uint32_t *sel = gp_calloc(ROWS, sizeof *sel);
     assert_true(v && raw && sel);
 
+    exec_vec_init(v);
+    const int wide = v->wide; /* 0: this processor has only the portable ones */
     for (unsigned width = 1; width <= 8; width++)
-        for (unsigned mode = 0; mode < 6; mode++) {
+        for (unsigned mode = 0; mode < 60; mode++) {
             int picked = mode % 2;
-            exec_fold fold = (exec_fold)(mode / 2);
+            exec_fold fold = (exec_fold)(mode / 2 % 3);
+            v->wide = wide & (int)(mode / 6 % 2);
             size_t n = 1 + test_rng_below(&rng, ROWS - 10), from = picked ? 0 : 7, groups = 0;
             uint64_t m = width == 8 ? UINT64_MAX : (UINT64_C(1) << (8 * width)) - 1;
             test_rng_fill(&rng, raw, ROWS * 8);

@@ -1,0 +1,137 @@
+/* vec512.c - unpack counters, find and fold runs of equal keys with 512-bit vectors.
+ *
+ * Eight packed values of w bytes lie in 8 w <= 64 bytes: one load and one byte permutation widen
+ * them to eight words. The sum of a run is the difference of two running sums, which are made for
+ * eight rows in three shifted additions and then squeezed to the rows where a run ends.
+ */
+#include "vec512.h"
+
+#ifdef EXEC_VEC512
+#include <immintrin.h>
+
+#define WIDE        __attribute__((target("avx512f,avx512bw,avx512dq,avx512vbmi")))
+#define WIDE_INLINE WIDE static inline __attribute__((always_inline))
+
+enum { LANES = 8 };
+
+/* How values of one width are widened. */
+typedef struct widen {
+    __m512i from;    /* byte of the source for each byte of the result */
+    __mmask64 keep;  /* bytes of the result that have one */
+    unsigned w;      /* bytes of a value */
+    __mmask64 whole; /* bytes of eight values */
+} widen;
+
+int exec_v512_ok(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi");
+}
+
+WIDE_INLINE __mmask64 bytes_mask(size_t bytes)
+{
+    return bytes >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bytes) - 1;
+}
+
+WIDE_INLINE widen widen_for(unsigned w)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const __m512i lane = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+    widen x = {.w = w, .whole = bytes_mask((size_t)LANES * w)};
+
+    x.from = _mm512_add_epi64(_mm512_set1_epi64(0x0706050403020100),
+                              _mm512_mullo_epi64(lane, _mm512_set1_epi64((long long)(w * ones))));
+    x.keep = ones * ((1u << w) - 1);
+    return x;
+}
+
+WIDE_INLINE __m512i widened(const widen *x, const uint8_t *p, __mmask64 bytes)
+{
+    return _mm512_maskz_permutexvar_epi8(x->keep, x->from, _mm512_maskz_loadu_epi8(bytes, p));
+}
+
+WIDE void exec_v512_unpack(const uint8_t *p, unsigned w, size_t n, uint64_t *out)
+{
+    const widen x = widen_for(w);
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES)
+        _mm512_storeu_si512(out + i, widened(&x, p + i * w, x.whole));
+    if (i < n)
+        _mm512_mask_storeu_epi64(out + i, (__mmask8)((1u << (n - i)) - 1),
+                                 widened(&x, p + i * w, bytes_mask((n - i) * w)));
+}
+
+WIDE size_t exec_v512_runs(const exec_vec *v, size_t n, unsigned kw, uint8_t *ends)
+{
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i += LANES) {
+        size_t pairs = n - 1 - i < LANES ? n - 1 - i : LANES; /* rows that have one behind them */
+        __mmask8 have = (__mmask8)((1u << pairs) - 1), end = 0;
+        for (unsigned w = 0; w < kw; w++) {
+            __m512i a = _mm512_maskz_loadu_epi64(have, v->k[w] + i);
+            __m512i b = _mm512_maskz_loadu_epi64(have, v->k[w] + i + 1);
+            end |= _mm512_cmpneq_epi64_mask(a, b);
+        }
+        if (pairs < LANES)
+            end |= (__mmask8)(1u << pairs); /* the last row */
+        ends[i / LANES] = end;
+        m += (size_t)__builtin_popcount(end);
+    }
+    return m;
+}
+
+/* Eight running sums behind *before, which becomes the last of them in every lane. */
+WIDE_INLINE __m512i running(__m512i x, __m512i *before)
+{
+    const __m512i zero = _mm512_setzero_si512();
+
+    x = _mm512_add_epi64(x, _mm512_alignr_epi64(x, zero, 7));
+    x = _mm512_add_epi64(x, _mm512_alignr_epi64(x, zero, 6));
+    x = _mm512_add_epi64(x, _mm512_alignr_epi64(x, zero, 4));
+    x = _mm512_add_epi64(x, *before);
+    *before = _mm512_permutexvar_epi64(_mm512_set1_epi64(7), x);
+    return x;
+}
+
+/* One counter: running sums at the ends of runs, then their differences. */
+WIDE static void fold_counter(uint64_t *out, const exec_counter *c, size_t n, const uint8_t *ends)
+{
+    const widen x = widen_for(c->width);
+    __m512i before = _mm512_setzero_si512();
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i += LANES) { /* m <= i: what is overwritten was read */
+        size_t rows = n - i < LANES ? n - i : LANES;
+        __mmask64 bytes = rows == LANES ? x.whole : bytes_mask(rows * c->width);
+        __m512i sum = running(widened(&x, c->p + i * c->width, bytes), &before);
+        __mmask8 end = ends[i / LANES];
+        _mm512_storeu_si512(out + m, _mm512_maskz_compress_epi64(end, sum));
+        m += (size_t)__builtin_popcount(end);
+    }
+    before = _mm512_setzero_si512();
+    for (size_t r = 0; r < m; r += LANES) {
+        __m512i now = _mm512_loadu_si512(out + r);
+        _mm512_storeu_si512(out + r, _mm512_sub_epi64(now, _mm512_alignr_epi64(now, before, 7)));
+        before = now;
+    }
+}
+
+WIDE void exec_v512_fold(exec_vec *v, const exec_counter cnt[4], size_t n, unsigned kw,
+                         const uint8_t *ends)
+{
+    for (unsigned j = 0; j < 4; j++)
+        fold_counter(v->c[j], &cnt[j], n, ends);
+    for (unsigned w = 0; w < kw; w++) {
+        size_t m = 0;
+        for (size_t i = 0; i < n; i += LANES) {
+            __mmask8 end = ends[i / LANES];
+            __m512i k = _mm512_loadu_si512(v->k[w] + i);
+            _mm512_storeu_si512(v->k[w] + m, _mm512_maskz_compress_epi64(end, k));
+            m += (size_t)__builtin_popcount(end);
+        }
+        v->n = m;
+    }
+}
+#endif

@@ -1,0 +1,26 @@
+/* vec512.h - kernels of vec.c for x86-64 processors with AVX-512 VBMI: eight rows at a time, and no
+ * branch on the data. */
+#ifndef EXEC_VEC512_H
+#define EXEC_VEC512_H
+
+#include "vec.h"
+
+#ifdef __x86_64__
+#define EXEC_VEC512 1
+/* 1 when this processor can run what follows. */
+int exec_v512_ok(void);
+
+/* n values of w bytes each from p to out. Reads and writes nothing behind them. */
+void exec_v512_unpack(const uint8_t *p, unsigned w, size_t n, uint64_t *out);
+
+/* Bit i % 8 of ends[i / 8]: row i is the last of a run of equal keys (kw words, n >= 1 rows).
+ * Returns the number of runs. */
+size_t exec_v512_runs(const exec_vec *v, size_t n, unsigned kw, uint8_t *ends);
+
+/* Fold the runs marked in ends: their keys and the sums of the counters of their rows to the front
+ * of v->k and v->c. A counter may lie in v->c itself (width 8). */
+void exec_v512_fold(exec_vec *v, const exec_counter cnt[4], size_t n, unsigned kw,
+                    const uint8_t *ends);
+#endif
+
+#endif
