@@ -11,7 +11,7 @@ libprotobuf-c-dev libnng-dev libsodium-dev libpcap-dev libzstd-dev liblz4-dev li
 libyaml-dev libjansson-dev libpcre2-dev libc-ares-dev libmicrohttpd-dev libmnl-dev libcap-ng-dev
 libseccomp-dev zlib1g-dev scdoc"
 tests="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck python3 python3-nacl python3-yaml
-iproute2 iputils-ping curl libcurl4-openssl-dev less tcpdump zstd procps jq shellcheck mandoc zsh fish gcovr adduser"
+git iproute2 iputils-ping curl libcurl4-openssl-dev less tcpdump zstd procps jq shellcheck mandoc zsh fish gcovr adduser"
 packages="dpkg-dev file"
 
 [ $# -gt 0 ] || set -- build
