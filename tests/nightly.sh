@@ -35,7 +35,7 @@ clang() {
 }
 
 tidy_all() {
-    git ls-files '*.c' | grep -Ev '^(tests|docs)/' |
+    sources |
         xargs -P "$jobs" -n 4 clang-tidy-14 -p build --quiet >"$work/tidy.log" 2>/dev/null || :
     sed -n "s|^$top/\([^:]*\):[0-9:]* \(error\|warning\): .*\[\([a-zA-Z0-9.-]*\)[],].*|\1 \3|p" \
         "$work/tidy.log" | sort -u >"$work/tidy.found"

@@ -89,8 +89,13 @@ tests_of() { # tests_of NAME BUILD-DIR CTEST-ARGUMENT...
 # shellcheck disable=SC2034 # set by run.sh
 on_tests= # a command in front of ctest
 
+sources() { # all C files but the tests, also where there is no repository (a release archive)
+    { git ls-files '*.c' 2>/dev/null || find . -path './build*' -prune -o -name '*.c' -print | sed 's|^\./||'; } |
+        grep -Ev '^(tests|docs)/'
+}
+
 tidy() { # tidy BUILD-DIR [CHECKS]: clang-tidy over all sources but the tests
-    git ls-files '*.c' | grep -Ev '^(tests|docs)/' |
+    sources |
         xargs -P "$jobs" -n 8 clang-tidy-14 -p "$1" --quiet ${2:+"--checks=$2"} >"$work/tidy.log" 2>/dev/null ||
         {
             grep -E '(warning|error):' "$work/tidy.log" | sort -u | head -n 60

@@ -74,10 +74,12 @@ typedef struct num_table {
 static inline void num_table_init(num_table *t)
 {
     *t = (num_table){0};
-    for (unsigned s = 0; s < NUM_SYMBOLS; s++) {
+    for (unsigned s = 0; s < NUM_PLAIN; s++)
+        t->base[s] = s;
+    for (unsigned s = NUM_PLAIN; s < NUM_SYMBOLS; s++) {
         unsigned high = NUM_FIRST + (s - NUM_PLAIN) / 2;
-        t->base[s] = s < NUM_PLAIN ? s : (2 + (uint64_t)(s & 1)) << (high - 1);
-        t->open[s] = (uint8_t)(s < NUM_PLAIN ? 0 : high - 1);
+        t->base[s] = (2 + (uint64_t)(s & 1)) << (high - 1);
+        t->open[s] = (uint8_t)(high - 1);
     }
 }
 

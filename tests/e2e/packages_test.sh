@@ -8,6 +8,10 @@ src=$1
 build=$2
 [ "$(id -u)" = 0 ] || exit 77
 for t in dpkg-shlibdeps dpkg-deb adduser unshare; do command -v $t >/dev/null || exit 77; done
+[ -n "${INSIDE:-}" ] || unshare -m true 2>/dev/null || {
+    echo "skipped: no mount namespace here (in a chroot?)"
+    exit 77
+}
 [ -n "${INSIDE:-}" ] || {
     mkdir -p /run
     exec unshare -m env INSIDE=1 sh "$0" "$src" "$build"
