@@ -39,6 +39,7 @@ gp_status auth_identity_from_seed(auth_kind kind, const char *name, const uint8_
                                   auth_identity **out, gp_err *err) GP_MUST_CHECK;
 
 /* GP_OK when fresh differs from old by serial number, issuer and a later end only. */
-gp_status auth_cert_prolongs(const auth_cert *old, const auth_cert *fresh, gp_err *err);
+gp_status auth_cert_prolongs(const auth_cert *old, const auth_cert *fresh,
+                             gp_err *err) GP_MUST_CHECK;
 
 #endif

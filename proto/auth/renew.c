@@ -128,15 +128,16 @@ int64_t auth_renew_in(const auth_identity *id, int64_t now_s, int64_t *left_s)
 }
 
 /* An issuer may prolong what we are, not change it. */
-gp_status auth_cert_prolongs(const auth_cert *a, const auth_cert *b, gp_err *err)
+gp_status auth_cert_prolongs(const auth_cert *old, const auth_cert *fresh, gp_err *err)
 {
-    if (a->kind != b->kind || a->roles != b->roles || a->max_span_s != b->max_span_s ||
-        strcmp(a->name, b->name) != 0 || strcmp(a->host_globs, b->host_globs) != 0 ||
-        strcmp(a->iface_globs, b->iface_globs) != 0 ||
-        memcmp(a->fleet, b->fleet, AUTH_SIGN_PK) != 0 ||
-        memcmp(a->sign_pk, b->sign_pk, AUTH_SIGN_PK) != 0)
+    if (old->kind != fresh->kind || old->roles != fresh->roles ||
+        old->max_span_s != fresh->max_span_s || strcmp(old->name, fresh->name) != 0 ||
+        strcmp(old->host_globs, fresh->host_globs) != 0 ||
+        strcmp(old->iface_globs, fresh->iface_globs) != 0 ||
+        memcmp(old->fleet, fresh->fleet, AUTH_SIGN_PK) != 0 ||
+        memcmp(old->sign_pk, fresh->sign_pk, AUTH_SIGN_PK) != 0)
         return gp_fail(err, GP_EDENIED, 0, "the new certificate says something else than the old");
-    if (b->not_after_s <= a->not_after_s)
+    if (fresh->not_after_s <= old->not_after_s)
         return gp_fail(err, GP_EDENIED, 0, "the new certificate ends no later than the old");
     return GP_OK;
 }
