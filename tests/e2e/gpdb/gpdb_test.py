@@ -294,7 +294,7 @@ class Merge(Case):
 class Look(Case):
     def test_list_is_that_of_goquery(self):
         self.fill()
-        for args in ([], ["-v"], ["eth0"], ["-f", "1700050000"]):
+        for args in ([], ["-v"], ["eth0"], ["-f", "1700050000", "-l", "1800000000"]):  # without -l it may say "until now"
             self.assertEqual(self.ok("list", self.db, *args),
                              self.ok("list", "-d", self.db, *args, program=GOQUERY))
         self.assertEqual(self.ok("list", "--json", self.db), self.ok("list", "--json", "-d", self.db, program=GOQUERY))
