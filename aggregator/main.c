@@ -168,7 +168,8 @@ static void stop(struct daemon *d)
 {
     rt_http_stop(d->http);
     fanout_stop(d->fanout, d->o.grace_ms); /* while hosts can still be asked */
-    rpc_runtime_free(d->rt, 100);          /* ends the handlers, which use the fleet */
+    fleet_stop(d->fleet);
+    rpc_runtime_free(d->rt, 100); /* ends the handlers, which use the fleet */
     fleet_free(d->fleet);
     fanout_free(d->fanout);
     auth_audit_close(d->audit);

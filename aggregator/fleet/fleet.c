@@ -263,6 +263,11 @@ static int answer_now(fleet *f, struct peer *p, fleet_link **l, gp_status *st, c
         snprintf(why, cap, "not in the endpoint table");
         return 1;
     }
+    if (f->stop) {
+        *st = GP_EUNAVAILABLE;
+        snprintf(why, cap, "the aggregator is shutting down");
+        return 1;
+    }
     check_link(f, p);
     if (p->state == FLEET_CONNECTED) {
         *l = p->link;
@@ -391,13 +396,13 @@ static void peer_remove(struct peer *p)
     fleet_link_put(l);
 }
 
-/* Waiters of a peer that was removed before its dial started. */
-static void fail_waiters(struct peer *p)
+/* Waiters of a peer whose dial will not start any more. */
+static void fail_waiters(struct peer *p, gp_status st, const char *why)
 {
     pthread_mutex_lock(&p->fleet->lock);
     struct waiter *w = p->state != FLEET_CONNECTING ? take_waiters(p) : NULL;
     pthread_mutex_unlock(&p->fleet->lock);
-    wake(w, NULL, GP_ENOTFOUND, "removed from the endpoint table");
+    wake(w, NULL, st, why);
 }
 
 gp_status fleet_reload(fleet *f, fleet_table *take_table, gp_err *err)
@@ -450,7 +455,7 @@ gp_status fleet_reload(fleet *f, fleet_table *take_table, gp_err *err)
     pthread_cond_broadcast(&f->wakeup);
     pthread_mutex_unlock(&f->lock);
     for (size_t i = 0; i < n_old; i++) {
-        fail_waiters(old[i]);
+        fail_waiters(old[i], GP_ENOTFOUND, "removed from the endpoint table");
         fleet_peer_put(old[i]);
     }
     gp_free(old);
@@ -591,18 +596,27 @@ gp_status fleet_new(const fleet_opts *o, fleet_table *take_table, fleet **out, g
     return GP_OK;
 }
 
+void fleet_stop(fleet *f)
+{
+    if (!f || !f->has_thread)
+        return;
+    pthread_mutex_lock(&f->lock);
+    f->stop = 1;
+    pthread_cond_broadcast(&f->wakeup);
+    pthread_mutex_unlock(&f->lock);
+    pthread_join(f->thread, NULL);
+    f->has_thread = 0;
+    for (size_t i = 0; i < f->n_peers; i++)
+        fail_waiters(f->peers[i], GP_EUNAVAILABLE, "the aggregator is shutting down");
+}
+
 void fleet_free(fleet *f)
 {
     if (!f)
         return;
     for (int i = 0; i <= FLEET_DISABLED; i++)
         rt_metric_drop(f->o.metrics, f->metric[i]);
-    pthread_mutex_lock(&f->lock);
-    f->stop = 1;
-    pthread_cond_broadcast(&f->wakeup);
-    pthread_mutex_unlock(&f->lock);
-    if (f->has_thread)
-        pthread_join(f->thread, NULL);
+    fleet_stop(f);
     pthread_mutex_lock(&f->lock);
     while (f->dialling) /* dials end by their deadline; their callback needs us */
         pthread_cond_wait(&f->wakeup, &f->lock);
@@ -611,7 +625,7 @@ void fleet_free(fleet *f)
     pthread_mutex_unlock(&f->lock);
     fleet_probes_end(f);
     for (size_t i = 0; i < f->n_peers; i++) {
-        fail_waiters(f->peers[i]);
+        fail_waiters(f->peers[i], GP_EUNAVAILABLE, "the aggregator is shutting down");
         fleet_peer_put(f->peers[i]);
     }
     fleet_bury(f);

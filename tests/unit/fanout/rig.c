@@ -31,6 +31,7 @@ void rig_start(rig *r, const auth_identity *id, auth_trust *trust, const gp_buf 
 void rig_stop(rig *r)
 {
     fanout_stop(r->fanout, 5000);
+    fleet_stop(r->fleet);
     rpc_runtime_free(r->rt, 0);
     fleet_free(r->fleet);
     fanout_free(r->fanout);

@@ -91,6 +91,7 @@ static void up(struct rig *r, const char *fmt)
 
 static void down(struct rig *r)
 {
+    fleet_stop(r->f);
     rpc_runtime_free(r->client, 0);
     fleet_free(r->f);
     rpc_runtime_free(r->server, 0);

@@ -32,6 +32,9 @@ typedef struct fleet fleet;
 /* Takes the table; starts connecting at once. */
 gp_status fleet_new(const fleet_opts *o, fleet_table *take_table, fleet **out,
                     gp_err *err) GP_MUST_CHECK;
+/* No dial and no probe begins any more, who waits for a connection gets GP_EUNAVAILABLE. To be
+ * called before opts.rt is freed: the fleet's thread uses it. */
+void fleet_stop(fleet *f);
 /* Closes all connections; no query may be running. */
 void fleet_free(fleet *f);
 /* Replace the table: unchanged entries keep their connection, removed ones lose it (calls on them
