@@ -214,13 +214,13 @@ if [ -n "$no_start" ]; then
     say "not started"
 else
     if [ -n "$start" ]; then
-        todo=$start
+        bring_up=$start
     elif [ -n "$changed" ]; then
-        todo='systemctl enable goprobe && systemctl restart goprobe'
+        bring_up='systemctl enable goprobe && systemctl restart goprobe'
     else
-        todo='systemctl enable goprobe && { systemctl is-active goprobe || systemctl start goprobe; }'
+        bring_up='systemctl enable goprobe && { systemctl is-active goprobe || systemctl start goprobe; }'
     fi
-    host "$todo" </dev/null >"$tmp/out" 2>&1 || die "$name: does not start: $(tail -n 3 "$tmp/out")"
+    host "$bring_up" </dev/null >"$tmp/out" 2>&1 || die "$name: does not start: $(tail -n 3 "$tmp/out")"
 fi
 
 # ---- the aggregator ----
