@@ -7,7 +7,7 @@
 set -eu
 
 build="cmake ninja-build gcc libc6-dev pkg-config protobuf-compiler protobuf-c-compiler
-libprotobuf-c-dev libnng-dev libsodium-dev libpcap-dev libzstd-dev liblz4-dev libxxhash-dev
+libprotobuf-c-dev libnng-dev libsodium-dev libgcrypt20-dev libpcap-dev libzstd-dev liblz4-dev libxxhash-dev
 libyaml-dev libjansson-dev libpcre2-dev libc-ares-dev libmicrohttpd-dev libmnl-dev libcap-ng-dev
 libseccomp-dev zlib1g-dev scdoc"
 tests="libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck python3 python3-nacl python3-yaml

@@ -5,6 +5,7 @@
  * connection, and locking a page for each of thousands of connections is not affordable. */
 #include "auth/noise.h"
 
+#include "aead.h"
 #include "gp/mem.h"
 #include "identity.h"
 
@@ -15,16 +16,24 @@ enum { HASHLEN = 64, BLOCKLEN = 128, KEYLEN = 32 };
 
 static const char NAME[] = "Noise_XX_25519_ChaChaPoly_BLAKE2b";
 
+/* 5.1 CipherState of the handshake */
 typedef struct cipher {
     uint8_t k[KEYLEN];
     uint64_t n;
-    int has_key, dead;
+    int has_key;
 } cipher;
+
+/* One direction after the split */
+typedef struct channel {
+    auth_aead *aead; /* NULL before */
+    uint64_t n;
+    int dead;
+} channel;
 
 struct auth_noise {
     uint8_t h[HASHLEN], ck[HASHLEN];
-    cipher hs;           /* handshake encryption */
-    cipher tx, rx;       /* after the split */
+    cipher hs;
+    channel tx, rx;
     const uint8_t *s_sk; /* the identity's, in locked memory; NULL after the handshake */
     uint8_t raw_sk[AUTH_DH], s_pk[AUTH_DH];
     uint8_t e_sk[AUTH_DH], e_pk[AUTH_DH];
@@ -153,13 +162,13 @@ static gp_status mix_dh(auth_noise *n, const uint8_t sk[AUTH_DH], const uint8_t 
     return GP_OK;
 }
 
-static void split(auth_noise *n)
+static gp_status split(auth_noise *n, gp_err *err)
 {
     uint8_t k1[HASHLEN], k2[HASHLEN];
     hkdf2(n->ck, NULL, 0, k1, k2);
-    memcpy(n->initiator ? n->tx.k : n->rx.k, k1, KEYLEN);
-    memcpy(n->initiator ? n->rx.k : n->tx.k, k2, KEYLEN);
-    n->tx.has_key = n->rx.has_key = 1;
+    gp_status st = auth_aead_new(k1, n->initiator ? &n->tx.aead : &n->rx.aead, err);
+    if (st == GP_OK)
+        st = auth_aead_new(k2, n->initiator ? &n->rx.aead : &n->tx.aead, err);
     sodium_memzero(k1, sizeof k1);
     sodium_memzero(k2, sizeof k2);
     sodium_memzero(n->ck, sizeof n->ck);
@@ -167,6 +176,17 @@ static void split(auth_noise *n)
     sodium_memzero(n->raw_sk, sizeof n->raw_sk);
     n->s_sk = NULL;
     sodium_memzero(&n->hs, sizeof n->hs);
+    return st;
+}
+
+/* After each message: the third ends the handshake. A failure is for good. */
+static gp_status step_done(auth_noise *n, gp_status st, gp_err *err)
+{
+    if (st == GP_OK && ++n->step == 3)
+        st = split(n, err);
+    if (st != GP_OK)
+        n->failed = 1;
+    return st;
 }
 
 static gp_status noise_new(const uint8_t s_sk[AUTH_DH], const uint8_t s_pk[AUTH_DH],
@@ -214,6 +234,8 @@ void auth_noise_free(auth_noise *n)
 {
     if (!n)
         return;
+    auth_aead_free(n->tx.aead);
+    auth_aead_free(n->rx.aead);
     sodium_memzero(n, sizeof *n);
     gp_free(n);
 }
@@ -267,13 +289,7 @@ gp_status auth_noise_write(auth_noise *n, const void *payload, size_t len, gp_bu
         if (out->failed)
             st = gp_fail(err, GP_ENOMEM, 0, "handshake: out of memory");
     }
-    if (st != GP_OK) {
-        n->failed = 1;
-        return st;
-    }
-    if (++n->step == 3)
-        split(n);
-    return GP_OK;
+    return step_done(n, st, err);
 }
 
 static int read_e(auth_noise *n, const uint8_t **p, size_t *len)
@@ -338,13 +354,7 @@ gp_status auth_noise_read(auth_noise *n, const void *msg, size_t len, gp_buf *pa
         else
             payload->len += len - (n->hs.has_key ? AUTH_NOISE_TAG : 0);
     }
-    if (st != GP_OK) {
-        n->failed = 1;
-        return st;
-    }
-    if (++n->step == 3)
-        split(n);
-    return GP_OK;
+    return step_done(n, st, err);
 }
 
 int auth_noise_done(const auth_noise *n)
@@ -362,32 +372,32 @@ const uint8_t *auth_noise_hash(const auth_noise *n)
     return n->h;
 }
 
-/* ---- 5.1 CipherState after Split() ---- */
+/* ---- records after Split() ---- */
 
 gp_status auth_noise_encrypt(auth_noise *n, const void *plain, size_t len, void *out, gp_err *err)
 {
     uint8_t iv[12];
-    if (!n->tx.has_key || len > AUTH_NOISE_MAX_PLAIN)
+    if (!n->tx.aead || len > AUTH_NOISE_MAX_PLAIN)
         return gp_fail(err, GP_EINVAL, 0, "channel: %zu bytes do not fit a record", len);
     if (n->tx.n == UINT64_MAX)
         return gp_fail(err, GP_ELIMIT, 0, "channel: all nonces are used up");
     nonce(n->tx.n++, iv);
-    crypto_aead_chacha20poly1305_ietf_encrypt(out, NULL, plain, len, NULL, 0, NULL, iv, n->tx.k);
+    if (auth_aead_seal(n->tx.aead, iv, plain, len, out) != 0)
+        return gp_fail(err, GP_EIO, 0, "channel: encryption failed");
     return GP_OK;
 }
 
 gp_status auth_noise_decrypt(auth_noise *n, const void *ct, size_t len, void *out, gp_err *err)
 {
     uint8_t iv[12];
-    if (!n->rx.has_key || n->rx.dead)
+    if (!n->rx.aead || n->rx.dead)
         return gp_fail(err, GP_EDENIED, 0, "channel: not open");
     if (len < AUTH_NOISE_TAG || len > AUTH_NOISE_MAX_MSG || n->rx.n == UINT64_MAX) {
         n->rx.dead = 1;
         return gp_fail(err, GP_EDENIED, 0, "channel: record of %zu bytes", len);
     }
     nonce(n->rx.n, iv);
-    if (crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, ct, len, NULL, 0, iv, n->rx.k) !=
-        0) {
+    if (auth_aead_open(n->rx.aead, iv, ct, len, out) != 0) {
         n->rx.dead = 1;
         return gp_fail(err, GP_EDENIED, 0, "channel: a record was changed, repeated or reordered");
     }
