@@ -175,9 +175,7 @@ static void on_event(void *ctx, const flow_event *e)
 
 static void on_rows(void *ctx, const char *iface, int64_t time_s, const godb_rows *rows)
 {
-    agent *a = ctx;
-    if (a->syslog)
-        agent_syslog_rows(a->syslog, iface, time_s, rows);
+    agent_syslog_rows(((agent *)ctx)->syslog, iface, time_s, rows);
 }
 
 static gp_status start_capture(agent *a, gp_err *err)
@@ -192,7 +190,7 @@ static gp_status start_capture(agent *a, gp_err *err)
                             .keep_bytes = c->keep_bytes,
                             .checkpoint_ms = c->checkpoint_ms,
                             .event = on_event,
-                            .rows = on_rows,
+                            .rows = c->syslog_flows ? on_rows : NULL,
                             .ctx = a};
     flow_change *ch = NULL;
     size_t n = 0;

@@ -85,20 +85,28 @@ static int add_chunk(flow_half *h)
     return 1;
 }
 
+flow_entry *flow_half_append(flow_half *h)
+{
+    if (h->count >> FLOW_CHUNK_BITS >= h->n_chunks && !add_chunk(h))
+        return NULL;
+    flow_entry *e = flow_half_at(h, h->count++);
+    e->flags = 0;
+    e->first_us = 0;
+    return e;
+}
+
 flow_entry *flow_half_insert(flow_half *h, const uint64_t *key, unsigned words, uint32_t tag,
                              uint32_t flags)
 {
     if (h->count >= h->grow_at && (h->mask >= UINT32_MAX / 2 || !index_grow(h)))
         return NULL;
-    if (h->count >> FLOW_CHUNK_BITS >= h->n_chunks && !add_chunk(h))
+    flow_entry *e = flow_half_append(h);
+    if (!e)
         return NULL;
-    flow_entry *e = flow_half_at(h, h->count);
     memset(e->counter, 0, sizeof e->counter);
     e->flags = flags;
-    e->first_us = 0;
     memcpy(e->key, key, words * sizeof *key);
-    index_put(h->index, h->mask, (uint64_t)tag << 32 | (h->count + 1));
-    h->count++;
+    index_put(h->index, h->mask, (uint64_t)tag << 32 | h->count);
     return e;
 }
 
@@ -164,39 +172,50 @@ void flow_bank_totals(const flow_bank *b, uint64_t totals[FLOW_N_COUNTERS])
         }
 }
 
-/* Copy up to *budget chunks; 1 when this half is complete, 0 if not, -1 when out of memory. */
-static int copy_half(const flow_half *from, flow_half *to, uint32_t *done, uint32_t *budget)
+flow_bank *flow_bank_plain(size_t max_entries, int by_endpoint)
 {
-    uint32_t n = (to->count + FLOW_CHUNK - 1) >> FLOW_CHUNK_BITS;
+    flow_bank *b = gp_calloc(1, sizeof *b);
 
-    for (; *done < n && *budget; ++*done, --*budget) {
-        uint32_t left = to->count - (*done << FLOW_CHUNK_BITS);
-        size_t entries = left < FLOW_CHUNK ? left : FLOW_CHUNK;
-        if (!add_chunk(to))
-            return -1;
-        memcpy(to->chunks[*done], from->chunks[*done], entries * from->entry_bytes);
-    }
-    return *done == n;
+    if (!b)
+        return NULL;
+    b->max_entries = max_entries;
+    b->by_endpoint = by_endpoint;
+    b->half[0].entry_bytes = FLOW_ENTRY4_BYTES;
+    b->half[1].entry_bytes = FLOW_ENTRY6_BYTES;
+    atomic_init(&b->refs, 1);
+    return b;
 }
 
-gp_status flow_bank_copy_slice(const flow_bank *from, flow_bank **copy, uint32_t *done4,
-                               uint32_t *done6, uint32_t chunks)
+/* Copy up to *budget chunks of family f; 1 when that was all of it, 0 if not, -1 when out of
+ * memory. */
+static int copy_half(const flow_half *from, flow_half *to, flow_bank_cursor *at, int f,
+                     uint32_t *budget)
 {
-    if (!*copy) {
-        flow_bank *b = gp_calloc(1, sizeof *b);
-        if (!b)
-            return GP_ENOMEM;
-        b->max_entries = from->max_entries;
-        b->by_endpoint = from->by_endpoint;
-        for (int i = 0; i < 2; i++) {
-            b->half[i].count = from->half[i].count;
-            b->half[i].entry_bytes = from->half[i].entry_bytes;
-        }
-        atomic_init(&b->refs, 1);
-        *copy = b;
+    uint32_t n = (at->entries[f] + FLOW_CHUNK - 1) >> FLOW_CHUNK_BITS;
+
+    for (; at->chunks[f] < n && *budget; at->chunks[f]++, --*budget) {
+        uint32_t left = at->entries[f] - (at->chunks[f] << FLOW_CHUNK_BITS);
+        uint32_t entries = left < FLOW_CHUNK ? left : FLOW_CHUNK;
+        if (!add_chunk(to))
+            return -1;
+        memcpy(to->chunks[to->n_chunks - 1], from->chunks[at->chunks[f]],
+               (size_t)entries * from->entry_bytes);
+        to->count += entries;
     }
-    int a = copy_half(&from->half[0], &(*copy)->half[0], done4, &chunks);
-    int b = a == 1 ? copy_half(&from->half[1], &(*copy)->half[1], done6, &chunks) : 0;
+    return at->chunks[f] == n;
+}
+
+gp_status flow_bank_copy_slice(const flow_bank *from, flow_bank_cursor *at, uint32_t most,
+                               flow_bank **copy)
+{
+    if (!at->begun)
+        for (int f = 0; f < 2; f++)
+            at->entries[f] = from->half[f].count;
+    at->begun = 1;
+    if (!*copy && !(*copy = flow_bank_plain(from->max_entries, from->by_endpoint)))
+        return GP_ENOMEM;
+    int a = copy_half(&from->half[0], &(*copy)->half[0], at, 0, &most);
+    int b = a == 1 ? copy_half(&from->half[1], &(*copy)->half[1], at, 1, &most) : 0;
     if (a < 0 || b < 0)
         return GP_ENOMEM;
     return a == 1 && b == 1 ? GP_OK : GP_EUNAVAILABLE;

@@ -69,12 +69,19 @@ static inline flow_entry *flow_half_at(const flow_half *h, uint32_t i)
 flow_entry *flow_half_insert(flow_half *h, const uint64_t *key, unsigned words, uint32_t tag,
                              uint32_t flags);
 
-/* Copy the next `chunks` chunks of a bank that its own thread goes on filling; call from that
- * thread. *copy: NULL at first, then grown call by call; *done4, *done6: chunks copied, 0 at first.
- * The copy has the entries that were there at the first call, no index, and each entry as it was
- * when its chunk was copied. GP_EUNAVAILABLE: call again; GP_OK: complete; GP_ENOMEM: *copy is the
- * caller's to free. */
-gp_status flow_bank_copy_slice(const flow_bank *from, flow_bank **copy, uint32_t *done4,
-                               uint32_t *done6, uint32_t chunks);
+/* Append an entry to a half without index, for reading only; NULL when out of memory. Its key and
+ * counters are the caller's to fill. */
+flow_entry *flow_half_append(flow_half *h);
+
+/* An empty bank without index: it can be filled by the two calls around this and read. NULL when
+ * out of memory. */
+flow_bank *flow_bank_plain(size_t max_entries, int by_endpoint);
+
+/* Append the next chunks of a bank that its own thread goes on filling, at most `most` of them, to
+ * a bank without index (*copy; NULL: a new one); call from that thread. Copied are the entries that
+ * were there at the first call, each as it was when its chunk was copied. GP_EUNAVAILABLE: call
+ * again; GP_OK: that was the last; GP_ENOMEM: *copy is the caller's to free. */
+gp_status flow_bank_copy_slice(const flow_bank *from, flow_bank_cursor *at, uint32_t most,
+                               flow_bank **copy);
 
 #endif

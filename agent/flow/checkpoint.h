@@ -7,33 +7,48 @@
 #ifndef FLOW_CHECKPOINT_H
 #define FLOW_CHECKPOINT_H
 
-#include "godb/columns.h"
+#include "flow/rows.h"
 #include "gp/err.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { FLOW_CHECKPOINT_HEAD = 48 }; /* bytes before the columns */
+enum {
+    FLOW_CHECKPOINT_HEAD = 48,     /* bytes before the records */
+    FLOW_CHECKPOINT_V4_BYTES = 43, /* a record */
+    FLOW_CHECKPOINT_V6_BYTES = 67,
+};
 
 typedef struct flow_checkpoint {
-    int64_t after_s; /* newest block of the interface when the interval began, 0 = none: a block
-                        later than that holds these flows already */
-    int64_t taken_s; /* wall clock of the snapshot */
-    uint64_t drops;  /* packets dropped in this interval */
-    godb_rows rows;  /* sorted as stored; borrowed */
+    int64_t after_s;     /* newest block of the interface when the interval began, 0 = none: a block
+                            later than that holds these flows already */
+    int64_t taken_s;     /* wall clock of the snapshot */
+    uint64_t drops;      /* packets dropped in this interval */
+    uint32_t n_v4, n_v6; /* entries */
+    const uint8_t *records; /* after reading: n_v4 + n_v6 of them; borrowed */
 } flow_checkpoint;
 
-/* Replace the checkpoint of iface below root; the interface's directory must exist and be locked by
- * the caller. mode: of the file. sync: 1 = on the disk when this returns, and never less than the
- * old one after a power loss. On failure the old one stays. */
-gp_status flow_checkpoint_write(const char *root, const char *iface, const flow_checkpoint *c,
-                                mode_t mode, int sync, gp_err *err) GP_MUST_CHECK;
+/* Where the flows come from, slice by slice: *slice is the next frozen bank, for the taker to
+ * unref, or stays NULL at the end. A failure ends the checkpoint and is passed on. */
+typedef gp_status (*flow_checkpoint_next)(void *ctx, flow_bank **slice, gp_err *err);
 
-/* Check n bytes, aligned to 8, and take them apart. *out borrows from bytes, whose counters are put
- * into this machine's byte order. GP_ECORRUPT (the text says what) leaves *out untouched. */
-gp_status flow_checkpoint_parse(uint8_t *bytes, size_t n, flow_checkpoint *out,
+/* Replace the checkpoint of iface below root; the interface's directory must exist and be locked by
+ * the caller. Only a slice is in memory at a time. Times and drops of *c are read after the last
+ * slice, its counts are set. mode: of the file. sync: 1 = on the disk when this returns, and never
+ * less than the old one after a power loss. On failure the old one stays. */
+gp_status flow_checkpoint_write(const char *root, const char *iface, flow_checkpoint *c,
+                                flow_checkpoint_next next, void *ctx, mode_t mode, int sync,
                                 gp_err *err) GP_MUST_CHECK;
+
+/* Check n bytes and take them apart; *out borrows from them. GP_ECORRUPT (the text says what)
+ * leaves *out untouched. */
+gp_status flow_checkpoint_parse(const uint8_t *bytes, size_t n, flow_checkpoint *out,
+                                gp_err *err) GP_MUST_CHECK;
+
+/* The flows of a parsed checkpoint as a bank, to make rows of. */
+gp_status flow_checkpoint_bank(const flow_checkpoint *c, flow_bank **out,
+                               gp_err *err) GP_MUST_CHECK;
 
 /* Forget the checkpoint of iface; fine if there is none. */
 void flow_checkpoint_remove(const char *root, const char *iface);

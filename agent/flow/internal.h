@@ -141,7 +141,7 @@ void flow_writer_queue(flow_iface *i);
 void flow_recover_all(flow_manager *m);
 gp_status flow_recover(flow_manager *m, const char *iface, godb_writer *w, gp_err *err);
 /* Save the running interval; writer thread. */
-void flow_checkpoint_take(flow_iface *i, flow_rows *scratch);
+void flow_checkpoint_take(flow_iface *i);
 /* A block was written: there is nothing to recover now. */
 void flow_checkpoint_done(flow_iface *i);
 

@@ -22,9 +22,8 @@
 #include <unistd.h>
 
 enum {
-    PART = 4, /* at most one part in so many of the writing thread's time goes into checkpoints */
-    ROW_MAX = 67,
-};
+    PART = 4
+}; /* at most one part in so many of the writing thread's time goes into checkpoints */
 
 /* ---- after a crash ---- */
 
@@ -36,9 +35,9 @@ static void say_ignored(flow_manager *m, const char *iface, const char *why)
     flow_emit_text(m, FLOW_EV_NOTE, iface, text);
 }
 
-/* Append what the checkpoint holds, as a shutdown at that moment would have (4.6). */
+/* Append rows, taken at c, as a shutdown at that moment would have (4.6). */
 static gp_status append(flow_manager *m, const char *iface, godb_writer *w,
-                        const flow_checkpoint *c, gp_err *err)
+                        const flow_checkpoint *c, const godb_rows *rows, gp_err *err)
 {
     int64_t last = 0, t0 = gp_mono_ns();
 
@@ -46,35 +45,58 @@ static gp_status append(flow_manager *m, const char *iface, godb_writer *w,
     if (last > c->after_s) /* its block was written; only the file was not removed any more */
         return GP_OK;
     int64_t time_s = c->taken_s >= last ? c->taken_s + 1 : last + 1;
-    GP_TRY(godb_writer_append(w, time_s, &c->rows, c->drops, err));
+    GP_TRY(godb_writer_append(w, time_s, rows, c->drops, err));
     flow_emit(m, &(flow_event){.kind = FLOW_EV_RECOVERED,
                                .iface = iface,
                                .time_s = time_s,
                                .took_ns = gp_mono_ns() - t0,
-                               .count = (uint64_t)c->rows.n_v4 + c->rows.n_v6,
+                               .count = (uint64_t)rows->n_v4 + rows->n_v6,
                                .drops = c->drops});
     if (m->rows)
-        m->rows(m->ctx, iface, time_s, &c->rows);
+        m->rows(m->ctx, iface, time_s, rows);
     return GP_OK;
+}
+
+/* The file's flows as a bank; its bytes are freed again before there are rows. */
+static gp_status read_bank(const char *path, flow_checkpoint *c, flow_bank **bank, gp_err *err)
+{
+    gp_buf b = {0};
+    gp_status st =
+        gp_read_file(AT_FDCWD, path, (size_t)FLOW_ENTRIES_MAX * FLOW_CHECKPOINT_V6_BYTES, &b, err);
+
+    if (st == GP_OK)
+        st = flow_checkpoint_parse(b.data, b.len, c, err);
+    if (st == GP_OK)
+        st = flow_checkpoint_bank(c, bank, err);
+    c->records = NULL;
+    gp_buf_free(&b);
+    return st;
+}
+
+static gp_status store(flow_manager *m, const char *iface, godb_writer *w, const char *path,
+                       gp_err *err)
+{
+    GP_CLEANUP(flow_bank_unrefp) flow_bank *bank = NULL;
+    GP_CLEANUP(flow_rows_freep) flow_rows *space = NULL;
+    flow_checkpoint c = {0};
+    godb_rows rows;
+
+    GP_TRY(read_bank(path, &c, &bank, err));
+    GP_TRY(flow_rows_new(&space, err));
+    GP_TRY(flow_rows_make(space, &bank, 1, &rows, err));
+    return append(m, iface, w, &c, &rows, err);
 }
 
 gp_status flow_recover(flow_manager *m, const char *iface, godb_writer *w, gp_err *err)
 {
     GP_CLEANUP(gp_freep) char *path = flow_checkpoint_path(m->db, iface);
-    gp_buf b = {0};
-    flow_checkpoint c;
     gp_err why = {0};
 
     if (!path)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
-    gp_status st = gp_read_file(AT_FDCWD, path, (size_t)FLOW_ENTRIES_MAX * ROW_MAX, &b, &why);
+    gp_status st = store(m, iface, w, path, &why);
     if (st == GP_ENOTFOUND)
         return GP_OK;
-    if (st == GP_OK)
-        st = flow_checkpoint_parse(b.data, b.len, &c, &why);
-    if (st == GP_OK)
-        st = append(m, iface, w, &c, &why);
-    gp_buf_free(&b);
     if (st == GP_ECORRUPT || st == GP_EINVAL || st == GP_ELIMIT) { /* no second try can help */
         say_ignored(m, iface, why.msg);
         st = GP_OK;
@@ -143,53 +165,75 @@ static int worth_it(flow_iface *i)
     return yes;
 }
 
-/* The running interval; *bank stays NULL when it ended meanwhile. i->mu excludes rotation. */
-static gp_status snapshot(flow_iface *i, flow_bank **bank, flow_checkpoint *c, gp_err *err)
-{
-    flow_worker_counts now;
-    gp_status st = GP_OK;
+/* Where the slices of a checkpoint come from. */
+typedef struct source {
+    flow_iface *i;
+    flow_checkpoint *c;
+    flow_slices at;
+} source;
 
+/* Under i->mu, before the first slice: what the head will say. GP_ECANCELLED: nothing is new. */
+static gp_status begin(const source *s)
+{
+    flow_iface *i = s->i;
+    flow_worker_counts now;
+
+    if (!has_news(i, &now))
+        return GP_ECANCELLED;
+    s->c->after_s = i->last_s;
+    s->c->taken_s = flow_now_s(i->m);
+    s->c->drops = now.capture.dropped - i->base.capture.dropped + now.lost - i->base.lost;
+    i->saved = progress(&now);
+    i->saved_after_s = i->last_s;
+    return GP_OK;
+}
+
+/* i->mu excludes rotation, but only for a slice: when the interval ends meanwhile, its flows wait
+ * for the disk and the checkpoint is not needed. */
+static gp_status next_slice(void *ctx, flow_bank **slice, gp_err *err)
+{
+    source *s = ctx;
+    flow_iface *i = s->i;
+    gp_status st = GP_ECANCELLED;
+
+    if (s->at.last)
+        return GP_OK;
     pthread_mutex_lock(&i->mu);
-    if (has_news(i, &now)) {
-        st = flow_worker_snapshot(i->worker, bank, err);
-        c->after_s = i->last_s;
-        c->taken_s = flow_now_s(i->m);
-        c->drops = now.capture.dropped - i->base.capture.dropped + now.lost - i->base.lost;
-        i->saved = progress(&now);
-        i->saved_after_s = i->last_s;
-    }
+    if (i->worker)
+        st = s->at.of ? GP_OK : begin(s);
+    if (st == GP_OK)
+        st = flow_worker_slice(i->worker, &s->at, slice, err);
     pthread_mutex_unlock(&i->mu);
     return st;
 }
 
-static gp_status take(flow_iface *i, flow_rows *scratch, flow_checkpoint *c, gp_err *err)
+/* c->taken_s stays 0 when there was nothing to save. */
+static gp_status take(flow_iface *i, flow_checkpoint *c, gp_err *err)
 {
     flow_manager *m = i->m;
-    GP_CLEANUP(flow_bank_unrefp) flow_bank *bank = NULL;
+    source s = {.i = i, .c = c};
     mode_t mode = m->writer_opts.mode ? m->writer_opts.mode : GODB_FILE_MODE;
 
     if (!worth_it(i))
         return GP_OK;
     GP_TRY(flow_writer_open(i, err)); /* what a crash left comes first */
-    GP_TRY(snapshot(i, &bank, c, err));
-    if (!bank)
-        return GP_OK;
-    GP_TRY(flow_rows_make(scratch, &bank, 1, &c->rows, err));
-    flow_bank_unref(bank);
-    bank = NULL;
-    GP_TRY(
-        flow_checkpoint_write(m->db, i->name, c, mode, m->writer_opts.sync != GODB_SYNC_NONE, err));
-    i->has_checkpoint = 1;
-    return GP_OK;
+    gp_status st = flow_checkpoint_write(m->db, i->name, c, next_slice, &s, mode,
+                                         m->writer_opts.sync != GODB_SYNC_NONE, err);
+    flow_slices_free(&s.at);
+    if (st == GP_ECANCELLED)
+        *c = (flow_checkpoint){0};
+    else if (st == GP_OK)
+        i->has_checkpoint = 1;
+    return st == GP_ECANCELLED ? GP_OK : st;
 }
 
-void flow_checkpoint_take(flow_iface *i, flow_rows *scratch)
+void flow_checkpoint_take(flow_iface *i)
 {
     flow_checkpoint c = {0};
     gp_err err = {0};
     int64_t t0 = gp_mono_ns();
 
-    gp_status st = take(i, scratch, &c, &err);
+    gp_status st = take(i, &c, &err);
     int64_t took = gp_mono_ns() - t0;
     int64_t pause_ms = PART * took / 1000000;
     i->checkpoint_ms =
@@ -201,7 +245,7 @@ void flow_checkpoint_take(flow_iface *i, flow_rows *scratch)
                                       .iface = i->name,
                                       .time_s = c.taken_s,
                                       .took_ns = took,
-                                      .count = (uint64_t)c.rows.n_v4 + c.rows.n_v6});
+                                      .count = (uint64_t)c.n_v4 + c.n_v6});
     if (st != GP_OK)
         i->saved = 0; /* try again although nothing changed */
     i->checkpoint_failing = st != GP_OK;

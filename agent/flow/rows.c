@@ -2,8 +2,8 @@
  *
  * An IPv4 flow key (sip, dip, dport, proto: 88 bits) and the number of its entry fit in 16 bytes,
  * so those are radix-sorted and the entries are read once, in order. IPv6 keys are sorted by
- * comparison. With a million flows that takes 32 MiB and the columns 43 MiB, while the next
- * interval fills.
+ * comparison. With a million flows sorting takes 32 MiB, then the columns 43 and the sorted keys 16
+ * MiB, then the columns alone, while the next interval fills.
  */
 #include "flow/rows.h"
 
@@ -18,6 +18,7 @@ enum {
     RADIX = 256,
     KEY4_BYTES = 11,       /* significant bytes of item4, above the entry number */
     KEEP_BYTES = 16 << 20, /* memory that is kept between blocks */
+    LARGE_BYTES = 4 << 20, /* of sorting: freed at once */
 };
 
 /* hi: sip, dip. lo: dport (16 bits), proto (8), entry number (40). */
@@ -72,6 +73,13 @@ void flow_rows_trim(flow_rows *r)
     drop(&r->items);
     drop(&r->tmp);
     drop(&r->cols);
+}
+
+/* While the columns are made and written, memory of large blocks is not to be held twice. */
+static void drop_large(space *s)
+{
+    if (s->cap > LARGE_BYTES)
+        drop(s);
 }
 
 static void *room(space *s, size_t n, size_t size)
@@ -279,6 +287,7 @@ gp_status flow_rows_make(flow_rows *r, flow_bank *const *banks, size_t n, godb_r
     }
     fill4(banks, n, a);
     a = sort4(a, b, k4);
+    drop_large(a == (item4 *)(void *)r->tmp.p ? &r->items : &r->tmp);
     fill6(banks, n, v6);
     qsort(v6, k6, sizeof *v6, cmp6);
     size_t n4 = distinct4(a, k4), n6 = distinct6(v6, k6);
@@ -296,5 +305,7 @@ gp_status flow_rows_make(flow_rows *r, flow_bank *const *banks, size_t n, godb_r
             out->counter[i] = c.counter[i];
     }
     drop(&v6space);
+    drop_large(&r->items);
+    drop_large(&r->tmp);
     return ok ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "out of memory for %zu flows", n4 + n6);
 }

@@ -192,13 +192,21 @@ typedef struct live {
     size_t n;
 } live;
 
+/* Rows need them no more. */
+static void drop_banks(live *l)
+{
+    for (size_t k = 0; l && k < l->n; k++)
+        flow_bank_unref(l->banks[k]);
+    if (l)
+        l->n = 0;
+}
+
 static void live_free(live *l)
 {
     if (!l)
         return;
+    drop_banks(l);
     flow_rows_free(l->rows);
-    for (size_t k = 0; k < l->n; k++)
-        flow_bank_unref(l->banks[k]);
     gp_free(l->banks);
     gp_free(l);
 }
@@ -244,6 +252,7 @@ gp_status flow_manager_live_get(void *ctx, const char *iface, godb_rows *rows, i
     flow_iface_unref(i);
     if (st == GP_OK && l->n)
         st = flow_rows_make(l->rows, l->banks, l->n, rows, err);
+    drop_banks(l);
     if (st != GP_OK) {
         live_free(l);
         return st;

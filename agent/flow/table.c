@@ -317,7 +317,7 @@ flow_bank *flow_table_rotate(flow_table *t, flow_bank *fresh, flow_bank **retire
     return flow_bank_ref(t->prev);
 }
 
-const flow_bank *flow_table_active(const flow_table *t)
+flow_bank *flow_table_active(const flow_table *t)
 {
     return t->active;
 }

@@ -26,7 +26,7 @@ enum {
     IDLE_MS = 1000,
 };
 
-typedef enum req_kind { REQ_ROTATE, REQ_SNAPSHOT } req_kind;
+typedef enum req_kind { REQ_ROTATE, REQ_SNAPSHOT, REQ_SLICE } req_kind;
 
 typedef struct request {
     req_kind kind;
@@ -34,7 +34,8 @@ typedef struct request {
     flow_bank *retired; /* rotate out: to be freed by the requester */
     flow_bank *bank;    /* out: frozen bank or copy */
     flow_worker_counts counts;
-    uint32_t done4, done6; /* snapshot: chunks copied */
+    flow_bank *of;       /* slices: the bank they come from */
+    flow_bank_cursor at; /* snapshot, slices: what was copied */
     gp_status status;
     int refs, answered; /* under w->mu */
 } request;
@@ -126,6 +127,7 @@ static void release(request *r)
     flow_bank_unref(r->fresh);
     flow_bank_unref(r->retired);
     flow_bank_unref(r->bank);
+    flow_bank_unref(r->of);
     gp_free(r);
 }
 
@@ -176,9 +178,21 @@ static void do_snapshot(flow_worker *w, request *r)
 {
     const flow_bank *from = flow_table_active(w->table);
 
-    r->status = flow_bank_copy_slice(from, &r->bank, &r->done4, &r->done6, SLICE_CHUNKS);
+    r->status = flow_bank_copy_slice(from, &r->at, SLICE_CHUNKS, &r->bank);
     if (r->status != GP_EUNAVAILABLE) /* done, or out of memory */
         answer(w, r);
+}
+
+/* One slice: GP_EUNAVAILABLE says that others follow. */
+static void do_slice(flow_worker *w, request *r)
+{
+    flow_bank *from = flow_table_active(w->table);
+
+    if (!r->of)
+        r->of = flow_bank_ref(from);
+    r->status =
+        r->of == from ? flow_bank_copy_slice(from, &r->at, SLICE_CHUNKS, &r->bank) : GP_ECANCELLED;
+    answer(w, r);
 }
 
 static void begin_drain(flow_worker *w)
@@ -222,8 +236,10 @@ static int serve(flow_worker *w, int *drain)
     int64_t t0 = gp_mono_ns(), cpu0 = cpu_ns();
     if (r->kind == REQ_ROTATE)
         do_rotate(w, r);
-    else
+    else if (r->kind == REQ_SNAPSHOT)
         do_snapshot(w, r);
+    else
+        do_slice(w, r);
     note_pause(w, t0, cpu0);
     return stop;
 }
@@ -310,8 +326,8 @@ static void deadline_in(struct timespec *ts, int64_t ms)
     }
 }
 
-/* Ask and wait. On GP_OK *out is the answered request, owned by the caller; on failure it is gone.
- */
+/* Ask and wait. On GP_OK r is answered and the caller's again; on failure it is gone. Slices are
+ * answered with GP_EUNAVAILABLE, too, which is no failure. */
 static gp_status ask(flow_worker *w, request *r, gp_err *err)
 {
     struct timespec until;
@@ -336,7 +352,7 @@ static gp_status ask(flow_worker *w, request *r, gp_err *err)
     }
     int last = st != GP_OK && !r->answered && --r->refs == 0;
     if (r->answered)
-        st = r->status;
+        st = r->status == GP_EUNAVAILABLE ? GP_OK : r->status;
     int failed = st != GP_OK && r->answered;
     pthread_mutex_unlock(&w->mu);
     pthread_mutex_unlock(&w->ask_mu);
@@ -344,6 +360,8 @@ static gp_status ask(flow_worker *w, request *r, gp_err *err)
         release(r);
     if (st == GP_EDEADLINE)
         return gp_fail(err, st, 0, "the capture thread does not answer");
+    if (st == GP_ECANCELLED)
+        return gp_fail(err, st, 0, "the interval has ended");
     return st == GP_OK ? GP_OK : gp_fail(err, st, 0, "no memory for a copy of the flows");
 }
 
@@ -381,6 +399,26 @@ gp_status flow_worker_snapshot(flow_worker *w, flow_bank **copy, gp_err *err)
     r->kind = REQ_SNAPSHOT;
     GP_TRY(ask(w, r, err));
     *copy = r->bank;
+    r->bank = NULL;
+    release(r);
+    return GP_OK;
+}
+
+gp_status flow_worker_slice(flow_worker *w, flow_slices *s, flow_bank **slice, gp_err *err)
+{
+    request *r = gp_calloc(1, sizeof *r);
+
+    if (!r)
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    r->kind = REQ_SLICE;
+    r->at = s->at;
+    r->of = s->of ? flow_bank_ref(s->of) : NULL;
+    GP_TRY(ask(w, r, err));
+    if (!s->of)
+        s->of = flow_bank_ref(r->of);
+    s->at = r->at;
+    s->last = r->status == GP_OK;
+    *slice = r->bank;
     r->bank = NULL;
     release(r);
     return GP_OK;

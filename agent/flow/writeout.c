@@ -91,16 +91,41 @@ gp_status flow_writer_open(flow_iface *i, gp_err *err)
     return GP_OK;
 }
 
-static gp_status append(flow_iface *i, const pending *p, flow_rows *scratch, gp_err *err)
+/* Rows are needed until they are encoded; whoever wants to see them gets them made again, which is
+ * cheaper than holding those of a large block while it is written. */
+static gp_status encode(flow_iface *i, const pending *p, flow_rows *scratch, uint64_t *n,
+                        gp_err *err)
 {
     godb_rows rows;
-    int64_t t0 = gp_mono_ns(), last;
 
     GP_TRY(flow_rows_make(scratch, &p->bank, 1, &rows, err));
-    gp_status st = godb_writer_append(i->writer, p->time_s, &rows, p->drops, err);
+    GP_TRY(godb_writer_encode(i->writer, p->time_s, &rows, p->drops, err));
+    *n = (uint64_t)rows.n_v4 + rows.n_v6;
+    flow_rows_trim(scratch);
+    return GP_OK;
+}
+
+static gp_status show_rows(flow_iface *i, const pending *p, flow_rows *scratch, gp_err *err)
+{
+    godb_rows rows;
+
+    if (!i->m->rows)
+        return GP_OK;
+    GP_TRY(flow_rows_make(scratch, &p->bank, 1, &rows, err));
+    i->m->rows(i->m->ctx, i->name, p->time_s, &rows);
+    return GP_OK;
+}
+
+static gp_status append(flow_iface *i, const pending *p, flow_rows *scratch, gp_err *err)
+{
+    int64_t t0 = gp_mono_ns(), last;
+    uint64_t n = 0;
+
+    GP_TRY(encode(i, p, scratch, &n, err));
+    gp_status st = godb_writer_put(i->writer, p->time_s, err);
     if (st == GP_EEXIST && godb_writer_last_time(i->writer, &last, err) == GP_OK) {
         restamp(i, last);
-        st = godb_writer_append(i->writer, p->time_s, &rows, p->drops, err);
+        st = godb_writer_put(i->writer, p->time_s, err);
     }
     if (st != GP_OK)
         return st;
@@ -118,10 +143,11 @@ static gp_status append(flow_iface *i, const pending *p, flow_rows *scratch, gp_
                                   .iface = i->name,
                                   .time_s = p->time_s,
                                   .took_ns = gp_mono_ns() - t0,
-                                  .count = (uint64_t)rows.n_v4 + rows.n_v6,
+                                  .count = n,
                                   .drops = p->drops});
-    if (i->m->rows)
-        i->m->rows(i->m->ctx, i->name, p->time_s, &rows);
+    gp_err why = {0};
+    if (show_rows(i, p, scratch, &why) != GP_OK)
+        flow_emit_text(i->m, FLOW_EV_NOTE, i->name, why.msg);
     return GP_OK;
 }
 
@@ -300,7 +326,7 @@ void *flow_writer_thread(void *arg)
     }
     while ((i = next_job(m, &what)) != NULL) {
         if (what == JOB_CHECKPOINT) {
-            flow_checkpoint_take(i, scratch);
+            flow_checkpoint_take(i);
         } else if (what == JOB_LAST_WRITE) {
             last_tries(i, scratch);
         } else if (!write_pending(i, scratch, &err)) {

@@ -10,12 +10,13 @@ enum {
     BUDGET = 45,
     BUDGET_OF = 1000,
     FIRST_CAP = 1024,
-    RANGE_BYTES = 48, /* at most, both families */
+    RANGE_BYTES = 48,    /* at most, both families */
+    LARGE_CAP = 1 << 16, /* a set that is freed before its filter is built */
 };
 
 void godb_index_run_clear(godb_index_run *r, uint32_t first)
 {
-    if (r->keys > 0)
+    if (r->keys > 0 && r->set)
         memset(r->set, 0, r->cap * sizeof *r->set);
     gp_buf_clear(&r->sums);
     *r = (godb_index_run){.first = first, .set = r->set, .cap = r->cap, .sums = r->sums};
@@ -137,6 +138,11 @@ static gp_status make_filter(godb_index_run *r, godb_index_rec *rec, gp_buf *bit
     for (size_t i = 0; i < r->cap; i++)
         if (r->set[i])
             keys[n++] = r->set[i];
+    if (r->cap > LARGE_CAP) {
+        gp_free(r->set);
+        r->set = NULL;
+        r->cap = 0;
+    }
     gp_status st = godb_xor_build(keys, n, k, bits, &rec->seed, err);
     if (st == GP_ELIMIT)
         return GP_OK; /* record without a filter */

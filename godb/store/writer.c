@@ -17,13 +17,17 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LARGE_BYTES = 4 << 20 }; /* buffers of a block that are not kept for the next one */
+
 struct godb_writer {
     char *root, *iface;
     int iface_fd; /* also carries the lock */
     godb_writer_opts opts;
     godb_encoder encoder;
     godb_payload payload; /* of the block being written */
-    godb_daywriter day;   /* open only during append, or during a bulk */
+    godb_encoded encoded; /* points into payload */
+    int has_encoded;
+    godb_daywriter day; /* open only during append, or during a bulk */
     int day_open, bulk;
     godb_month synced;      /* whose directories are known to be on the disk */
     int64_t unsynced_day_s; /* GODB_SYNC_DAY: day to sync when leaving it; -1 = none */
@@ -173,16 +177,47 @@ static gp_status enter_day(godb_writer *w, int64_t time_s, gp_err *err)
     return st;
 }
 
+gp_status godb_writer_encode(godb_writer *w, int64_t time_s, const godb_rows *rows, uint64_t drops,
+                             gp_err *err)
+{
+    gp_status st = godb_encode_rows(&w->encoder, w->opts.codec, w->opts.level, time_s, rows, drops,
+                                    &w->payload, &w->encoded, err);
+
+    w->has_encoded = st == GP_OK;
+    return st == GP_OK ? GP_OK : gp_fail_context(err, st, "%s/%s", w->root, w->iface);
+}
+
+gp_status godb_writer_put(godb_writer *w, int64_t time_s, gp_err *err)
+{
+    if (!w->has_encoded || time_s < w->encoded.block.time_s)
+        return gp_fail(err, GP_EINVAL, 0, "%s/%s: nothing was encoded for %lld", w->root, w->iface,
+                       (long long)time_s);
+    w->encoded.block.time_s = time_s;
+    gp_status st = godb_writer_append_encoded(w, &w->encoded, err);
+    w->has_encoded = st == GP_EEXIST;
+    return st;
+}
+
 gp_status godb_writer_append(godb_writer *w, int64_t time_s, const godb_rows *rows, uint64_t drops,
                              gp_err *err)
 {
-    godb_encoded e;
-    gp_status st = godb_encode_rows(&w->encoder, w->opts.codec, w->opts.level, time_s, rows, drops,
-                                    &w->payload, &e, err);
+    GP_TRY(godb_writer_encode(w, time_s, rows, drops, err));
+    return godb_writer_put(w, time_s, err);
+}
 
-    if (st != GP_OK)
-        return gp_fail_context(err, st, "%s/%s", w->root, w->iface);
-    return godb_writer_append_encoded(w, &e, err);
+/* A large block was written: making its index needs memory, too. */
+static void drop_large(godb_writer *w)
+{
+    godb_encoder fresh = {0};
+    size_t held = w->encoder.packed.cap;
+
+    for (int c = 0; c < GODB_N_COLS; c++)
+        held += w->payload.col[c].cap;
+    if (held <= LARGE_BYTES || w->bulk || godb_encoder_init(&fresh, NULL) != GP_OK)
+        return;
+    godb_payload_free(&w->payload);
+    godb_encoder_free(&w->encoder);
+    w->encoder = fresh;
 }
 
 gp_status godb_writer_append_encoded(godb_writer *w, const godb_encoded *e, gp_err *err)
@@ -191,6 +226,8 @@ gp_status godb_writer_append_encoded(godb_writer *w, const godb_encoded *e, gp_e
 
     if (st == GP_OK)
         st = godb_daywriter_put(&w->day, e, err);
+    if (st == GP_OK && e == &w->encoded)
+        drop_large(w);
     if (st == GP_OK && !w->bulk)
         st = commit_day(w, err);
     if (!w->bulk)

@@ -71,11 +71,10 @@ int godb_xor_has(const uint8_t *table, uint32_t third, unsigned k, uint8_t seed,
 
 /* Scratch space of one attempt. */
 struct peel {
-    uint64_t *mask;  /* per slot: xor of the keys that use it */
+    uint64_t *mask;  /* per slot: xor of the keys that use it; of a peeled one: its key */
     uint32_t *count; /* per slot: how many do */
-    uint32_t *queue; /* slots with one key */
-    uint64_t *key;   /* keys in the order they were peeled */
-    uint32_t *slot;  /* and the slot that each was alone in */
+    uint32_t *slot;  /* slots that keys were alone in, in the order they were peeled; behind
+                        those, what may be peeled next */
 };
 
 /* 1 if every key could be peeled. */
@@ -94,19 +93,19 @@ static int peel(struct peel *w, const uint64_t *keys, uint32_t n, uint32_t third
     }
     for (uint32_t s = 0; s < slots; s++)
         if (w->count[s] == 1)
-            w->queue[tail++] = s;
+            w->slot[tail++] = s;
     while (head < tail) {
-        uint32_t s = w->queue[head++];
+        uint32_t s = w->slot[head++];
         if (w->count[s] != 1)
             continue;
         uint64_t key = w->mask[s];
         struct place p = place_of(key, seed, third);
-        w->key[done] = key;
-        w->slot[done++] = s;
+        w->slot[done++] = s; /* done < head */
         for (int k = 0; k < 3; k++) {
-            w->mask[p.slot[k]] ^= key;
+            if (p.slot[k] != s)
+                w->mask[p.slot[k]] ^= key;
             if (--w->count[p.slot[k]] == 1)
-                w->queue[tail++] = p.slot[k]; /* at most once per slot: counts only fall */
+                w->slot[tail++] = p.slot[k]; /* at most once per slot: counts only fall */
         }
     }
     return done == n;
@@ -116,7 +115,7 @@ static void fill(const struct peel *w, uint32_t n, uint32_t third, unsigned k, u
                  uint8_t *table)
 {
     for (uint32_t i = n; i-- > 0;) { /* last peeled first: its other slots are final by then */
-        struct place p = place_of(w->key[i], seed, third);
+        struct place p = place_of(w->mask[w->slot[i]], seed, third);
         unsigned v = p.print & ((1u << k) - 1);
         for (int j = 0; j < 3; j++)
             if (p.slot[j] != w->slot[i])
@@ -132,13 +131,11 @@ gp_status godb_xor_build(const uint64_t *keys, uint32_t n, unsigned k, gp_buf *o
     uint64_t bytes = godb_xor_bytes(n, k);
     GP_CLEANUP(gp_freep) uint64_t *mask = gp_alloc(slots, sizeof *mask);
     GP_CLEANUP(gp_freep) uint32_t *count = gp_alloc(slots, sizeof *count);
-    GP_CLEANUP(gp_freep) uint32_t *queue = gp_alloc(slots, sizeof *queue);
-    GP_CLEANUP(gp_freep) uint64_t *order = gp_alloc((size_t)n + 1, sizeof *order);
-    GP_CLEANUP(gp_freep) uint32_t *slot = gp_alloc((size_t)n + 1, sizeof *slot);
+    GP_CLEANUP(gp_freep) uint32_t *slot = gp_alloc(slots, sizeof *slot);
     uint8_t *table = gp_buf_reserve(out, bytes + 8);
-    struct peel w = {mask, count, queue, order, slot};
+    struct peel w = {mask, count, slot};
 
-    if (!mask || !count || !queue || !order || !slot || !table)
+    if (!mask || !count || !slot || !table)
         return gp_fail(err, GP_ENOMEM, 0, "index: out of memory for %u addresses", n);
     for (unsigned s = 0; s < TRIES; s++) {
         if (!peel(&w, keys, n, third, (uint8_t)s))

@@ -3,6 +3,7 @@
 
 GOPROBE, GOQUERY, GPKEY: the programs. Needs root (network namespaces); exit 77 without.
 """
+import collections
 import os
 import shutil
 import signal
@@ -61,11 +62,12 @@ class Agent:
         except FileNotFoundError:
             return {}
         magic, _, _, _, v4, v6, _ = struct.unpack_from("<8sqqQIIQ", b)
-        n, addr = v4 + v6, 4 * v4 + 16 * v6
-        assert magic == b"GPCK\1\0\0\0" and len(b) == 48 + 35 * n + 2 * addr, (magic, len(b))
-        ports = struct.unpack_from(">%dH" % n, b, 48 + 32 * n + 2 * addr)
-        received = struct.unpack_from("<%dQ" % n, b, 48 + 16 * n)
-        return {d: p for d, p in zip(ports, received) if d in PORTS}
+        assert magic == b"GPCK\2\0\0\0" and len(b) == 48 + 43 * v4 + 67 * v6, (magic, len(b))
+        out = collections.Counter()
+        for k in range(v4 + v6):
+            at, addr = (48 + 43 * k, 8) if k < v4 else (48 + 43 * v4 + 67 * (k - v4), 32)
+            out[struct.unpack_from(">H", b, at + addr)[0]] += struct.unpack_from("<Q", b, at + addr + 3 + 16)[0]
+        return {d: p for d, p in out.items() if d in PORTS}
 
     def stored(self):
         p = live.run(GOQUERY, "-d", self.db, "-i", "a0", "-f", "1600000000", "-l",
@@ -108,7 +110,7 @@ def crashes(a):
 
     # a torn file is said once and costs only what it held
     with open(a.file, "wb") as f:
-        f.write(b"GPCK\1\0\0\0" + bytes(60))
+        f.write(b"GPCK\2\0\0\0" + bytes(60))
     a.start()
     a.stop()
     if a.text().count("checkpoint ignored") != 1 or os.path.exists(a.file):

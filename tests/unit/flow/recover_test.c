@@ -3,6 +3,7 @@
 #include "capturing.h"
 
 #include "checkpoint.h"
+#include "flow/worker.h"
 #include "godb/writer.h"
 
 #include <sys/stat.h>
@@ -16,28 +17,71 @@ static const uint8_t dport[6] = {0, 53, 1, 187, 0, 80}, proto[3] = {17, 6, 6};
 static const uint64_t counter[4][3] = {
     {100, 200, 300}, {1, 2, 3}, {10, 20, 30}, {7, 8, 1ull << 40}};
 
-static flow_checkpoint three_rows(int64_t after_s, int64_t taken_s)
+static const godb_rows three_rows = {.n_v4 = 2,
+                                     .n_v6 = 1,
+                                     .sip = addr,
+                                     .dip = addr,
+                                     .proto = proto,
+                                     .dport = dport,
+                                     .counter = {counter[0], counter[1], counter[2], counter[3]}};
+
+enum { RECORDS = 2 * FLOW_CHECKPOINT_V4_BYTES + FLOW_CHECKPOINT_V6_BYTES };
+
+/* Record k of the three: its place. */
+static uint8_t *record(uint8_t *records, size_t k)
 {
-    return (flow_checkpoint){.after_s = after_s,
-                             .taken_s = taken_s,
-                             .drops = 5,
-                             .rows = {.n_v4 = 2,
-                                      .n_v6 = 1,
-                                      .sip = addr,
-                                      .dip = addr,
-                                      .proto = proto,
-                                      .dport = dport,
-                                      .counter = {counter[0], counter[1], counter[2], counter[3]}}};
+    return records + k * FLOW_CHECKPOINT_V4_BYTES;
+}
+
+/* The three rows as godb-format.md 8 has them. */
+static void make_records(uint8_t records[RECORDS])
+{
+    for (size_t k = 0; k < 3; k++) {
+        uint8_t *p = record(records, k);
+        size_t n = k < 2 ? 4 : 16;
+        memcpy(p, addr + 4 * k, n);
+        memcpy(p + n, addr + 4 * k, n);
+        memcpy(p + 2 * n, dport + 2 * k, 2);
+        p[2 * n + 2] = proto[k];
+        for (size_t c = 0; c < 4; c++)
+            gp_put_le64(p + 2 * n + 3 + 8 * c, counter[c][k]);
+    }
+}
+
+/* All in one slice. */
+static gp_status one_slice(void *ctx, flow_bank **slice, gp_err *err)
+{
+    flow_bank **bank = ctx;
+    (void)err;
+    *slice = *bank;
+    *bank = NULL;
+    return GP_OK;
+}
+
+static void put_records(const char *db, const char *iface, int64_t after_s, int64_t taken_s,
+                        const uint8_t records[RECORDS])
+{
+    GP_CLEANUP(gp_freep) char *dir = gp_asprintf("%s/%s", db, iface);
+    flow_checkpoint c = {.after_s = after_s,
+                         .taken_s = taken_s,
+                         .drops = 5,
+                         .n_v4 = 2,
+                         .n_v6 = 1,
+                         .records = records};
+    flow_bank *bank = NULL;
+    gp_err err = {0};
+
+    (void)mkdir(dir, 0755);
+    want_ok_err(&err, flow_checkpoint_bank(&c, &bank, &err));
+    want_ok_err(&err, flow_checkpoint_write(db, iface, &c, one_slice, &bank, 0640, 0, &err));
 }
 
 static void put(const char *db, const char *iface, int64_t after_s, int64_t taken_s)
 {
-    GP_CLEANUP(gp_freep) char *dir = gp_asprintf("%s/%s", db, iface);
-    flow_checkpoint c = three_rows(after_s, taken_s);
-    gp_err err = {0};
+    uint8_t records[RECORDS];
 
-    (void)mkdir(dir, 0755);
-    want_ok_err(&err, flow_checkpoint_write(db, iface, &c, 0640, 0, &err));
+    make_records(records);
+    put_records(db, iface, after_s, taken_s, records);
 }
 
 static int there(const char *db, const char *iface)
@@ -50,11 +94,10 @@ static int there(const char *db, const char *iface)
 static void store(const char *db, const char *iface, int64_t time_s)
 {
     GP_CLEANUP(godb_writer_closep) godb_writer *w = NULL;
-    flow_checkpoint c = three_rows(0, 1);
     gp_err err = {0};
 
     want_ok_err(&err, godb_writer_open(db, iface, NULL, &w, &err));
-    want_ok_err(&err, godb_writer_append(w, time_s, &c.rows, 0, &err));
+    want_ok_err(&err, godb_writer_append(w, time_s, &three_rows, 0, &err));
 }
 
 static void test_format(void **state)
@@ -70,7 +113,7 @@ static void test_format(void **state)
     put(db, "e0", T0, T0 + 99);
     GP_CLEANUP(gp_freep) char *good = test_slurp(path, &n);
     GP_CLEANUP(gp_freep) char *b = gp_alloc(n + 8, 1);
-    assert_int_equal(n, FLOW_CHECKPOINT_HEAD + 2 * 43 + 67);
+    assert_int_equal(n, FLOW_CHECKPOINT_HEAD + RECORDS);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0640);
     memcpy(b, good, n);
@@ -78,14 +121,11 @@ static void test_format(void **state)
     assert_int_equal(c.after_s, T0);
     assert_int_equal(c.taken_s, T0 + 99);
     assert_int_equal(c.drops, 5);
-    assert_int_equal(c.rows.n_v4, 2);
-    assert_int_equal(c.rows.n_v6, 1);
-    assert_memory_equal(c.rows.sip, addr, 24);
-    assert_memory_equal(c.rows.dip, addr, 24);
-    assert_memory_equal(c.rows.dport, dport, 6);
-    assert_memory_equal(c.rows.proto, proto, 3);
-    for (int i = 0; i < 4; i++)
-        assert_memory_equal(c.rows.counter[i], counter[i], 24);
+    assert_int_equal(c.n_v4, 2);
+    assert_int_equal(c.n_v6, 1);
+    uint8_t records[RECORDS];
+    make_records(records);
+    assert_memory_equal(c.records, records, RECORDS);
     for (size_t i = 0; i < n; i++) { /* every flipped bit of a byte, every length */
         memcpy(b, good, n);
         b[i] = (char)(b[i] ^ 1 << i % 8);
@@ -95,8 +135,8 @@ static void test_format(void **state)
     }
     want_err(GP_ECORRUPT, &err, "", flow_checkpoint_parse((uint8_t *)b, n + 1, &c, &err));
     memcpy(b, good, n);
-    b[4] = 2;
-    want_err(GP_ECORRUPT, &err, "version 2, expected 1",
+    b[4] = 1;
+    want_err(GP_ECORRUPT, &err, "version 1, expected 2",
              flow_checkpoint_parse((uint8_t *)b, n, &c, &err));
 }
 
@@ -195,23 +235,26 @@ static void test_damaged(void **state)
     }
 }
 
-/* Rows out of order with a right checksum: a foreign writer's; told, removed. */
+/* Entries come as they were made: unsorted, and several of a flow, which is stored once. */
 static void test_unsorted(void **state)
 {
     (void)state;
     fixture *f = no_manager();
-    flow_checkpoint c = three_rows(0, T0);
-    uint8_t twice[24];
-    gp_err err = {0};
+    uint8_t records[RECORDS], t[FLOW_CHECKPOINT_V4_BYTES];
 
-    put(f->dir, "e0", 0, T0);
-    memcpy(twice, addr, sizeof twice);
-    memcpy(twice, addr + 4, 4);
-    memcpy(twice + 4, addr, 4);
-    c.rows.sip = twice;
-    want_ok_err(&err, flow_checkpoint_write(f->dir, "e0", &c, 0644, 0, &err));
-    want_after_start("unsorted", f, 0, 1, 0);
-    assert_false(there(f->dir, "e0"));
+    make_records(records);
+    memcpy(t, record(records, 0), sizeof t);
+    memcpy(record(records, 0), record(records, 1), sizeof t);
+    memcpy(record(records, 1), t, sizeof t);
+    (void)mkdir(f->dir, 0755);
+    put_records(f->dir, "e0", 0, T0, records);
+    want_after_start("unsorted", f, 1, 0, T0 + 1);
+    assert_int_equal(f->s.flows[0], 2);
+    assert_int_equal(f->s.flows[1], 1);
+    memcpy(record(records, 1), record(records, 0), 11); /* the key */
+    put_records(f->dir, "e1", 0, T0, records);
+    want_after_start("twice", f, 1, 0, T0 + 1);
+    assert_int_equal(f->s.flows[0], 2 + 1);
     end(f);
 }
 
@@ -275,8 +318,11 @@ static uint64_t saved_packets(const char *db, flow_checkpoint *c)
 
     if (gp_read_file(AT_FDCWD, path, 1 << 24, &b, &err) == GP_OK) {
         want_ok_err(&err, flow_checkpoint_parse(b.data, b.len, c, &err));
-        for (uint32_t i = 0; i < c->rows.n_v4 + c->rows.n_v6; i++)
-            sum += c->rows.counter[FLOW_PKTS_IN][i];
+        GP_CLEANUP(flow_bank_unrefp) flow_bank *bank = NULL;
+        uint64_t totals[FLOW_N_COUNTERS];
+        want_ok_err(&err, flow_checkpoint_bank(c, &bank, &err));
+        flow_bank_totals(bank, totals);
+        sum = totals[FLOW_PKTS_IN];
     }
     gp_buf_free(&b);
     return sum;
@@ -334,6 +380,70 @@ static void test_running(void **state)
     gp_free(kept);
     close(in);
     end(f);
+}
+
+/* ---- slices of the running interval ---- */
+
+static flow_worker *start_worker(uint64_t flows)
+{
+    flow_worker *w = NULL;
+    flow_worker_counts now = {0};
+    uint8_t b[100];
+    capture_conf conf = small_ring;
+    gp_err err = {0};
+
+    conf.num_blocks = 16;
+    want_ok_err(&err,
+                flow_worker_start(&(flow_worker_opts){.iface = "v0", .conf = &conf}, &w, &err));
+    (void)usleep(5000);
+    int in = netns_raw("v1");
+    for (uint64_t i = 0; i < flows; i++)
+        netns_send(in, b,
+                   make_udp(b, i % 2, (unsigned)i % 60000, 40000 + (unsigned)(i / 60000), 7));
+    close(in);
+    gp_deadline until = gp_deadline_in_ms(60000);
+    while (now.capture.processed < flows && !gp_deadline_passed(until)) {
+        (void)usleep(1000);
+        flow_worker_counts_get(w, &now);
+    }
+    assert_int_equal(now.capture.processed, flows);
+    return w;
+}
+
+/* Every entry once, in pieces much smaller than the whole, and not of another interval. */
+static void test_slices(void **state)
+{
+    (void)state;
+    enum { FLOWS = 40000, MOST = 16384 };
+    flow_worker *w = start_worker(FLOWS);
+    flow_slices at = {0};
+    flow_bank *b = NULL, *ended = NULL;
+    size_t n = 0, slices = 0;
+    uint64_t packets = 0, totals[FLOW_N_COUNTERS];
+    gp_err err = {0};
+
+    for (; !at.last; slices++) {
+        want_ok_err(&err, flow_worker_slice(w, &at, &b, &err));
+        assert_in_range(flow_bank_count(b), 1, MOST);
+        n += flow_bank_count(b);
+        flow_bank_totals(b, totals);
+        packets += totals[FLOW_PKTS_IN];
+        flow_bank_unref(b);
+    }
+    flow_slices_free(&at);
+    assert_int_equal(n, FLOWS);
+    assert_int_equal(packets, FLOWS);
+    assert_in_range(slices, 3, 4);
+    want_ok_err(&err, flow_worker_slice(w, &at, &b, &err));
+    flow_bank_unref(b);
+    want_ok_err(&err, flow_worker_rotate(w, &ended, NULL, &err));
+    b = NULL;
+    want_err(GP_ECANCELLED, &err, "the interval has ended", flow_worker_slice(w, &at, &b, &err));
+    assert_null(b);
+    assert_int_equal(flow_bank_count(ended), FLOWS);
+    flow_slices_free(&at);
+    flow_bank_unref(ended);
+    flow_worker_stop(w);
 }
 
 /* ---- a clock that is set while capture runs (D-32) ---- */
@@ -420,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_damaged), cmocka_unit_test(test_unsorted),
         cmocka_unit_test(test_locked),  cmocka_unit_test(test_later),
         cmocka_unit_test(test_running), cmocka_unit_test(test_clock_steps),
+        cmocka_unit_test(test_slices),
     };
     if (!netns_enter())
         return 77;

@@ -33,6 +33,13 @@ enum { FLOW_BYTES_IN, FLOW_BYTES_OUT, FLOW_PKTS_IN, FLOW_PKTS_OUT, FLOW_N_COUNTE
  * for any number of threads. */
 typedef struct flow_bank flow_bank;
 
+/* How much of a bank was copied, of a running interval; all zero at first. */
+typedef struct flow_bank_cursor {
+    uint32_t entries[2]; /* IPv4, IPv6: what is to be copied */
+    uint32_t chunks[2];  /* copied so far */
+    int begun;
+} flow_bank_cursor;
+
 /* One entry, oriented: src is the client. */
 typedef struct flow_row {
     uint8_t family, proto;
@@ -91,7 +98,7 @@ void flow_table_add(flow_table *t, const capture_pkt *pkts, size_t n);
 flow_bank *flow_table_rotate(flow_table *t, flow_bank *fresh, flow_bank **retired);
 
 /* The active bank, borrowed; only for the thread that owns the table. */
-const flow_bank *flow_table_active(const flow_table *t);
+flow_bank *flow_table_active(const flow_table *t);
 
 /* Since creation: packets that found no entry; packets in entries without source port (overflow).
  */

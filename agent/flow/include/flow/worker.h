@@ -56,6 +56,24 @@ gp_status flow_worker_rotate(flow_worker *w, flow_bank **bank, flow_worker_count
 /* A frozen copy of the running interval's entries; capture goes on meanwhile. */
 gp_status flow_worker_snapshot(flow_worker *w, flow_bank **copy, gp_err *err) GP_MUST_CHECK;
 
+/* Where flow_worker_slice() is; all zero at first. */
+typedef struct flow_slices {
+    flow_bank *of; /* the running interval, with a reference */
+    flow_bank_cursor at;
+    int last; /* nothing follows */
+} flow_slices;
+
+/* The running interval's entries piece by piece, about a MiB each, for who needs them once and not
+ * all at a time: *slice is a frozen bank with the next entries, each as it is now. GP_ECANCELLED:
+ * the interval has ended since the first slice. Not after s->last; free s in any case. */
+gp_status flow_worker_slice(flow_worker *w, flow_slices *s, flow_bank **slice,
+                            gp_err *err) GP_MUST_CHECK;
+static inline void flow_slices_free(flow_slices *s)
+{
+    flow_bank_unref(s->of);
+    *s = (flow_slices){0};
+}
+
 void flow_worker_counts_get(flow_worker *w, flow_worker_counts *out);
 
 /* Text of what failed; "" while capturing. Into buf; returns buf. */

@@ -44,6 +44,13 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
 gp_status godb_writer_append(godb_writer *w, int64_t time_s, const godb_rows *rows, uint64_t drops,
                              gp_err *err) GP_MUST_CHECK;
 
+/* The same in two steps: when the first returns rows are copied (packed and compressed), and those
+ * of a large block can be freed before it is written and indexed. Put may name a later time, too,
+ * and after its GP_EEXIST be called again with one; after anything else the block is gone. */
+gp_status godb_writer_encode(godb_writer *w, int64_t time_s, const godb_rows *rows, uint64_t drops,
+                             gp_err *err) GP_MUST_CHECK;
+gp_status godb_writer_put(godb_writer *w, int64_t time_s, gp_err *err) GP_MUST_CHECK;
+
 /* Bulk: metadata of a day is committed once, when a block of another day comes, or at commit; with
  * GODB_SYNC_DAY as with GODB_SYNC_BLOCK not before its columns are on the disk. */
 gp_status godb_writer_begin_bulk(godb_writer *w, gp_err *err) GP_MUST_CHECK;
