@@ -1,38 +1,89 @@
 #!/bin/sh
-# fresh_debian.sh [SUITE] - packages and quickstart in a Debian made for it by debootstrap (default bookworm).
+# fresh_debian.sh [PART]... - what the README and the packages promise, in Debian 12 made by debootstrap (minbase):
 #
-# Packages are built twice, in copies of the last commit at different places, and compared; lintian looks at
-# them; packages_test.sh installs, upgrades, removes and purges them; deploy/quickstart.sh builds and runs.
-# Needs root, debootstrap, lintian and a Debian mirror (that of this machine's sources.list).
+#   packages  built twice, in copies of the last commit at different places: same bytes; lintian; packages_test.sh
+#             installs, upgrades, removes and purges them where nothing of the build is installed
+#   readme    the README's two commands, in a copy of the last commit: sh deploy/quickstart.sh, sh tests/run.sh
+#
+# Without arguments both. FRESH_MODE: the argument of tests/run.sh (quick; default full, which takes as long as CI);
+# FUZZ_SECONDS as there.
+# Needs root, debootstrap, lintian and a Debian mirror (that of this machine's sources). The new Debian has mounts and
+# processes of its own: nothing outside changes, and nothing outlives the script.
 set -eu
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-suite=${1:-bookworm}
 if [ -z "${INSIDE:-}" ]; then
-    exec unshare -m env INSIDE=1 sh "$0" "$suite"
+    exec unshare --mount --pid --fork --kill-child --mount-proc env INSIDE=1 sh "$0" "$@"
 fi
-mount --make-rprivate /
-tmp=$(mktemp -d)
-trap 'cd /; umount -R -l "$tmp/root/proc" "$tmp/root/dev" 2>/dev/null || :; rm -rf --one-file-system "$tmp"' EXIT
 unset INSIDE
-for n in one two/deeper; do
-    mkdir -p "$tmp/$n"
-    git -C "$top" archive HEAD | tar -x -C "$tmp/$n"
-    SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct) sh "$tmp/$n/deploy/packaging/build.sh" "$tmp/$n/debs" >"$tmp/sums.$(basename "$n")"
+tmp=$(mktemp -d)
+trap 'cd /; rm -rf --one-file-system "$tmp"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+debian() { # debian DIR: a minimal Debian, with what its installer would have written
+    mirror=$(sed -n 's/^deb \(\[.*\] \)\?\(http[^ ]*debian\)\/\? .*/\2/p; s/^URIs: *\(http[^ ]*debian\)\/\?$/\1/p' \
+        /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+    debootstrap --variant=minbase bookworm "$1" ${mirror:+"$mirror"} >"$tmp/log" 2>&1 || { tail -n 20 "$tmp/log"; exit 1; }
+    cp -r /etc/apt/apt.conf.d/. "$1/etc/apt/apt.conf.d/"
+    [ ! -e /etc/resolv.conf ] || cp /etc/resolv.conf "$1/etc/resolv.conf"
+    printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$1/etc/hosts"
+    chroot "$1" apt-get update -qq
+}
+
+# The root is changed, not only looked at from below: in a chroot no namespace can be made, and tests would be skipped.
+boot() { # boot DIR COMMAND...: as that machine's root, away from this machine's files
+    dir=$1
+    shift
+    # shellcheck disable=SC2016 # for the inner shell
+    unshare --mount --pid --fork --kill-child sh -ec '
+        cd "$1"
+        shift
+        mount --bind . .
+        cd "$(pwd)"
+        mount -t proc proc proc
+        mount --rbind /sys sys
+        mount --rbind /dev dev
+        mount -t tmpfs tmpfs dev/shm
+        mount -t tmpfs tmpfs run
+        mkdir -p old
+        pivot_root . old
+        cd /
+        umount -l /old
+        rmdir /old
+        exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root FUZZ_SECONDS="${FUZZ_SECONDS:-30}" "$@"' boot "$dir" "$@"
+}
+
+packages() {
+    for n in one two/deeper; do
+        mkdir -p "$tmp/$n"
+        git -C "$top" archive HEAD | tar -x -C "$tmp/$n"
+        SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct) sh "$tmp/$n/deploy/packaging/build.sh" "$tmp/$n/debs" >"$tmp/sums.$(basename "$n")"
+    done
+    cmp "$tmp/sums.one" "$tmp/sums.deeper"
+    echo "packages are the same from two places:"
+    cat "$tmp/sums.one"
+    # The one tag asks for the number of a request to package it, which packages outside of Debian's archive have not.
+    lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs "$tmp"/one/debs/*.deb
+    FRESH_ROOT=$tmp/fresh sh "$top/tests/e2e/packages_test.sh" "$tmp/one" "$tmp/one/build-deb"
+}
+
+readme() {
+    cp -a "$tmp/fresh" "$tmp/root"
+    mkdir "$tmp/root/src"
+    git -C "$top" archive HEAD | tar -x -C "$tmp/root/src"
+    boot "$tmp/root" sh -c 'cd /src && sh deploy/quickstart.sh'
+    boot "$tmp/root" sh -c "cd /src && sh tests/run.sh ${FRESH_MODE:-full}"
+}
+
+[ $# -gt 0 ] || set -- packages readme
+debian "$tmp/fresh"
+for part in "$@"; do
+    case $part in
+    packages | readme) "$part" ;;
+    *)
+        echo "usage: fresh_debian.sh [packages | readme]..." >&2
+        exit 2
+        ;;
+    esac
 done
-cmp "$tmp/sums.one" "$tmp/sums.deeper"
-echo "packages are the same from two places:"
-cat "$tmp/sums.one"
-# The one tag asks for the number of a request to package it, which packages outside of Debian's archive have not.
-lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs "$tmp"/one/debs/*.deb
-mirror=$(sed -n 's/^deb \(\[.*\] \)\?\(http[^ ]*\) .*/\2/p; s/^URIs: *\(http[^ ]*\).*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
-debootstrap --variant=minbase "$suite" "$tmp/root" ${mirror:+"$mirror"} >"$tmp/log" 2>&1 || { tail -n 20 "$tmp/log"; exit 1; }
-cp -r /etc/apt/apt.conf.d/. "$tmp/root/etc/apt/apt.conf.d/"
-[ ! -e /etc/resolv.conf ] || cp /etc/resolv.conf "$tmp/root/etc/resolv.conf"
-chroot "$tmp/root" apt-get update -qq
-FRESH_ROOT=$tmp/root sh "$top/tests/e2e/packages_test.sh" "$tmp/one" "$tmp/one/build-deb"
-mkdir "$tmp/root/src"
-git -C "$top" archive HEAD | tar -x -C "$tmp/root/src"
-mount --rbind /proc "$tmp/root/proc"
-mount --rbind /dev "$tmp/root/dev"
-chroot "$tmp/root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root sh /src/deploy/quickstart.sh
 echo "fresh_debian.sh: fine"
