@@ -268,7 +268,7 @@ static inline unsigned shard_of(const result_row *r, unsigned n)
 
 static gp_status deal_rows(fanout_acc *a, result *take_part, gp_err *err)
 {
-    size_t count[MAX_SHARDS] = {0}, at[MAX_SHARDS];
+    size_t count[MAX_SHARDS] = {0}, at[MAX_SHARDS] = {0};
     uint64_t bytes = take_part->n_rows * sizeof(result_row) + gp_arena_bytes(take_part->arena) +
                      sizeof(struct dealt);
     GP_TRY(take(a, bytes, err));

@@ -186,7 +186,8 @@ static double y_of(double v, double top)
 static void put_axes(const series *t, double top, double step, int packets, gp_buf *out)
 {
     char text[64];
-    for (double v = 0; v <= top * 1.001; v += step) {
+    for (unsigned k = 0; k * step <= top * 1.001; k++) {
+        double v = k * step;
         format_amount(v, packets, text, sizeof text);
         gp_buf_printf(out,
                       "<line class=\"grid\" stroke=\"#ccc\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" "

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef gp_fail /* what the path analysis is told */
+#undef gp_fail_context
+
 /* Length to keep when a text is cut at max bytes: never in the middle of a UTF-8 character. */
 static size_t cut_utf8(const char *s, size_t len, size_t max)
 {

@@ -114,7 +114,7 @@ gp_status exec_table_init(exec_table *t, unsigned kw, unsigned n_parts, exec_mem
 
 static size_t slots_bytes(const exec_part *p)
 {
-    return p->slots ? sizeof *p->slots << p->slots_log2 : 0;
+    return p->slots ? sizeof *p->slots << (p->slots_log2 & 31) : 0; /* indexes have 32 bits */
 }
 
 void exec_table_drop_slots(exec_table *t)

@@ -16,6 +16,11 @@ enum {
     BIG_MARK = '#',
 };
 
+static gp_status no_memory(gp_err *err)
+{
+    return gp_fail(err, GP_ENOMEM, 0, "result: out of memory");
+}
+
 /* The digits at i are a number of their own: no sign, fraction or exponent around them. */
 static int is_whole(const char *s, size_t len, size_t i, size_t n)
 {
@@ -110,7 +115,7 @@ static gp_status keep_str(result *r, const json_t *o, const char *key, const cha
     const char *s;
     GP_TRY(get_str(o, key, &s, err));
     *out = result_strdup(r, s);
-    return *out ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "result: out of memory");
+    return *out ? GP_OK : no_memory(err);
 }
 
 /* Sub-object or NULL; NULL also for null. */
@@ -401,13 +406,12 @@ static int find_rows(const char *s, size_t len, size_t *from, size_t *to)
     return 0;
 }
 
-/* Parse text that may hold numbers of 64 bits. NULL, with *why or (out of memory) why->text empty.
- */
+/* Parse text that may hold numbers of 64 bits. NULL: why->text is empty when memory ran out. */
 static json_t *parse(const char *s, size_t len, json_error_t *why)
 {
     gp_buf quoted = {0};
     json_t *v = NULL;
-    why->text[0] = '\0';
+    *why = (json_error_t){0};
     if (quote_big_numbers(s, len, &quoted)) {
         const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
         v = quoted.len ? json_loadb((const char *)quoted.data, quoted.len, flags, why)
@@ -435,6 +439,8 @@ static gp_status add_rows(const char *s, size_t len, result *r, gp_err *err)
         json_error_t why;
         size_t end = skip_value(s, len, i);
         json_t *v = parse(s + i, end - i, &why);
+        if (!v && !why.text[0])
+            return no_memory(err);
         if (!v)
             return gp_fail(err, GP_ECORRUPT, 0, "row %zu: result is not valid JSON: %.*s",
                            r->n_rows, MAX_MESSAGE, why.text);
@@ -467,6 +473,8 @@ static gp_status get_head(const char *s, size_t len, result *r, gp_err *err)
 {
     json_error_t why;
     json_t *root = parse(s, len, &why);
+    if (!root && !why.text[0])
+        return no_memory(err);
     if (!root)
         return gp_fail(err, GP_ECORRUPT, 0, "result is not valid JSON: %.*s (line %d, column %d)",
                        MAX_MESSAGE, why.text, why.line, why.column);
@@ -484,8 +492,8 @@ static gp_status decode(const char *s, size_t len, result *r, gp_err *err)
     gp_buf head = {0};
     gp_buf_add(&head, s, from);
     gp_buf_add(&head, s + to, len - to);
-    gp_status st = head.failed ? gp_fail(err, GP_ENOMEM, 0, "result: out of memory")
-                               : get_head((const char *)head.data, head.len, r, err);
+    gp_status st =
+        head.failed ? no_memory(err) : get_head((const char *)head.data, head.len, r, err);
     gp_buf_free(&head);
     return st == GP_OK ? add_rows(s + from, to - from, r, err) : st;
 }

@@ -241,9 +241,7 @@ static gp_status write_tmp(godb_daywriter *dw, const char *name, gp_err *err)
         return gp_fail(err, GP_EIO, errno, "setting the mode of .blockmeta failed");
     if (want_sync(dw) && fsync(fd) != 0)
         return gp_fail(err, GP_EIO, errno, "syncing .blockmeta failed");
-    int raw = fd;
-    fd = -1;
-    if (close(raw) != 0 && errno != EINTR)
+    if (close(gp_take_fd(&fd)) != 0 && errno != EINTR)
         return gp_fail(err, GP_EIO, errno, "closing .blockmeta failed");
     return GP_OK;
 }

@@ -23,8 +23,7 @@ gp_status godb_db_open(const char *path, godb_db **out, gp_err *err)
         gp_free(copy);
         return gp_fail(err, GP_ENOMEM, 0, "database %s: out of memory", path);
     }
-    *db = (godb_db){.path = copy, .fd = fd};
-    fd = -1;
+    *db = (godb_db){.path = copy, .fd = gp_take_fd(&fd)};
     *out = db;
     return GP_OK;
 }

@@ -20,7 +20,6 @@ gp_status godb_iface_lock(int root_fd, const char *root, const char *iface, int 
             return gp_fail(err, GP_EEXIST, 0, "another process writes to %s/%s", root, iface);
         return gp_fail(err, GP_EIO, errno, "locking %s/%s failed", root, iface);
     }
-    *fd = dir;
-    dir = -1;
+    *fd = gp_take_fd(&dir);
     return GP_OK;
 }

@@ -296,9 +296,9 @@ static void undo_merge(struct repair *r, const char *iface, const godb_findings 
          what && *what ? what : "undone", &err, NULL);
     for (size_t i = 0; i < f->n && !r->o->dry_run; i++) {
         const char *path = (const char *)f->texts.data + f->v[i].path;
-        GP_CLEANUP(gp_closep) int fd = -1;
-        if (f->v[i].kind == GODB_PROBLEM_MERGE_LEFTOVER &&
-            (fd = godb_dir_open(r->db->fd, path)) >= 0)
+        int left = f->v[i].kind == GODB_PROBLEM_MERGE_LEFTOVER;
+        GP_CLEANUP(gp_closep) int fd = left ? godb_dir_open(r->db->fd, path) : -1;
+        if (fd >= 0)
             evict(r, path, "backup that is not all in the day");
     }
 }

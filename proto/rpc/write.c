@@ -216,8 +216,7 @@ static void advance(rpc_conn *c, size_t n)
     rpc_writer *w = &c->w;
     w->queued -= n;
     w->progress_ns = gp_mono_ns();
-    while (n) {
-        rpc_block *b = w->head;
+    for (rpc_block *b; n && (b = w->head) != NULL;) {
         size_t m = b->len - b->off;
         if (m > n)
             m = n;

@@ -31,5 +31,12 @@ gp_status gp_mkdir_all(const char *path, mode_t mode, gp_err *err) GP_MUST_CHECK
 
 /* close() for GP_CLEANUP(gp_closep) int fd = -1; keeps errno. */
 void gp_closep(int *fd);
+/* The descriptor, which *fd no longer owns. */
+static inline int gp_take_fd(int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
 
 #endif
