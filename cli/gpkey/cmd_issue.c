@@ -190,20 +190,6 @@ static int issue(void *values, const cli_line *line)
     return st == GP_OK ? 0 : gpkey_fail(&err);
 }
 
-/* A request, or a .pub file or key file that is trusted to be the holder's. */
-static gp_status read_request(const char *path, auth_peer *p, gp_err *err)
-{
-    gp_buf text = {0};
-    int secret;
-    gp_status st = gp_read_file(AT_FDCWD, path, 8192, &text, err);
-    if (st == GP_OK && text.len > 15 && memcmp(text.data, "fleetprobe-csr-", 15) == 0)
-        st = auth_csr_read((const char *)text.data, text.len, p, err);
-    else if (st == GP_OK)
-        st = gpkey_read_public(path, p, &secret, err);
-    gp_buf_free(&text);
-    return st;
-}
-
 static int sign_csr(void *values, const cli_line *line)
 {
     gpkey_values *v = values;
@@ -214,8 +200,9 @@ static int sign_csr(void *values, const cli_line *line)
     for (size_t i = 0; i < line->n_words; i++) {
         gp_err err = {0};
         auth_peer p;
+        gpkey_file what;
         gp_buf crt = {0};
-        gp_status st = read_request(line->words[i], &p, &err);
+        gp_status st = gpkey_read_request(line->words[i], &p, &what, &err);
         if (st == GP_OK)
             st = gpkey_with_options(v, &p, &err);
         if (v->out && *v->out)

@@ -6,17 +6,18 @@
 
 static const char *const USAGE[] = {"FILE...", NULL};
 
-static void print_peer(const char *path, const auth_peer *p, int secret)
+static void print_peer(const char *path, const auth_peer *p, gpkey_file what)
 {
+    static const char *const names[] = {"public key", "secret key", "certificate request"};
     char hex[2 * AUTH_SIGN_PK + 1];
     gp_buf roles = {0};
     gp_hex(p->sign_pk, AUTH_SIGN_PK, hex);
     auth_roles_format(p->roles, &roles);
     printf("%s\n  what        %s\n  kind        %s\n  name        %s\n  public key  %s\n", path,
-           secret ? "secret key" : "public key", auth_kind_name(p->kind), p->name, hex);
+           names[what], auth_kind_name(p->kind), p->name, hex);
     gp_hex(p->dh_pk, AUTH_DH, hex);
     printf("  channel key %s\n", hex);
-    if (!secret)
+    if (what != GPKEY_KEY)
         printf("  roles       %s\n  hosts       %s\n  interfaces  %s\n", gp_buf_str(&roles),
                p->host_globs, p->iface_globs);
     gp_buf_free(&roles);
@@ -51,14 +52,14 @@ static int run(void *values, const cli_line *line)
     (void)values;
     int rc = 0;
     if (!line->n_words)
-        return gpkey_usage(line,
-                           "show: expected a key file, .pub file, certificate or revocation list");
+        return gpkey_usage(line, "show: expected a key file, .pub file, request, certificate or "
+                                 "revocation list");
     for (size_t i = 0; i < line->n_words; i++) {
         gp_err err = {0};
         auth_peer p;
         auth_chain ch;
         auth_cert c;
-        int secret;
+        gpkey_file what;
         if (auth_chain_load(line->words[i], &ch, NULL) == GP_OK) {
             for (size_t k = 0; k < ch.n; k++) {
                 printf("%s\n", line->words[i]);
@@ -69,8 +70,8 @@ static int run(void *values, const cli_line *line)
         }
         if (print_list(line->words[i]))
             continue;
-        if (gpkey_read_public(line->words[i], &p, &secret, &err) == GP_OK)
-            print_peer(line->words[i], &p, secret);
+        if (gpkey_read_request(line->words[i], &p, &what, &err) == GP_OK)
+            print_peer(line->words[i], &p, what);
         else
             rc = gpkey_fail(&err);
     }
@@ -82,7 +83,7 @@ const cli_cmd gpkey_show = {
     .usage = USAGE,
     .summary = "Show what a key file holds, without its secret",
     .about = "Show kind, name and public keys of key files and .pub files, and what\n"
-             "certificates and revocation lists say. Secrets are not shown.\n\n"
+             "requests, certificates and revocation lists say. Secrets are not shown.\n\n"
              "Example:\n"
              "  gpkey show /etc/fleetprobe/agent.key",
     .run = run,

@@ -29,6 +29,11 @@ int gpkey_usage(const cli_line *line, const char *fmt, ...) GP_PRINTF(2, 3);
 gp_status gpkey_read_public(const char *path, auth_peer *out, int *secret,
                             gp_err *err) GP_MUST_CHECK;
 
+typedef enum gpkey_file { GPKEY_PUB, GPKEY_KEY, GPKEY_REQUEST } gpkey_file;
+/* The same, and requests, whose signature is checked. */
+gp_status gpkey_read_request(const char *path, auth_peer *out, gpkey_file *what,
+                             gp_err *err) GP_MUST_CHECK;
+
 /* "/a/b.key" -> "/a/b.pub" into out; the suffix is appended when there is no ".key". */
 void gpkey_pub_path(const char *key_path, gp_buf *out);
 

@@ -25,7 +25,7 @@ int gpkey_usage(const cli_line *line, const char *fmt, ...)
     return 2;
 }
 
-enum { PUB_MAX = 4096 };
+enum { PUB_MAX = 4096, REQUEST_MAX = 8192 };
 
 /* First line that is neither empty nor a comment. */
 static size_t first_line(const char *text, size_t len, const char **line)
@@ -70,6 +70,26 @@ gp_status gpkey_read_public(const char *path, auth_peer *out, int *secret, gp_er
             gp_fail_context(err, st, "%s", path);
     }
     gp_buf_free(&text);
+    return st;
+}
+
+gp_status gpkey_read_request(const char *path, auth_peer *out, gpkey_file *what, gp_err *err)
+{
+    static const char mark[] = "fleetprobe-csr-";
+    gp_buf text = {0};
+    int secret = 0;
+    gp_status st = gp_read_file(AT_FDCWD, path, REQUEST_MAX, &text, err);
+    int request =
+        st == GP_OK && text.len >= sizeof mark - 1 && memcmp(text.data, mark, sizeof mark - 1) == 0;
+    if (request) {
+        st = auth_csr_read((const char *)text.data, text.len, out, err);
+        if (st != GP_OK)
+            gp_fail_context(err, st, "%s", path);
+    } else if (st == GP_OK) {
+        st = gpkey_read_public(path, out, &secret, err);
+    }
+    gp_buf_free(&text);
+    *what = request ? GPKEY_REQUEST : secret ? GPKEY_KEY : GPKEY_PUB;
     return st;
 }
 

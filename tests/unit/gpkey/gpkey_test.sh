@@ -54,6 +54,11 @@ no 'ordinary user' issue user eve --by alice.key
 ok issue issuer hubs --by acme.key --may-sign aggregator
 ok issue aggregator hub --by hubs.key --days 9 # its roles are among those of the issuer by default
 ok request alice.key --roles query,live
+ok show alice.csr
+grep -q 'what        certificate request$' out || fail "a request is shown as what it is"
+grep -q 'roles       query,live$' out || fail "roles asked for, shown"
+sed 's/\(.\{6\}\)\(.\{6\}\)\(....\)$/\2\1\3/' alice.csr >forged.csr
+no 'forged.csr: the request of .alice. is not signed by its own key' show forged.csr
 ok sign-csr alice.csr --by acme.key --days 3
 grep -q 'roles       query,live$' out || fail "roles asked for"
 ok verify fw-2.crt bob.crt alice.crt --trust ft
