@@ -114,7 +114,7 @@ gp_status rt_text_i64(const char *source, const char *s, int64_t min, int64_t ma
                       gp_err *err)
 {
     int64_t v;
-    if (!gp_num_i64(s, strlen(s), &v) || v < min || v > max) {
+    if (!gp_num_i64_prefixed(s, strlen(s), &v) || v < min || v > max) {
         if (min == INT64_MIN && max == INT64_MAX)
             return gp_fail(err, GP_EINVAL, 0, "%s: expected a whole number, got \"%s\"", source, s);
         if (max == INT64_MAX)

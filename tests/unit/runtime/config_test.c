@@ -54,7 +54,7 @@ static void test_values(void **state)
     (void)state;
     rt_config *c = parse("server:\n  addr: unix:/x\n  on: yes\nn: 42\nd: 1m30s\nsec: 5\nsize: 64M\n"
                          "f: 2.5\nempty:\nquoted: 'null'\nlist: [a, 'b c']\ncsv: x, y ,,z\n"
-                         "Mixed.Key: 1\n");
+                         "Mixed.Key: 1\nhex: 0x28\noctal: 010\n");
     const char *s;
     int b;
     int64_t i;
@@ -70,6 +70,10 @@ static void test_values(void **state)
     assert_int_equal(b, 1);
     assert_int_equal(rt_config_i64(c, "n", 0, 1, 100, &i, NULL), GP_OK);
     assert_int_equal(i, 42);
+    assert_int_equal(rt_config_i64(c, "hex", 0, 1, 100, &i, NULL), GP_OK); /* as in YAML 1.1 */
+    assert_int_equal(i, 40);
+    assert_int_equal(rt_config_i64(c, "octal", 0, 1, 100, &i, NULL), GP_OK);
+    assert_int_equal(i, 8);
     assert_int_equal(rt_config_i64(c, "absent", 7, 1, 100, &i, NULL), GP_OK);
     assert_int_equal(i, 7);
     assert_int_equal(rt_config_duration(c, "d", 0, 0, INT64_MAX, &i, NULL), GP_OK);
