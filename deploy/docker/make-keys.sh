@@ -5,7 +5,8 @@
 #   DIR/AGGREGATOR  aggregator.key, .crt and trusted_keys; DIR/AGENT the same with agent.key
 #   DIR/user        user.key, .crt and trusted_keys of the first user
 # What exists stays; run again with more agents to add them. OWNER=UID:GID gives all but the fleet's key to that user.
-# DAYS: validity of new certificates (default 365).
+# DAYS: validity of new certificates (default 365). With ISSUER=1 DIR/AGGREGATOR also gets issuer.key, by which it may
+# renew the certificates of agents and aggregators (issuer.key in global-query.yaml).
 set -eu
 [ $# -ge 3 ] || {
     echo "usage: make-keys.sh DIR AGGREGATOR AGENT..." >&2
@@ -27,5 +28,8 @@ mkdir -p "$dir/fleet"
 [ -f "$dir/fleet/fleet.key" ] || gpkey -q init "${FLEET:-fleet}" -o "$dir/fleet/fleet.key"
 [ -f "$dir/fleet/trusted_keys" ] || gpkey -q trust "$dir/fleet/fleet.pub" --into "$dir/fleet/trusted_keys"
 issue aggregator "$hub"
+[ -z "${ISSUER:-}" ] || [ -f "$dir/$hub/issuer.crt" ] || # what it signs ends before it does
+    gpkey -q issue issuer "$hub-renewals" --by "$dir/fleet/fleet.key" --may-sign agent,aggregator \
+        --max-days "${DAYS:-365}" --days "$((${DAYS:-365} * 10))" -o "$dir/$hub/issuer.key"
 for agent in "$@"; do issue agent "$agent"; done
 issue user "${FIRST_USER:-user}" user

@@ -4,7 +4,8 @@
 #   sh make-secrets.sh keys $(kubectl get nodes -o name | cut -d/ -f2) | kubectl apply -f -
 #
 # DIR keeps the keys (make-keys.sh; DIR/fleet is what signs all others: keep it offline). Run it again with all nodes
-# when some were added, then restart the DaemonSet. NAMESPACE: of the Secrets (default fleetprobe).
+# when some were added, then restart the DaemonSet. NAMESPACE: of the Secrets (default fleetprobe). ISSUER=1: with a key
+# by which the aggregator renews certificates (aggregator.issuer in values.yaml).
 set -eu
 [ $# -ge 2 ] || {
     echo "usage: make-secrets.sh DIR NODE..." >&2
@@ -31,3 +32,7 @@ echo ---
 secret fleetprobe-aggregator
 entry aggregator.key "$dir/aggregator/aggregator.key"
 entry aggregator.crt "$dir/aggregator/aggregator.crt"
+if [ -n "${ISSUER:-}" ]; then
+    entry issuer.key "$dir/aggregator/issuer.key"
+    entry issuer.crt "$dir/aggregator/issuer.crt"
+fi

@@ -88,6 +88,7 @@ def check_stage(name, stage):
         return
     cmd = yaml.safe_load(last(stage, "ENTRYPOINT")) + yaml.safe_load(last(stage, "CMD"))
     assert cmd[0] == "/usr/bin/" + SHIPPED[name], cmd
+    assert last(stage, "ENV") == "STATE_DIRECTORY=" + last(stage, "VOLUME"), name + ": what is renewed is kept"
     port = re.search(r'"healthcheck", "(\d+)"', last(stage, "HEALTHCHECK"))[1]
     assert port in last(stage, "EXPOSE").split(), name + ": port of the health check"
 
@@ -100,6 +101,8 @@ def check_compose(c, stages):
         assert set(s.get("depends_on", {})) <= set(c["services"]), name
         assert s["cap_drop"] == ["ALL"], name
         assert "user" not in s or name == "keys", name
+        state = [r.split("=")[1] for w, r in stages[s["build"]["target"]] if w == "ENV" and "STATE" in r] if "build" in s else []
+        assert all(any(v.endswith(":" + d) for v in s["volumes"]) for d in state), "%s: %s on no volume" % (name, state)
         agent = s["image"] == "fleetprobe-agent"
         assert ("no-new-privileges:true" in s.get("security_opt", [])) == (not agent), name
         assert s.get("cap_add") == (["NET_RAW"] if agent else ["CHOWN", "DAC_OVERRIDE"] if name == "keys" else None)

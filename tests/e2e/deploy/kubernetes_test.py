@@ -56,6 +56,9 @@ def check_plain():
     with open(SRC + "/CMakeLists.txt") as f:
         version = re.search(r"project\(\w+ VERSION ([\d.]+)", f.read())[1]
     assert chart["appVersion"] == version == Chart(DIR + "fleetprobe", {}, "x").values["agent"]["image"].split(":")[1]
+    state = [v for d in render(trustedKeys="x", aggregator={"claim": "hub"}) if d["kind"] == "Deployment"
+             for v in d["spec"]["template"]["spec"]["volumes"] if v["name"] == "state"]
+    assert state == [{"name": "state", "persistentVolumeClaim": {"claimName": "hub"}}], state
     try:
         render(nodes={})
     except ValueError as e:
@@ -176,6 +179,13 @@ class Files:
             write("%s/config/%s" % (self.root, name), text)
         return [BIN + "/" + c["name"]] + [self.mount(c, a) for a in c["args"]]
 
+    def state(self):
+        """STATE_DIRECTORY of the image, which must be on a volume."""
+        c = self.pod["spec"]["containers"][0]
+        with open(SRC + "/deploy/docker/Dockerfile") as f:
+            stage = re.search(r"^COPY --from=build /src/build/bin/%s .*?^ENTRYPOINT" % c["name"], f.read(), re.M | re.S)
+        return self.mount(c, re.search(r"^ENV STATE_DIRECTORY=(\S+)$", stage[0], re.M)[1])
+
 
 def start(o, fleet):
     for pod, node in zip(o.pods(), (NODES[0], "")):
@@ -191,7 +201,16 @@ def start(o, fleet):
         p = subprocess.run(cmd + ["--check-config"], capture_output=True, text=True, check=False)
         said = p.stdout + p.stderr
         assert p.returncode == 0 and "fine" in said and "warn" not in said and "unknown" not in said, said
-        fleet.start(name, *cmd)
+        fleet.start(name, "env", "STATE_DIRECTORY=" + files.state(), *cmd)
+
+
+def check_audit(fleet):
+    """Every query stands in the audit logs, which are on volumes."""
+    for log in ("goprobe/database/agent.audit", "global-query/state/aggregator.audit"):
+        path = fleet.tmp + "/" + log
+        with open(path) as f:
+            assert f.read().count('"event":"query"') == 3, log
+        out(BIN + "/gpkey", "audit", "verify", path)
 
 
 def use(fleet):
@@ -250,19 +269,20 @@ def main():
     name_server()
     check_plain()
     with Fleet() as fleet:
-        env = {**os.environ, "PATH": BIN + ":" + os.environ["PATH"]}
+        env = {**os.environ, "PATH": BIN + ":" + os.environ["PATH"], "ISSUER": "1"}
         secrets = out("sh", DIR + "make-secrets.sh", fleet.tmp + "/keys", *NODES, env=env)
         assert secrets == out("sh", DIR + "make-secrets.sh", fleet.tmp + "/keys", *NODES, env=env), "second run"
         with open(fleet.tmp + "/keys/fleet/trusted_keys") as f:
             trusted = f.read()
         docs = render(nodes={"node-1": "127.0.0.1"}, trustedKeys=trusted, createNamespace=True,
-                      agent={"metricsPort": 18146})
+                      agent={"metricsPort": 18146}, aggregator={"issuer": True})
         docs += yaml.safe_load_all(secrets)
         lint(docs)
         o = Objects(docs)
         check_references(o)
         start(o, fleet)
         use(fleet)
+        check_audit(fleet)
         fleet.end()
     print("1 passed, 0 failed")
 

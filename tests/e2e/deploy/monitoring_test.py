@@ -24,7 +24,7 @@ from kit import Fleet, own_network, page, until, write
 SRC, BIN = sys.argv[1:3]
 DIR = SRC + "/deploy/monitoring/"
 TARGET_LABELS = {"job", "instance"}  # Prometheus adds them to whatever it scrapes
-METRIC = re.compile(r"\b((?:goprobe|global_query|process)_\w+)(?:\{([^}]*)\})?")
+METRIC = re.compile(r"\b((?:goprobe|global_query|process|rpc)_\w+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 GROUPING = re.compile(r"\b(?:by|on|ignoring|without|group_left|group_right)\s*\(([^)]*)\)")
 AGENT = """
