@@ -42,7 +42,8 @@ gp_status gp_fail(gp_err *err, gp_status code, int sys, const char *fmt, ...) GP
  * missing text. err may be NULL. */
 gp_status gp_fail_context(gp_err *err, gp_status code, const char *fmt, ...) GP_PRINTF(3, 4);
 
-/* The path analysis of clang-tidy sees one file at a time: tell it that the code given comes back. */
+/* The path analysis of clang-tidy sees one file at a time: tell it that the code given comes back.
+ */
 #ifdef __clang_analyzer__
 static inline gp_status gp_fail_gives_(gp_status returned, gp_status code)
 {
