@@ -4,6 +4,7 @@
 #include "rt/daemon.h"
 #include "rt/metrics.h"
 #include "wire/audit.h"
+#include "wire/features.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -74,6 +75,7 @@ static gp_status start_rpc(struct daemon *d, gp_err *err)
                    .trust = d->trust,
                    .issuer = d->issuer,
                    .on_renewal = svc_log_renewal,
+                   .features = WIRE_FEATURES,
                    .workers = 4,
                    .max_workers =
                        d->o.limits.share.max_concurrent + d->o.limits.share.max_waiting + 16};

@@ -52,31 +52,40 @@ static rpc_code identify(serve *s, const auth_peer *peer, const wire_request *r,
     return RPC_OK;
 }
 
-static int in_resolved(const serve *s, const wire_query *q)
+static int in_resolved(const char *const *names, size_t n, const wire_query *q)
 {
     for (size_t i = 0; i < q->n_resolved; i++) {
-        for (size_t k = 0; k < s->n_names; k++) {
-            if (strcmp(q->resolved[i], s->names[k]) == 0)
+        for (size_t k = 0; k < n; k++) {
+            if (strcmp(q->resolved[i], names[k]) == 0)
                 return 1;
         }
     }
     return 0;
 }
 
-static rpc_code check_cover(const serve *s, const wire_query *q, gp_buf *text)
+/* via: the aggregator that asks us, or NULL. A user who signs its name means the hosts behind it.
+ */
+static rpc_code check_cover(const serve *s, const wire_query *q, const char *via, gp_buf *text)
 {
+    const char *names[GP_COUNT(s->names) + 1];
+    size_t n = s->n_names;
     wire_selector *sel = NULL;
     gp_err err = {0};
     wire_cover c = WIRE_COVERS_UNKNOWN;
+    memcpy(names, s->names, n * sizeof *names);
+    if (via)
+        names[n++] = via;
     if (q->resolver && *q->resolver && strcmp(q->resolver, "string") != 0) {
         c = WIRE_COVERS_UNKNOWN; /* only the aggregator has that resolver */
     } else {
         if (wire_selector_parse(q->hosts, &sel, &err) != GP_OK)
             return refuse_err(text, RPC_INVALID_ARGUMENT, &err);
-        c = wire_selector_covers(sel, s->names, s->n_names, s->o.groups, s->o.n_groups);
+        c = wire_selector_covers(sel, names, s->n_names, s->o.groups, s->o.n_groups);
+        if (c == WIRE_COVERS_NOT && via)
+            c = wire_selector_covers(sel, names, n, s->o.groups, s->o.n_groups);
         wire_selector_free(sel);
     }
-    if (c == WIRE_COVERS || (c == WIRE_COVERS_UNKNOWN && in_resolved(s, q)))
+    if (c == WIRE_COVERS || (c == WIRE_COVERS_UNKNOWN && in_resolved(names, n, q)))
         return RPC_OK;
     gp_buf_printf(text, "the signed host selector does not cover this host (%s)", s->names[0]);
     return RPC_PERMISSION_DENIED;
@@ -161,7 +170,8 @@ out:
     return code;
 }
 
-static rpc_code check_body(serve *s, const wire_request *r, serve_job *j, gp_buf *text)
+static rpc_code check_body(serve *s, const auth_peer *peer, const wire_request *r, serve_job *j,
+                           gp_buf *text)
 {
     gp_err err = {0};
     gp_status st = wire_query_decode(r->body.data, r->body.len, &j->q, &err);
@@ -177,7 +187,8 @@ static rpc_code check_body(serve *s, const wire_request *r, serve_job *j, gp_buf
         if (st != GP_OK)
             return refuse_err(
                 text, st == GP_ELIMIT ? RPC_RESOURCE_EXHAUSTED : RPC_PERMISSION_DENIED, &err);
-        rpc_code code = check_cover(s, &j->q, text);
+        rpc_code code =
+            check_cover(s, &j->q, peer->kind == AUTH_KIND_AGGREGATOR ? peer->name : NULL, text);
         if (code != RPC_OK)
             return code;
     }
@@ -194,7 +205,7 @@ rpc_code serve_authorise(serve *s, const auth_peer *peer, const uint8_t *req, si
     j->partials = r.partials;
     rpc_code code = identify(s, peer, &r, &j->who, text);
     if (code == RPC_OK)
-        code = check_body(s, &r, j, text);
+        code = check_body(s, peer, &r, j, text);
     wire_request_clear(&r);
     if (code == RPC_OK)
         code = check_ifaces(s, j, text);

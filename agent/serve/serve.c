@@ -7,6 +7,7 @@
 #include "rt/log.h"
 #include "svc/service.h"
 #include "wire/audit.h"
+#include "wire/features.h"
 #include "wire/info.h"
 
 #include <string.h>
@@ -257,6 +258,7 @@ gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
     s->o.rpc.identity = o->identity;
     s->o.rpc.trust = o->trust;
     s->o.rpc.on_renewal = svc_log_renewal;
+    s->o.rpc.features = WIRE_FEATURES;
     /* A running query holds a worker; refusals and small calls need some of their own. */
     if (s->o.rpc.workers == 0)
         s->o.rpc.workers = s->o.limits.max_concurrent + 4;

@@ -47,9 +47,10 @@ typedef struct leg {
     char *targets;              /* for an aggregator: its part of the selector; NULL for agents */
     int is_aggregator, counted; /* counted: holds a place in flight */
     int64_t timeout_ms;
+    gp_deadline until; /* of the host's whole answer, connecting included */
+    int gone;          /* given up while connecting; protected by job.lock */
     fleet_link *link;
     rpc_call *call;
-    gp_status link_status;
     /* filled by callbacks */
     gp_buf batches; /* u32 length, bytes, ... */
     gp_buf notes;   /* the same: trailers and host statuses as received */
@@ -71,13 +72,15 @@ struct job {
     wire_query q;
     query_stmt *stmt;
     auth_peer who;
-    gp_buf relay; /* request as agents get it */
+    gp_buf relay;       /* request as agents get it */
+    gp_buf relay_plain; /* the same without snapshots, for those that know none; when they differ */
     leg *legs;
     size_t n_legs, next_leg, finished, in_flight;
     fair_query *fair;
     result_quota quota; /* its bytes */
     fanout_acc *acc;
     gp_deadline wait_until;
+    gp_deadline connect_until; /* the first of those that connect is late then */
     int64_t next_partial_ms, next_progress_ms;
     int partial_due; /* rows came since the last snapshot */
     unsigned n_ok, n_failed;
@@ -98,7 +101,9 @@ gp_status fanout_route(job *j, gp_err *err) GP_MUST_CHECK;
 resolver_known fanout_known(const fleet_table *t);
 
 /* ---- leg.c ---- */
-void fanout_leg_start(leg *l);   /* connect; posts events */
+void fanout_leg_start(leg *l); /* connect; posts events */
+/* 1: it is still connecting, and will say nothing any more. */
+int fanout_leg_abandon(leg *l);
 void fanout_leg_call(leg *l);    /* after LEG_READY */
 void fanout_leg_release(leg *l); /* free what a finished leg holds */
 void fanout_leg_clear(leg *l);

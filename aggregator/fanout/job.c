@@ -146,6 +146,26 @@ static gp_status handle_events(job *j, leg *l, gp_err *err)
     return GP_OK;
 }
 
+/* Hosts whose time is over before there is a connection. */
+static gp_status give_up_connecting(job *j, gp_err *err)
+{
+    gp_deadline next = GP_NEVER;
+    if (!gp_deadline_passed(j->connect_until))
+        return GP_OK;
+    for (size_t i = 0; i < j->next_leg; i++) {
+        leg *l = &j->legs[i];
+        if (l->until < next && !gp_deadline_passed(l->until))
+            next = l->until;
+        if (!gp_deadline_passed(l->until) || l->gone || !fanout_leg_abandon(l))
+            continue;
+        finish_leg(j, l);
+        GP_TRY(fanout_fail_host(j, l->name, RESULT_TIMEOUT, "no connection within the time allowed",
+                                err));
+    }
+    j->connect_until = next;
+    return GP_OK;
+}
+
 static int partial_due(job *j)
 {
     pthread_mutex_lock(&j->lock);
@@ -224,6 +244,7 @@ static gp_status run_legs(job *j, gp_err *err)
             snprintf(why, sizeof why, "no answer within the time allowed");
             return give_up_on_rest(j, why, err);
         }
+        GP_TRY(give_up_connecting(j, err));
         GP_TRY(tick(j, err));
     }
     return GP_OK;
@@ -237,12 +258,16 @@ static gp_status begin(job *j, gp_err *err)
     r.evidence = 0;
     memcpy(r.via[r.n_via++], j->f->instance, 16);
     GP_TRY(wire_request_encode(&r, &j->relay, err));
+    r.partials = 0;
+    if (j->req.partials)
+        GP_TRY(wire_request_encode(&r, &j->relay_plain, err));
     GP_TRY(fanout_acc_new(j->stmt, &j->quota, &j->acc, err));
     GP_TRY(wire_dec_new(&j->dec, err));
     int64_t wait = j->f->o.limits.max_wait_ms;
     if (j->q.max_wait_ms > 0 && j->q.max_wait_ms < wait)
         wait = j->q.max_wait_ms;
     j->wait_until = gp_deadline_in_ms(wait);
+    j->connect_until = GP_NEVER;
     j->next_partial_ms = 0; /* the first rows as soon as they are there */
     j->next_progress_ms = gp_mono_ms() + PROGRESS_MS;
     GP_TRY(fanout_route(j, err));

@@ -2,6 +2,7 @@
 #include "fanout_int.h"
 
 #include "gp/mem.h"
+#include "wire/features.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,50 +20,71 @@ void fanout_job_put(job *j)
     wire_query_clear(&j->q);
     query_stmt_free(j->stmt);
     gp_buf_free(&j->relay);
+    gp_buf_free(&j->relay_plain);
     pthread_cond_destroy(&j->wakeup);
     pthread_mutex_destroy(&j->lock);
     gp_free(j);
 }
 
-/* Put the leg on the job's list; 0 when the job is over and nobody will look. */
-static int post(leg *l, enum leg_state s)
+/* Put the leg on the job's list, unless the job is over and nobody will look. Lock held. */
+static void post_locked(leg *l, enum leg_state s)
 {
     job *j = l->job;
-    pthread_mutex_lock(&j->lock);
-    int live = !j->over;
     l->state = s;
-    if (live) {
-        l->next_event = NULL;
-        *j->events_tail = l;
-        j->events_tail = &l->next_event;
-        pthread_cond_signal(&j->wakeup);
-    }
-    pthread_mutex_unlock(&j->lock);
-    return live;
+    if (j->over)
+        return;
+    l->next_event = NULL;
+    *j->events_tail = l;
+    j->events_tail = &l->next_event;
+    pthread_cond_signal(&j->wakeup);
+}
+
+static void post(leg *l, enum leg_state s)
+{
+    pthread_mutex_lock(&l->job->lock);
+    post_locked(l, s);
+    pthread_mutex_unlock(&l->job->lock);
 }
 
 static void on_connected(void *ctx, fleet_link *link, gp_status st, const char *why)
 {
     leg *l = ctx;
     job *j = l->job;
-    l->link = link;
-    l->link_status = st;
-    if (st != GP_OK) {
-        l->code = rpc_code_from_status(st);
-        snprintf(l->text, sizeof l->text, "%s", why);
+    pthread_mutex_lock(&j->lock);
+    int live = !j->over && !l->gone;
+    if (live) {
+        l->link = link;
+        if (st != GP_OK) {
+            l->code = rpc_code_from_status(st);
+            snprintf(l->text, sizeof l->text, "%s", why);
+        }
+        post_locked(l, st == GP_OK ? LEG_READY : LEG_DONE);
     }
-    if (!post(l, st == GP_OK ? LEG_READY : LEG_DONE) && link) {
-        l->link = NULL;
+    pthread_mutex_unlock(&j->lock);
+    if (!live)
         fleet_link_put(link);
-    }
     fanout_job_put(j);
+}
+
+int fanout_leg_abandon(leg *l)
+{
+    pthread_mutex_lock(&l->job->lock);
+    l->gone = l->state == LEG_CONNECTING;
+    pthread_mutex_unlock(&l->job->lock);
+    return l->gone;
 }
 
 void fanout_leg_start(leg *l)
 {
+    job *j = l->job;
     l->state = LEG_CONNECTING;
-    atomic_fetch_add(&l->job->refs, 1);
-    fleet_connect(l->job->f->o.fleet, l->id, on_connected, l);
+    l->until = gp_deadline_in_ms(l->timeout_ms);
+    if (j->wait_until < l->until)
+        l->until = j->wait_until;
+    if (l->until < j->connect_until)
+        j->connect_until = l->until;
+    atomic_fetch_add(&j->refs, 1);
+    fleet_connect(j->f->o.fleet, l->id, on_connected, l);
 }
 
 /* ---- what the host says; on an internal RPC thread ---- */
@@ -202,10 +224,25 @@ static void on_event(void *ctx, rpc_call *call, const rpc_event *ev)
     post(l, LEG_DONE);
 }
 
-static gp_status encode_for_child(leg *l, gp_buf *out, gp_err *err)
+/* What an aggregator below gets: its part of the selector. One of an older version knows no parts
+ * and takes all of it, or can't be asked. */
+static gp_status encode_for_child(leg *l, uint32_t has, gp_buf *out, gp_err *err)
 {
     wire_request r = l->job->req; /* borrows */
+    const char *all = r.targets ? r.targets : l->job->q.hosts ? l->job->q.hosts : "";
     r.targets = l->targets;
+    if (!(has & WIRE_F_TARGETS)) {
+        if (strcmp(l->targets, all) != 0)
+            return gp_fail(err, GP_EUNSUPPORTED, 0,
+                           "it is of an older version, which can't be asked for a part of the "
+                           "hosts; update it");
+        r.targets = NULL;
+    }
+    if (r.evidence && !(has & WIRE_F_EVIDENCE))
+        return gp_fail(err, GP_EUNSUPPORTED, 0,
+                       "it is of an older version, which does not pass on what the hosts signed; "
+                       "update it");
+    r.partials = r.partials && (has & WIRE_F_PARTIALS);
     memcpy(r.via[r.n_via++], l->job->f->instance, 16); /* room was checked */
     return wire_request_encode(&r, out, err);
 }
@@ -215,16 +252,16 @@ void fanout_leg_call(leg *l)
     job *j = l->job;
     gp_err err = {0};
     gp_buf own = {0};
-    gp_deadline d = gp_deadline_in_ms(l->timeout_ms);
-    if (j->wait_until < d)
-        d = j->wait_until;
     auth_digest_init(&l->digest);
-    gp_status st = l->targets ? encode_for_child(l, &own, &err) : GP_OK;
-    const gp_buf *body = l->targets ? &own : &j->relay;
+    uint32_t has = rpc_conn_features(fleet_link_conn(l->link));
+    gp_status st = l->targets ? encode_for_child(l, has, &own, &err) : GP_OK;
+    const gp_buf *body = l->targets                                    ? &own
+                         : j->req.partials && !(has & WIRE_F_PARTIALS) ? &j->relay_plain
+                                                                       : &j->relay;
     l->state = LEG_CALLING;
     if (st == GP_OK)
-        st = rpc_call_start(fleet_link_conn(l->link), "query", body->data, body->len, d, on_event,
-                            l, &l->call, &err);
+        st = rpc_call_start(fleet_link_conn(l->link), "query", body->data, body->len, l->until,
+                            on_event, l, &l->call, &err);
     gp_buf_free(&own);
     if (st != GP_OK) {
         l->call = NULL;

@@ -12,14 +12,18 @@ static const char *known_id(void *ctx, size_t i)
     return fleet_table_at(ctx, i)->id;
 }
 
-static int known_in_group(void *ctx, size_t i, const char *group)
+static int entry_in_group(const fleet_endpoint *e, const char *group)
 {
-    const fleet_endpoint *e = fleet_table_at(ctx, i);
     for (size_t k = 0; k < e->n_groups; k++) {
         if (strcmp(e->groups[k], group) == 0)
             return 1;
     }
     return 0;
+}
+
+static int known_in_group(void *ctx, size_t i, const char *group)
+{
+    return entry_in_group(fleet_table_at(ctx, i), group);
 }
 
 static const char *known_address(void *ctx, size_t i)
@@ -46,6 +50,8 @@ struct router {
     gp_buf *parts;       /* per table entry: what an aggregator is asked for */
     wire_selector **via; /* per table entry: hosts behind an aggregator, or NULL */
     uint8_t *agent;      /* per table entry: 1 = asked */
+    uint8_t *whole;   /* per table entry: 1 = an aggregator that was named itself: all behind it */
+    const char *type; /* resolver; NULL or "" = the default */
     gp_err *err;
 };
 
@@ -86,47 +92,65 @@ static gp_status route_hosts(struct router *r, const resolver_hosts *hosts)
         else if (e->kind == AUTH_KIND_AGENT)
             r->agent[e - fleet_table_at(r->t, 0)] = 1;
         else
-            add_part(&r->parts[e - fleet_table_at(r->t, 0)], "any"); /* named itself: all of it */
+            r->whole[e - fleet_table_at(r->t, 0)] = 1;
     }
     return GP_OK;
 }
 
-static void item_text(const wire_item *it, gp_buf *b)
+/* Is the i-th entry, an aggregator, taken away as a whole? */
+static int excluded(const struct router *r, const wire_selector *sel, size_t i)
 {
-    gp_buf_printf(b, "%s%s%s", it->negative ? "!" : "", it->kind == WIRE_ITEM_GROUP ? "@" : "",
-                  it->text);
+    for (size_t k = 0; k < wire_selector_count(sel); k++) {
+        const wire_item *it = wire_selector_item(sel, k);
+        if (it->negative &&
+            (it->kind == WIRE_ITEM_GROUP ? entry_in_group(fleet_table_at(r->t, i), it->text)
+                                         : wire_item_match(it, fleet_table_at(r->t, i)->id)))
+            return 1;
+    }
+    return 0;
 }
 
-/* Items without a finite list of names mean hosts behind aggregators too. */
+/* "any" and globs mean hosts behind aggregators too, and exclusions hold there. Groups are those of
+ * our own table: nobody below knows them. */
 static gp_status route_open_items(struct router *r, const char *selector)
 {
     wire_selector *sel = NULL;
-    gp_buf open = {0}, negative = {0}, item = {0};
+    gp_buf open = {0}, negative = {0};
     GP_TRY(wire_selector_parse(selector, &sel, r->err));
     for (size_t i = 0; i < wire_selector_count(sel); i++) {
         const wire_item *it = wire_selector_item(sel, i);
-        gp_buf_clear(&item);
-        item_text(it, &item);
-        const char *text = gp_buf_str(&item);
-        if (text && it->negative)
-            add_part(&negative, text);
-        else if (text && it->kind != WIRE_ITEM_NAME && it->kind != WIRE_ITEM_RANGE)
-            add_part(&open, text);
+        if (it->negative && it->kind != WIRE_ITEM_GROUP)
+            gp_buf_printf(&negative, ",!%s", it->text);
+        else if (it->kind == WIRE_ITEM_ANY || it->kind == WIRE_ITEM_GLOB)
+            add_part(&open, it->text);
     }
     const char *o = gp_buf_str(&open), *n = gp_buf_str(&negative);
     for (size_t i = 0; o && n && i < fleet_table_count(r->t); i++) {
-        if (fleet_table_at(r->t, i)->kind != AUTH_KIND_AGGREGATOR)
+        gp_buf *part = &r->parts[i];
+        if (fleet_table_at(r->t, i)->kind != AUTH_KIND_AGGREGATOR || excluded(r, sel, i))
             continue;
-        if (*o)
-            add_part(&r->parts[i], o);
-        if (r->parts[i].len && *n)
-            add_part(&r->parts[i], n);
+        if (r->whole[i])
+            gp_buf_clear(part);
+        if (r->whole[i] || *o)
+            add_part(part, r->whole[i] ? "any" : o);
+        if (part->len)
+            gp_buf_adds(part, n);
     }
     gp_buf_free(&open);
     gp_buf_free(&negative);
-    gp_buf_free(&item);
     wire_selector_free(sel);
     return GP_OK;
+}
+
+/* Other resolvers say names only. */
+static void route_whole(struct router *r)
+{
+    for (size_t i = 0; i < fleet_table_count(r->t); i++) {
+        if (!r->whole[i])
+            continue;
+        gp_buf_clear(&r->parts[i]);
+        add_part(&r->parts[i], "any");
+    }
 }
 
 static gp_status add_leg(struct router *r, size_t i)
@@ -175,16 +199,15 @@ static gp_status make_legs(struct router *r)
     return GP_OK;
 }
 
-static gp_status resolve(job *j, const fleet_table *t, const char *selector, resolver_hosts *hosts,
-                         gp_err *err)
+static gp_status resolve(const struct router *r, const char *selector, resolver_hosts *hosts)
 {
-    fanout *f = j->f;
-    resolver_known known = fanout_known(t);
+    fanout *f = r->j->f;
+    resolver_known known = fanout_known(r->t);
     pthread_mutex_lock(&f->lock);
     struct resolvers *rs = f->resolvers;
     atomic_fetch_add(&rs->refs, 1);
     pthread_mutex_unlock(&f->lock);
-    gp_status st = resolver_resolve(rs->set, j->q.resolver, selector, &known, hosts, err);
+    gp_status st = resolver_resolve(rs->set, r->type, selector, &known, hosts, r->err);
     if (atomic_fetch_sub(&rs->refs, 1) == 1) {
         resolver_set_free(rs->set);
         gp_free(rs);
@@ -199,17 +222,24 @@ gp_status fanout_route(job *j, gp_err *err)
     size_t n = fleet_table_count(t);
     resolver_hosts hosts = {0};
     const char *selector = j->req.targets ? j->req.targets : j->q.hosts ? j->q.hosts : "";
-    struct router r = {.j = j, .t = t, .err = err};
+    /* An aggregator above has resolved already: our part is a selector. */
+    struct router r = {
+        .j = j, .t = t, .type = j->req.targets ? "string" : j->q.resolver, .err = err};
     r.parts = gp_calloc(n ? n : 1, sizeof *r.parts);
     r.via = gp_calloc(n ? n : 1, sizeof *r.via);
     r.agent = gp_calloc(n ? n : 1, 1);
-    gp_status st = r.parts && r.via && r.agent ? resolve(j, t, selector, &hosts, err)
-                                               : gp_fail(err, GP_ENOMEM, 0, "query: out of memory");
+    r.whole = gp_calloc(n ? n : 1, 1);
+    gp_status st = r.parts && r.via && r.agent && r.whole
+                       ? resolve(&r, selector, &hosts)
+                       : gp_fail(err, GP_ENOMEM, 0, "query: out of memory");
     if (st == GP_OK)
         st = parse_via(&r);
     if (st == GP_OK)
         st = route_hosts(&r, &hosts);
-    if (st == GP_OK && (!j->q.resolver || !*j->q.resolver || strcmp(j->q.resolver, "string") == 0))
+    int by_name = r.type && *r.type && strcmp(r.type, "string") != 0;
+    if (st == GP_OK && by_name)
+        route_whole(&r);
+    else if (st == GP_OK)
         st = route_open_items(&r, selector);
     if (st == GP_OK)
         st = make_legs(&r);
@@ -220,6 +250,7 @@ gp_status fanout_route(job *j, gp_err *err)
     gp_free(r.parts);
     gp_free(r.via);
     gp_free(r.agent);
+    gp_free(r.whole);
     resolver_hosts_clear(&hosts);
     fleet_view_put(v);
     return st;

@@ -405,6 +405,26 @@ static void fail_waiters(struct peer *p, gp_status st, const char *why)
     wake(w, NULL, st, why);
 }
 
+/* The same host under a new table: its connection, who waits for one, and what is known. A dial
+ * that is under way ends for those who wait for it. With the lock held. */
+static void hand_over(struct peer *old, struct peer *p)
+{
+    if (old->state == FLEET_CONNECTING)
+        return;
+    p->link = old->link;
+    p->waiters = take_waiters(old);
+    p->state = old->state;
+    p->failures = old->failures;
+    p->next_try_ms = old->next_try_ms;
+    p->last_code = old->last_code;
+    p->since_s = old->since_s;
+    p->rtt_us = old->rtt_us;
+    p->health_ms = old->health_ms;
+    memcpy(p->error, old->error, sizeof p->error);
+    memcpy(p->software, old->software, sizeof p->software);
+    old->link = NULL;
+}
+
 gp_status fleet_reload(fleet *f, fleet_table *take_table, gp_err *err)
 {
     size_t n = fleet_table_count(take_table);
@@ -431,16 +451,8 @@ gp_status fleet_reload(fleet *f, fleet_table *take_table, gp_err *err)
     pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < n; i++) {
         struct peer *old = find_peer(f, peers[i]->ep->id);
-        if (!old || !same_endpoint(old->ep, peers[i]->ep) || old->state != FLEET_CONNECTED)
-            continue;
-        struct peer *p = peers[i]; /* hand the connection over */
-        p->link = old->link;
-        p->state = old->state;
-        p->since_s = old->since_s;
-        p->rtt_us = old->rtt_us;
-        p->health_ms = old->health_ms;
-        memcpy(p->software, old->software, sizeof p->software);
-        old->link = NULL;
+        if (old && same_endpoint(old->ep, peers[i]->ep))
+            hand_over(old, peers[i]);
     }
     struct peer **old = f->peers;
     size_t n_old = f->n_peers;
@@ -455,7 +467,7 @@ gp_status fleet_reload(fleet *f, fleet_table *take_table, gp_err *err)
     pthread_cond_broadcast(&f->wakeup);
     pthread_mutex_unlock(&f->lock);
     for (size_t i = 0; i < n_old; i++) {
-        fail_waiters(old[i], GP_ENOTFOUND, "removed from the endpoint table");
+        fail_waiters(old[i], GP_ENOTFOUND, "removed from the endpoint table, or changed there");
         fleet_peer_put(old[i]);
     }
     gp_free(old);

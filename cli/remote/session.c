@@ -2,6 +2,7 @@
 #include "remote_int.h"
 
 #include "gp/mem.h"
+#include "wire/features.h"
 
 #include <string.h>
 
@@ -50,7 +51,8 @@ gp_status remote_session_open(const remote_opts *o, session *s, gp_err *err)
     s->local = starts(addr, "ipc://");
     s->deadline = gp_deadline_in_ms(o->timeout_ms > 0 ? o->timeout_ms : DEFAULT_TIMEOUT_MS);
     gp_deadline dial = gp_deadline_in_ms(DIAL_MS);
-    rpc_opts ro = {.workers = 1, .identity = o->identity, .trust = o->trust};
+    rpc_opts ro = {
+        .workers = 1, .identity = o->identity, .trust = o->trust, .features = WIRE_FEATURES};
     rpc_dial_opts d = {.addr = addr, .deadline = dial < s->deadline ? dial : s->deadline};
     gp_status st = check_keys(s, err);
     if (st == GP_OK)

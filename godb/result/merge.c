@@ -159,12 +159,6 @@ static gp_status add_summary(result_merger *m, const result *part, gp_err *err)
     }
     for (size_t i = 0; i < part->n_ifaces; i++)
         GP_TRY(result_add_iface(s, part->ifaces[i], err));
-    if (part->condition && strcmp(part->condition, s->condition) != 0) {
-        const char *c = result_strdup(s, part->condition);
-        if (!c)
-            return gp_fail(err, GP_ENOMEM, 0, "merging: out of memory");
-        s->condition = c;
-    }
     counters_add(&s->totals, &part->totals);
     if (part->has_stats) {
         s->has_stats = 1;

@@ -347,6 +347,11 @@ static void on_timer(void *arg)
 
 /* ---- public ---- */
 
+uint32_t rpc_conn_features(const rpc_conn *c)
+{
+    return c->features;
+}
+
 const auth_peer *rpc_conn_peer(const rpc_conn *c)
 {
     return &c->peer;

@@ -20,7 +20,7 @@ size_t rpc_hs_max_message(const rpc_conn *c)
 static gp_status send_hello(rpc_conn *c, const auth_identity *id, gp_err *err)
 {
     gp_buf hello = {0}, msg = {0};
-    auth_hello_encode(id, id ? c->rt->o.trust : NULL, 0, &hello);
+    auth_hello_encode(id, id ? c->rt->o.trust : NULL, c->rt->o.features, &hello);
     gp_status st = hello.failed ? gp_fail(err, GP_ENOMEM, 0, "handshake: out of memory")
                                 : auth_noise_write(c->noise, hello.data, hello.len, &msg, err);
     if (st == GP_OK) {
@@ -181,6 +181,7 @@ gp_status rpc_hs_message(rpc_conn *c, const uint8_t *msg, size_t len, gp_err *er
     if (st != GP_OK)
         goto out;
     c->r.hs_step++;
+    c->features = h.features & c->rt->o.features; /* the last hello counts: it is authenticated */
     int same = auth_hello_version(&h, err) != 0;
     if (c->dialer) {
         st = same ? dialer_message(c, &h, err) : GP_EUNSUPPORTED;

@@ -157,7 +157,8 @@ struct rpc_conn {
     rpc_timer timer, reap;
     rpc_job job;
     rpc_peer *peer_entry;
-    auth_peer peer; /* set before state is OPEN, then constant */
+    auth_peer peer;    /* set before state is OPEN, then constant */
+    uint32_t features; /* of both ends; the same */
     rpc_strm *table[TABLE];
 
     pthread_mutex_t wlock;

@@ -229,7 +229,7 @@ static const char *body_problem(const Fp__QueryBody *m)
         return "protocol version";
     if (!wire_text_ok(m->fleet, WIRE_MAX_LABEL) || !wire_text_ok(m->hosts, WIRE_MAX_TEXT) ||
         !wire_text_ok(m->resolver, 64))
-        return "selector or resolver";
+        return "fleet, host selector or resolver is too long or holds control characters";
     if (m->n_resolved > WIRE_MAX_HOSTS)
         return "too many hosts";
     for (size_t i = 0; i < m->n_resolved; i++) {

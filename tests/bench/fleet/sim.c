@@ -6,6 +6,7 @@
 #include "gp/mem.h"
 #include "wire/answer.h"
 #include "wire/batch.h"
+#include "wire/features.h"
 #include "wire/info.h"
 #include "wire/query.h"
 
@@ -22,6 +23,7 @@ typedef struct agent {
     rpc_service service;
     atomic_int how;
     atomic_uint delay_ms;
+    _Atomic(const wire_summary *) says;
     gp_buf batches; /* u32 length, bytes, ... */
     gp_buf early;   /* a snapshot */
     uint64_t rows;
@@ -37,7 +39,7 @@ struct sim {
     rpc_runtime *rt;
     rpc_method methods[2];
     atomic_uint_fast64_t queries, bytes;
-    atomic_uint running;
+    atomic_uint running, most;
     atomic_int_fast64_t told_ns;
 };
 
@@ -197,17 +199,22 @@ static gp_status send_trailer(agent *a, rpc_stream *s, sim_how how, const wire_q
                               auth_digest *d)
 {
     static const char *const ifaces[] = {"eth0"};
+    const wire_summary *says = atomic_load(&a->says);
     wire_trailer t = {.host = a->name,
                       .host_id = a->name,
                       .sum = {.code = RESULT_OK,
-                              .totals = a->totals,
-                              .hits = a->rows,
-                              .rows = a->rows + (how == SIM_BAD_COUNT),
                               .first_s = q->first_s,
                               .last_s = q->last_s,
                               .ifaces = ifaces,
                               .n_ifaces = 1,
                               .data_available = 1}};
+    if (says)
+        t.sum = *says;
+    if (t.sum.code == RESULT_OK) {
+        t.sum.totals = a->totals;
+        t.sum.hits = a->rows;
+        t.sum.rows = a->rows + (how == SIM_BAD_COUNT);
+    }
     const auth_identity *id =
         how == SIM_OTHER_KEY ? a->sim->agents[(a->index + 1) % a->sim->o.n].id : a->id;
     uint8_t sig[AUTH_SIG];
@@ -250,7 +257,8 @@ static rpc_code misbehave(agent *a, rpc_stream *s, sim_how how, gp_buf *text)
     }
 }
 
-static rpc_code answer(agent *a, rpc_stream *s, sim_how how, const wire_query *q)
+static rpc_code answer(agent *a, rpc_stream *s, sim_how how, const wire_request *r,
+                       const wire_query *q)
 {
     auth_digest d;
     gp_buf msg = {0};
@@ -259,11 +267,12 @@ static rpc_code answer(agent *a, rpc_stream *s, sim_how how, const wire_query *q
     gp_status st = send_buf(s, &msg);
     gp_buf_free(&msg);
     int early = how == SIM_EARLY || how == SIM_EARLY_CUT;
-    if (st == GP_OK && early)
+    if (st == GP_OK && early && (r->partials || how == SIM_EARLY_CUT))
         st = rpc_stream_send(s, a->early.data, a->early.len, NULL);
     if (st == GP_OK && (how == SIM_DELAY || early))
         st = nap(a, s, atomic_load(&a->delay_ms));
-    if (st == GP_OK)
+    const wire_summary *says = atomic_load(&a->says);
+    if (st == GP_OK && (!says || says->code == RESULT_OK))
         st = send_batches(a, s, how, &d);
     if (how == SIM_CUT || how == SIM_EARLY_CUT) {
         rpc_conn_close(rpc_stream_conn(s));
@@ -284,7 +293,9 @@ static rpc_code on_query(void *ctx, rpc_stream *s, const uint8_t *req, size_t le
     sim_how how = (sim_how)atomic_load(&a->how);
     rpc_code code = RPC_OK;
     atomic_fetch_add(&a->sim->queries, 1);
-    atomic_fetch_add(&a->sim->running, 1);
+    unsigned now = atomic_fetch_add(&a->sim->running, 1) + 1, most = atomic_load(&a->sim->most);
+    while (now > most && !atomic_compare_exchange_weak(&a->sim->most, &most, now))
+        ;
     if (wire_request_decode(req, len, &r, &err) != GP_OK ||
         wire_query_decode(r.body.data, r.body.len, &q, &err) != GP_OK) {
         gp_buf_adds(text, err.msg);
@@ -296,7 +307,7 @@ static rpc_code on_query(void *ctx, rpc_stream *s, const uint8_t *req, size_t le
     } else {
         code = misbehave(a, s, how, text);
         if (code == RPC_OK && how != SIM_GARBAGE && how != SIM_SILENT)
-            code = answer(a, s, how, &q);
+            code = answer(a, s, how, &r, &q);
     }
     wire_query_clear(&q);
     wire_request_clear(&r);
@@ -354,6 +365,7 @@ static gp_status listen_all(sim *s, gp_err *err)
     rpc_opts o = {.identity = s->agents[0].id,
                   .trust = s->trust,
                   .workers = 4,
+                  .features = WIRE_FEATURES & ~s->o.lacks,
                   .max_workers = (unsigned)s->o.n + 64,
                   .max_conns = (unsigned)s->o.n * 4 + 64,
                   .max_conns_per_peer = (unsigned)s->o.n * 4 + 64};
@@ -436,6 +448,11 @@ void sim_behave(sim *s, size_t i, sim_how how, unsigned delay_ms)
     atomic_store(&s->agents[i].how, (int)how);
 }
 
+void sim_says(sim *s, size_t i, const wire_summary *sum)
+{
+    atomic_store(&s->agents[i].says, sum);
+}
+
 const auth_identity *sim_aggregator(const sim *s)
 {
     return s->aggr;
@@ -476,6 +493,11 @@ uint64_t sim_queries(const sim *s)
 unsigned sim_running(const sim *s)
 {
     return atomic_load(&s->running);
+}
+
+unsigned sim_most_running(sim *s)
+{
+    return atomic_exchange(&s->most, 0);
 }
 
 int64_t sim_told_ns(const sim *s)

@@ -7,12 +7,13 @@
 #include "gp/bytes.h"
 #include "result/result.h"
 #include "rpc/rpc.h"
+#include "wire/answer.h"
 
 typedef enum sim_how {
     SIM_OK,
     SIM_DELAY,      /* answers after delay_ms */
     SIM_SLOW,       /* delay_ms between batches */
-    SIM_EARLY,      /* five rows as a snapshot at once, the answer after delay_ms */
+    SIM_EARLY,      /* five rows as a snapshot at once if asked, the answer after delay_ms */
     SIM_SILENT,     /* says nothing until it is cancelled */
     SIM_DENY,       /* PERMISSION_DENIED */
     SIM_BUSY,       /* RESOURCE_EXHAUSTED */
@@ -38,6 +39,7 @@ typedef struct sim_opts {
     size_t rows;         /* of each */
     unsigned shared_pct; /* of the rows have keys that all agents have */
     uint64_t seed;
+    uint32_t lacks; /* features (wire/features.h) that its agents, of an older version, lack */
 } sim_opts;
 
 typedef struct sim sim;
@@ -49,6 +51,10 @@ const char *sim_host_name(const sim *s, size_t i);         /* "agent-0007" */
 const result_counters *sim_totals(const sim *s, size_t i); /* over all rows of agent i */
 /* What agent i does from its next query on. */
 void sim_behave(sim *s, size_t i, sim_how how, unsigned delay_ms);
+/* What agent i says about itself in its trailer from its next query on: code, message, span, stats,
+ * interfaces, data, condition; borrowed. It sends rows only if the code is RESULT_OK. NULL: the
+ * range that was asked for, "eth0". */
+void sim_says(sim *s, size_t i, const wire_summary *sum);
 
 const auth_identity *sim_aggregator(const sim *s);
 const auth_identity *sim_user(const sim *s);       /* "alice" */
@@ -60,8 +66,9 @@ void sim_endpoints(const sim *s, size_t dead, gp_buf *out);
 /* Queries that reached agents, and bytes of batches sent. */
 uint64_t sim_queries(const sim *s);
 uint64_t sim_bytes(const sim *s);
-/* Queries being answered now. */
+/* Queries being answered now, and the most at once since the last time this was asked. */
 unsigned sim_running(const sim *s);
+unsigned sim_most_running(sim *s);
 /* Monotonic time at which the last agent was told to stop; 0 = none was. */
 int64_t sim_told_ns(const sim *s);
 

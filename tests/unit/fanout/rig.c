@@ -2,18 +2,29 @@
 #include "rig.h"
 
 #include "gp/clock.h"
+#include "wire/features.h"
 
 #include <time.h>
 
 void rig_start(rig *r, const auth_identity *id, auth_trust *trust, const gp_buf *table,
                const fanout_limits *limits)
 {
+    rig_start_older(r, id, trust, table, limits, 0);
+}
+
+void rig_start_older(rig *r, const auth_identity *id, auth_trust *trust, const gp_buf *table,
+                     const fanout_limits *limits, uint32_t lacks)
+{
     gp_err err = {0};
     fleet_table *t = NULL;
     resolver_set *rs = NULL;
     size_t n;
     *r = (rig){0};
-    rpc_opts ro = {.identity = id, .trust = trust, .workers = 4, .max_workers = 40};
+    rpc_opts ro = {.identity = id,
+                   .trust = trust,
+                   .workers = 4,
+                   .max_workers = 40,
+                   .features = WIRE_FEATURES & ~lacks};
     want_ok_err(&err, rpc_runtime_new(&ro, &r->rt, &err));
     want_ok_err(&err, fleet_table_parse("endpoints", table->data, table->len, &t, &err));
     fleet_opts fo = {.rt = r->rt, .backoff_min_ms = 2, .backoff_max_ms = 20};

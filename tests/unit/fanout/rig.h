@@ -17,6 +17,9 @@ typedef struct rig {
 /* table: YAML. id: its key. Connections back off for milliseconds only. */
 void rig_start(rig *r, const auth_identity *id, auth_trust *trust, const gp_buf *table,
                const fanout_limits *limits);
+/* The same for an aggregator of an older version: features (wire/features.h) that it lacks. */
+void rig_start_older(rig *r, const auth_identity *id, auth_trust *trust, const gp_buf *table,
+                     const fanout_limits *limits, uint32_t lacks);
 void rig_stop(rig *r);
 /* Wait until n hosts are connected. */
 void rig_wait_connected(rig *r, unsigned n);

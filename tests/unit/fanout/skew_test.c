@@ -5,6 +5,7 @@
 #include "auth/hello.h"
 #include "auth/noise.h"
 #include "gp/bytes.h"
+#include "wire/features.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -179,8 +180,52 @@ static void test_other_versions(void **state)
     gp_buf_free(&table);
 }
 
+static void count_early(void *ctx, const result *r, unsigned done, unsigned total)
+{
+    unsigned *n = ctx;
+    (void)total;
+    *n += done == 0 && r->n_rows > 0;
+}
+
+/* Snapshots are asked for where both ends know them; without, the answer is the same, later. */
+static void test_older_without_snapshots(void **state)
+{
+    (void)state;
+    for (int older = 0; older < 2; older++) {
+        sim_opts so = {.n = 2, .rows = ROWS, .seed = 12, .lacks = older ? WIRE_F_PARTIALS : 0};
+        fanout_limits l = {.partial_ms = 10};
+        sim *s = NULL;
+        rig r;
+        gp_buf table = {0};
+        gp_err err = {0};
+        unsigned early = 0;
+        want_ok_err(&err, sim_new(&so, &s, &err));
+        sim_endpoints(s, 0, &table);
+        rig_start(&r, sim_aggregator(s), sim_trust(s), &table, &l);
+        rig_wait_connected(&r, 2);
+        for (size_t i = 0; i < 2; i++)
+            sim_behave(s, i, SIM_EARLY, 300);
+        query_stmt *stmt = rig_prepare("sip,dip", 1000, 0);
+        remote_opts o = rig_client(&r, s);
+        result res = {0};
+        o.on_partial = count_early;
+        o.ctx = &early;
+        want_ok_err(&err, remote_query(stmt, &o, &res, &err));
+        assert_int_equal(res.hits_total, 2 * ROWS);
+        assert_int_equal(early > 0, !older);
+        result_clear(&res);
+        query_stmt_free(stmt);
+        rig_stop(&r);
+        sim_free(s);
+        gp_buf_free(&table);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_other_versions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_other_versions),
+        cmocka_unit_test(test_older_without_snapshots),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "rig.h"
 
 #include "gp/clock.h"
+#include "wire/features.h"
 
 enum { HOSTS = 6, ROWS = 40 };
 
@@ -37,8 +38,9 @@ static void some_agents(sim *s, size_t first, size_t last, gp_buf *out)
     gp_buf_free(&all);
 }
 
-/* top -> left (agents 0..2), right (agents 3..4), and agent 5 directly. */
-static void grow(struct tree *t, int loop)
+/* top -> left (agents 0..2), right (agents 3..4), and agent 5 directly. Group "edge": left and
+ * agent 5. left may be of an older version, which lacks some features. */
+static void grow_older(struct tree *t, int loop, uint32_t left_lacks)
 {
     sim_opts so = {.n = HOSTS, .rows = ROWS, .shared_pct = 50, .seed = 8};
     gp_err err = {0};
@@ -54,7 +56,7 @@ static void grow(struct tree *t, int loop)
     /* agents must let these aggregators in, too */
     want_ok_err(&err, auth_trust_parse(sim_trust(t->s), gp_buf_str(&t->keys), t->keys.len, &err));
     some_agents(t->s, 0, 2, &table);
-    rig_start(&t->left, t->left_id, t->trust, &table, NULL);
+    rig_start_older(&t->left, t->left_id, t->trust, &table, NULL, left_lacks);
     gp_buf_clear(&table);
     some_agents(t->s, 3, 4, &table);
     if (loop) /* right asks left, left is asked by top: agents 0..2 are reached on two ways */
@@ -63,7 +65,9 @@ static void grow(struct tree *t, int loop)
     gp_buf_clear(&table);
     some_agents(t->s, 5, 5, &table);
     gp_buf_printf(&table,
+                  "  groups: [edge]\n"
                   "left:\n  addr: %s\n  kind: aggregator\n  hosts: \"agent-000[0-2]\"\n"
+                  "  groups: edge\n"
                   "right:\n  addr: %s\n  kind: aggregator\n  hosts: \"agent-000[3-4]\"\n",
                   t->left.addr, t->right.addr);
     rig_start(&t->top, t->top_id, t->trust, &table, NULL);
@@ -71,6 +75,11 @@ static void grow(struct tree *t, int loop)
     rig_wait_connected(&t->right, loop ? 3 : 2);
     rig_wait_connected(&t->top, 3);
     gp_buf_free(&table);
+}
+
+static void grow(struct tree *t, int loop)
+{
+    grow_older(t, loop, 0);
 }
 
 static void fell(struct tree *t)
@@ -128,6 +137,11 @@ static void test_routes(void **state)
         {"agent-000[2-3]", "23"},
         {"agent-*,!agent-000[0-2]", "345"},
         {"left", "012"},
+        {"left,!agent-0001", "02"},
+        {"any,!left", "345"},
+        {"left,any,!agent-0000", "12345"},
+        {"@edge", "0125"},
+        {"any,!@edge", "34"},
     };
     struct tree t;
     grow(&t, 0);
@@ -181,6 +195,55 @@ static void test_faults_keep_their_path(void **state)
     rig_start(&t.right, t.right_id, t.trust, &table, NULL);
     gp_buf_free(&table);
     fell(&t);
+}
+
+/* Hosts behind an aggregator of an older version: asked for as a whole, or with a status that says
+ * what is missing; never more than was asked for. */
+static void test_older_aggregator(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        uint32_t lacks;
+        const char *hosts;
+        int verify;
+        size_t ok;
+        const char *left; /* what its status says; NULL = it has none */
+    } cases[] = {
+        {"all of the selector", WIRE_F_TARGETS, "any", 0, HOSTS, NULL},
+        {"all but one", WIRE_F_TARGETS, "any,!agent-0003", 0, HOSTS - 1, NULL},
+        {"a part of it", WIRE_F_TARGETS, "agent-0001,agent-0004", 0, 1, "a part of the hosts"},
+        {"evidence, not wanted", WIRE_F_EVIDENCE, "any", 0, HOSTS, NULL},
+        {"evidence, wanted", WIRE_F_EVIDENCE, "any", 1, HOSTS - 3, "does not pass on"},
+        {"everything", WIRE_FEATURES, "any", 0, HOSTS, NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct tree t;
+        gp_err err = {0};
+        grow_older(&t, 0, cases[i].lacks);
+        query_stmt *s = rig_prepare("sip,dip", 100000, 0);
+        remote_opts o = rig_client(&t.top, t.s);
+        result r = {0};
+        o.trust = t.trust;
+        o.hosts = cases[i].hosts;
+        o.verify = cases[i].verify;
+        if (remote_query(s, &o, &r, &err) != GP_OK)
+            fail_msg("%s: %s", cases[i].what, err.msg);
+        const result_host_status *left = result_find_host_status(&r, "left");
+        if (r.n_rows != cases[i].ok * ROWS || !left != !cases[i].left ||
+            (left && (left->code != RESULT_ERROR || !strstr(left->message, cases[i].left))))
+            fail_msg("%s: %zu rows, left: %s", cases[i].what, r.n_rows,
+                     left ? left->message : "no status");
+        check_totals(&t, &r, cases[i].what);
+        result_clear(&r);
+        /* asked itself: --verify is refused at once */
+        o.addr = t.left.addr;
+        o.verify = 1;
+        if (cases[i].lacks & WIRE_F_EVIDENCE)
+            want_err(GP_EUNSUPPORTED, &err, "older version", remote_query(s, &o, &r, &err));
+        query_stmt_free(s);
+        fell(&t);
+    }
 }
 
 /* Cutting to N at every level, or adding up over all levels, gives what one level gives. */
@@ -252,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_faults_keep_their_path),
+        cmocka_unit_test(test_older_aggregator),
         cmocka_unit_test(test_levels_are_exact),
         cmocka_unit_test(test_loop),
     };

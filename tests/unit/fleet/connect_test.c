@@ -231,17 +231,26 @@ static void test_reload(void **state)
     struct rig r;
     gp_err err = {0};
     fleet_health h;
-    up(&r, "fw1: {addr: '@'}\nold: {addr: 'tcp://127.0.0.1:1'}\n");
+    up(&r,
+       "fw1: {addr: '@'}\nold: {addr: 'tcp://127.0.0.1:1'}\nbad: {addr: 'tcp://127.0.0.1:1'}\n");
     fleet_health before = wait_state(&r, "fw1", FLEET_CONNECTED);
+    want_ok(fleet_health_of(r.f, "bad", &h));
+    for (int64_t end = gp_mono_ms() + MAX_WAIT_MS; h.failures < 3 && gp_mono_ms() < end;) {
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        want_ok(fleet_health_of(r.f, "bad", &h));
+    }
     fleet_view *v = fleet_view_get(r.f);
     want_ok_err(&err, fleet_reload(r.f,
                                    table("fw1: {addr: '@', timeout: 9s}\n"
-                                         "new: {addr: 'tcp://127.0.0.1:1'}\n",
+                                         "new: {addr: 'tcp://127.0.0.1:1'}\n"
+                                         "bad: {addr: 'tcp://127.0.0.1:1', timeout: 9s}\n",
                                          r.addr),
                                    &err));
     want_ok(fleet_health_of(r.f, "fw1", &h)); /* kept its connection */
     assert_int_equal(h.state, FLEET_CONNECTED);
     assert_int_equal(h.since_s, before.since_s);
+    want_ok(fleet_health_of(r.f, "bad", &h)); /* its circuit stays open */
+    assert_true(h.failures >= 3 || h.state == FLEET_CONNECTING);
     want_status(GP_ENOTFOUND, fleet_health_of(r.f, "old", &h));
     want_ok(fleet_health_of(r.f, "new", &h));
     assert_non_null(

@@ -15,7 +15,7 @@ enum {
 /* A decoded hello. */
 typedef struct auth_hello {
     uint8_t min_version, max_version;
-    uint32_t features; /* bits both sides must have set to use; none defined in version 1 */
+    uint32_t features; /* bits both sides must have set to use (wire/features.h) */
     int has_identity;
     uint8_t sign_pk[AUTH_SIGN_PK];
     uint8_t dh_sig[AUTH_SIG]; /* auth_sign("dh-key") over the channel key */

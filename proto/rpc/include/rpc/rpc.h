@@ -69,6 +69,7 @@ typedef struct rpc_opts {
     unsigned max_streams_per_conn; /* concurrent calls; 0 = 256 */
     double calls_per_s;            /* calls of one peer; 0 = no limit */
     unsigned burst;                /* calls at once before calls_per_s counts; 0 = one second's */
+    uint32_t features;             /* bits to tell peers; their meaning is the caller's */
 } rpc_opts;
 gp_status rpc_runtime_new(const rpc_opts *o, rpc_runtime **out, gp_err *err) GP_MUST_CHECK;
 /* Stop: GOAWAY on every connection, wait at most drain_ms for running calls, close, join. */
@@ -141,8 +142,9 @@ typedef void (*rpc_dial_done)(void *ctx, rpc_conn *conn, const gp_err *err);
 gp_status rpc_dial_async(rpc_runtime *rt, const rpc_dial_opts *o, rpc_dial_done done, void *ctx,
                          gp_err *err) GP_MUST_CHECK;
 const auth_peer *rpc_conn_peer(const rpc_conn *c);
-int rpc_conn_alive(const rpc_conn *c); /* 0 after close, loss or GOAWAY */
-void rpc_conn_close(rpc_conn *c);      /* ends its calls with UNAVAILABLE; drops the reference */
+uint32_t rpc_conn_features(const rpc_conn *c); /* bits that both ends have told */
+int rpc_conn_alive(const rpc_conn *c);         /* 0 after close, loss or GOAWAY */
+void rpc_conn_close(rpc_conn *c); /* ends its calls with UNAVAILABLE; drops the reference */
 
 typedef struct rpc_call rpc_call;
 
