@@ -134,6 +134,8 @@ void *flow_writer_thread(void *arg);
 /* Open i->writer if that was not done; writer thread. */
 gp_status flow_writer_open(flow_iface *i, gp_err *err);
 void flow_writer_queue(flow_iface *i);
+/* Somebody waits for it: a write that failed is tried again now. */
+void flow_writer_hurry(flow_iface *i);
 
 /* recover.c */
 /* Blocks from the checkpoints that a crash left: of all interfaces, or of one that is locked by w.

@@ -175,6 +175,7 @@ gp_status flow_manager_flush(flow_manager *m, const char *const *names, size_t n
         for (size_t k = 0; k < n && st == GP_OK; k++) {
             st = flow_iface_rotate(v[k], flow_now_s(m) + 1, err);
             upto[k] = v[k]->last_s;
+            flow_writer_hurry(v[k]);
         }
         pthread_mutex_unlock(&m->admin);
     }

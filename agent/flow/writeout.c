@@ -37,6 +37,23 @@ void flow_writer_queue(flow_iface *i)
     pthread_mutex_unlock(&m->mu);
 }
 
+/* When a failed write is tried again; 0 = at once. */
+static void set_retry(flow_iface *i, int64_t at_ms)
+{
+    pthread_mutex_lock(&i->m->mu);
+    i->retry_ms = at_ms;
+    pthread_cond_signal(&i->m->work);
+    pthread_mutex_unlock(&i->m->mu);
+}
+
+void flow_writer_hurry(flow_iface *i)
+{
+    pthread_mutex_lock(&i->mu);
+    i->write_failing = 0;
+    pthread_mutex_unlock(&i->mu);
+    set_retry(i, 0);
+}
+
 /* The oldest pending block, borrowed: only this thread removes. */
 static pending *oldest(flow_iface *i)
 {
@@ -330,10 +347,10 @@ void *flow_writer_thread(void *arg)
         } else if (what == JOB_LAST_WRITE) {
             last_tries(i, scratch);
         } else if (!write_pending(i, scratch, &err)) {
-            i->retry_ms = gp_mono_ms() + RETRY_MS;
+            set_retry(i, gp_mono_ms() + RETRY_MS);
             flow_writer_queue(i);
         } else {
-            i->retry_ms = 0;
+            set_retry(i, 0);
         }
         flow_rows_trim(scratch);
         flow_iface_unref(i);

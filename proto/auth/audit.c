@@ -287,8 +287,16 @@ static gp_status begin(auth_audit *a, gp_err *err)
         more[n++] = auth_audit_number("torn_bytes", (int64_t)torn);
     if (missing)
         more[n++] = auth_audit_number("missing", (int64_t)missing);
-    GP_TRY(put_open(a, "start", more, err));
-    return put_checkpoint(a, err);
+    gp_status st = put_open(a, "start", more, err);
+    a->lost += st != GP_OK;
+    return st == GP_OK ? put_checkpoint(a, err) : st;
+}
+
+/* A full disk must not keep a daemon from starting: lines are missing then, as when it fills up
+ * later, and that is said. */
+static int disk_full(const auth_audit *a, const gp_err *e)
+{
+    return a->fd >= 0 && (e->sys == ENOSPC || e->sys == EDQUOT || e->sys == EFBIG);
 }
 
 /* PATH.1 becomes PATH.2 and so on; the last one is replaced. */
@@ -356,6 +364,8 @@ static gp_status sync_all(auth_audit *a, gp_err *err)
         st = gp_fail(err, GP_EIO, errno, "audit log %s", a->path);
     else if (head.len)
         st = gp_write_file_atomic(AT_FDCWD, a->head_path, head.data, head.len, 0600, err);
+    if (st != GP_OK && head.len)
+        gp_fail_context(err, st, "audit log %s", a->head_path);
     gp_buf_free(&head);
     return st;
 }
@@ -444,10 +454,18 @@ gp_status auth_audit_open(const auth_audit_opts *o, auth_audit **out, gp_err *er
     auth_audit *a = new_log(o);
     if (!a)
         return gp_fail(err, GP_ENOMEM, 0, "audit log: out of memory");
-    gp_status st = a->path && a->head_path ? begin(a, err)
-                                           : gp_fail(err, GP_ENOMEM, 0, "audit log: out of memory");
+    gp_err why = {0};
+    gp_status st = a->path && a->head_path
+                       ? begin(a, &why)
+                       : gp_fail(&why, GP_ENOMEM, 0, "audit log: out of memory");
     if (st == GP_OK)
-        st = sync_all(a, err);
+        st = sync_all(a, &why);
+    if (st != GP_OK && disk_full(a, &why)) {
+        tell(a, st, &why);
+        st = GP_OK;
+    } else if (st != GP_OK && err) {
+        *err = why;
+    }
     int rc = st == GP_OK ? pthread_create(&a->thread, NULL, run, a) : 0;
     if (rc != 0)
         st = gp_fail(err, GP_EIO, rc, "audit log: no thread");

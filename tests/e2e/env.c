@@ -147,7 +147,7 @@ static char *unconst(const char *s)
 void e2e_start_agent(e2e_env *e, size_t i, const char *const *extra)
 {
     char db[320], key[320], log[320];
-    static char prog[] = TEST_BIN_DIR "/goprobe", dial_out[] = "--dial-out";
+    static char prog[] = TEST_BIN_DIR "/goprobe", dial_out[] = "--dial-out", with_config[] = "-c";
     char *argv[MAX_ARGS] = {prog,
                             (char[]){"serve"},
                             (char[]){"--db"},
@@ -167,6 +167,11 @@ void e2e_start_agent(e2e_env *e, size_t i, const char *const *extra)
         argv[8] = dial_out;
         argv[9] = e->aggr.addr;
     }
+    if (e->config[i]) {
+        argv[1] = with_config;
+        argv[2] = unconst(e->config[i]);
+        argv[n = 3] = NULL;
+    }
     snprintf(db, sizeof db, "%s/db-%s", e->dir, e->host[i]);
     snprintf(key, sizeof key, "%s/%s.key", e->dir, e->host[i]);
     snprintf(log, sizeof log, "%s/%s.log", e->dir, e->host[i]);
@@ -177,7 +182,9 @@ void e2e_start_agent(e2e_env *e, size_t i, const char *const *extra)
     if (*e->netns[i])
         snprintf(netns, sizeof netns, "/run/netns/%s", e->netns[i]);
     spawn(&e->agent[i], log, netns, argv);
-    if (!e->dials_out[i])
+    if (e->config[i]) /* it does not say so on its output */
+        snprintf(e->agent[i].addr, sizeof e->agent[i].addr, "%s", e->listen[i]);
+    else if (!e->dials_out[i])
         wait_listening(&e->agent[i], log);
 }
 

@@ -28,6 +28,7 @@ typedef struct e2e_env {
     const char *listen[E2E_MAX_AGENTS];   /* NULL = tcp://127.0.0.1:0 */
     char netns[E2E_MAX_AGENTS][40];       /* network namespace of the agent; "" = ours */
     const char *trust_of[E2E_MAX_AGENTS]; /* its trusted_keys; NULL = the common one */
+    const char *config[E2E_MAX_AGENTS]; /* of one that captures, with listen; NULL = serves only */
     e2e_proc agent[E2E_MAX_AGENTS], aggr;
     char *trusted_keys, *endpoints; /* files */
 } e2e_env;

@@ -1,5 +1,6 @@
 /* netns_test.c - twelve agents in network namespaces of their own: killed, frozen, cut off, slow,
- * full, denied, restarted in mid-query. The result is always the sum over the hosts reported ok.
+ * busy, denied, on a full disk, restarted in mid-query. The result is always the sum over the hosts
+ * reported ok.
  *
  * Needs root (namespaces, veth); skipped otherwise.
  *
@@ -14,17 +15,20 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 
 extern char **environ;
 
-enum { N = 12, SKIPPED = 77, BUSY = 10, DENIED = 11, SETTLE_MS = 15000 };
+enum { N = 12, SKIPPED = 77, DISK = 9, BUSY = 10, DENIED = 11, SETTLE_MS = 15000 };
 
 static e2e_env env;
 static char hub[24];
 static char listen_at[N][64];
-static char denied_keys[400];
+static char denied_keys[400], small_disk[400], small_config[400];
 static result_counters totals[N];
 
 /* ---- namespaces ---- */
@@ -361,6 +365,53 @@ static void test_restarted(void **state)
     wait_whole("restarted");
 }
 
+/* ---- a full disk ---- */
+
+/* Fill the small file system to its last byte. */
+static void fill_disk(const char *path)
+{
+    static const char zeros[4096];
+    struct statvfs fs;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    while (write(fd, zeros, sizeof zeros) > 0)
+        ;
+    assert_int_equal(errno, ENOSPC);
+    close(fd);
+    assert_int_equal(statvfs(path, &fs), 0);
+    assert_int_equal(fs.f_bavail, 0);
+}
+
+static int flush(void)
+{
+    char sock[512];
+    snprintf(sock, sizeof sock, "unix:%s/small.sock", env.dir);
+    return run(TEST_BIN_DIR "/gpctl", "--server.addr", sock, "flush", NULL);
+}
+
+/* An agent that captures and can't write any more answers from what it has, also when it is started
+ * anew there; with room again it writes. */
+static void test_disk_full(void **state)
+{
+    char *filler = gp_asprintf("%s/filler", small_disk);
+    (void)state;
+    assert_int_equal(flush(), 0);
+    fill_disk(filler);
+    assert_int_equal(flush(), 1);
+    ask_and_check("disk full", N, RESULT_OK, RESULT_OK);
+    kill(env.agent[DISK].pid, SIGKILL);
+    e2e_wait(&env.agent[DISK]);
+    e2e_start_agent(&env, DISK, NULL);
+    wait_connected(DISK);
+    fill_disk(filler); /* what the old one let go */
+    assert_int_equal(flush(), 1);
+    wait_whole("started on a full disk");
+    assert_int_equal(unlink(filler), 0);
+    assert_int_equal(flush(), 0);
+    ask_and_check("room again", N, RESULT_OK, RESULT_OK);
+    gp_free(filler);
+}
+
 static int goquery(const char *hosts, const char *strict)
 {
     char key[400];
@@ -407,12 +458,43 @@ static void make_denying(void)
     env.trust_of[DENIED] = denied_keys;
 }
 
+/* Database and audit log of one agent on a file system of two megabytes, which only we and our
+ * children see. 0 when this machine does not let us. */
+static int make_small_disk(void)
+{
+    gp_buf b = {0};
+    snprintf(small_disk, sizeof small_disk, "%s/small", env.dir);
+    snprintf(small_config, sizeof small_config, "%s/small.yaml", env.dir);
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return 0;
+    assert_int_equal(mkdir(small_disk, 0700), 0);
+    if (mount("small", small_disk, "tmpfs", 0, "size=2m") != 0)
+        return 0;
+    char *from = gp_asprintf("%s/db-%s", env.dir, env.host[DISK]);
+    char *to = gp_asprintf("%s/db", small_disk);
+    assert_int_equal(run("cp", "-a", from, to, NULL), 0);
+    gp_buf_printf(&b,
+                  "db: {path: %s}\n"
+                  "api:\n  addr: ['tcp://10.77.0.%d:8145', 'ipc://%s/small.sock']\n"
+                  "  key_file: %s/%s.key\n  trusted_keys: %s\n"
+                  "audit: {file: %s/audit}\n"
+                  "interfaces: {eth0: {ring_buffer: {block_size: 65536, num_blocks: 4}}}\n",
+                  to, 10 + DISK, env.dir, env.dir, env.host[DISK], env.trusted_keys, small_disk);
+    test_spew(small_config, b.data, b.len);
+    env.config[DISK] = small_config;
+    gp_buf_free(&b);
+    gp_free(from);
+    gp_free(to);
+    return 1;
+}
+
 static int begin(void **state)
 {
     static const char *const full[] = {"--max-rate", "0.000001", NULL};
     (void)state;
     e2e_make(&env, N);
-    if (!make_namespaces()) {
+    if (!make_small_disk() || !make_namespaces()) {
+        umount(small_disk);
         e2e_end(&env);
         print_message("needs root and network namespaces: skipped\n");
         exit(SKIPPED);
@@ -436,6 +518,7 @@ static int end(void **state)
 {
     (void)state;
     remove_namespaces(); /* the names; those who live in them end next */
+    umount2(small_disk, MNT_DETACH);
     e2e_end(&env);
     return 0;
 }
@@ -443,10 +526,11 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_well),  cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_cut),       cmocka_unit_test(test_slow),
-        cmocka_unit_test(test_halting),   cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_restarted), cmocka_unit_test(test_exit_codes),
+        cmocka_unit_test(test_all_well),   cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_cut),        cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_halting),    cmocka_unit_test(test_disk_full),
+        cmocka_unit_test(test_killed),     cmocka_unit_test(test_restarted),
+        cmocka_unit_test(test_exit_codes),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

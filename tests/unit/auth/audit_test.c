@@ -456,6 +456,39 @@ static void test_cannot_write(void **state)
     gp_buf_free(&b);
 }
 
+/* A daemon starts on a full disk all the same, and says that lines are missing when there is room.
+ */
+static void test_opens_on_full_disk(void **state)
+{
+    env *e = *state;
+    auth_audit_check c = {0};
+    struct rlimit old, lim;
+    const auth_audit_opts o = {.path = e->path,
+                               .identity = e->id,
+                               .program = "test/1",
+                               .checkpoint_ms = 1000000,
+                               .on_error = count_failure};
+    want_ok(auth_audit_open(&o, &e->log, NULL));
+    close_log(e);
+    int before = atomic_load(&failures);
+    assert_int_equal(sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    lim = old;
+    lim.rlim_cur = 10;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &lim), 0);
+    want_ok(auth_audit_open(&o, &e->log, NULL));
+    add(e, "full", 1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_true(atomic_load(&failures) >= before + 2);
+    add(e, "again", 1);
+    close_log(e);
+    want_good(e, e->path, &c);
+    gp_buf b = {0};
+    load(e->path, &b);
+    assert_non_null(strstr(gp_buf_str(&b), "\"what\":\"again\",\"n\":1,\"lost\":2"));
+    gp_buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +504,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flood_of_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cannot_write, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_opens_on_full_disk, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
