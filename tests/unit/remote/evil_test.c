@@ -6,6 +6,7 @@
 #include "rpc/rpc.h"
 #include "test.h"
 #include "wire/batch.h"
+#include "wire/features.h"
 #include "wire/query.h"
 
 enum lie {
@@ -238,7 +239,7 @@ static int begin(void **state)
     want_ok(auth_trust_new(&srv.trusted, NULL));
     want_ok_err(&err, auth_trust_parse(srv.trusted, gp_buf_str(&keys), keys.len, &err));
     srv.stranger = key(AUTH_KIND_AGENT, "h1", &keys);
-    rpc_opts o = {.identity = srv.aggr, .trust = srv.trusted};
+    rpc_opts o = {.identity = srv.aggr, .trust = srv.trusted, .features = WIRE_FEATURES};
     want_ok_err(&err, rpc_runtime_new(&o, &srv.rt, &err));
     want_ok_err(&err, rpc_listen(srv.rt, "tcp://127.0.0.1:0", methods, 1, NULL, srv.addr,
                                  sizeof srv.addr, &err));
