@@ -60,7 +60,10 @@ static inline void plane_add(exec_plane *p, unsigned at, const exec_vec *v, size
 
     p->seen[at] = 1;
     for (unsigned j = 0; j < 4; j++)
-        c[j] += v->c[j][i];
+        c[j] += v->low[i][j];
+    if (v->has_high)
+        for (unsigned j = 0; j < 4; j++)
+            c[j] += (uint64_t)v->high[i][j] << 32;
 }
 
 /* Row of position i. */
@@ -87,9 +90,7 @@ static gp_status add_both(exec_direct *d, const exec_cols *cols, const uint32_t 
         if (!d->plane[proto]) {
             if (d->n_planes == EXEC_PLANES_MAX) {
                 v->k[0][left] = (uint64_t)port << 48 | (uint64_t)proto << 40;
-                for (unsigned j = 0; j < 4; j++)
-                    v->c[j][left] = v->c[j][i];
-                left++;
+                exec_vec_move(v, left++, i);
                 continue;
             }
             GP_TRY(plane_new(d, proto, err));
@@ -121,6 +122,7 @@ gp_status exec_direct_flush(exec_direct *d, const exec_keylayout *l, exec_vec *v
                             gp_err *err)
 {
     v->n = 0;
+    v->has_high = 0;
     for (unsigned i = 0; i < PROTOS; i++) {
         for (unsigned at = 0; d->plane[i] && at < PORTS; at++) {
             if (!d->plane[i]->seen[at])
@@ -131,11 +133,11 @@ gp_status exec_direct_flush(exec_direct *d, const exec_keylayout *l, exec_vec *v
                 key |= value << l->f[f].shift;
             }
             v->k[0][v->n] = key;
-            for (unsigned j = 0; j < 4; j++)
-                v->c[j][v->n] = d->plane[i]->c[at][j];
+            exec_vec_set(v, v->n, d->plane[i]->c[at]);
             if (++v->n == EXEC_VEC) {
                 GP_TRY(exec_feed_add(feed, v, err));
                 v->n = 0;
+                v->has_high = 0;
             }
         }
     }

@@ -24,14 +24,14 @@ static gp_status drain(exec_worker *w, unsigned t, const int64_t *time_s, gp_err
     exec_table *l = &w->local[t];
 
     for (uint32_t i = 0; i < l->part[0].n;) {
+        v->has_high = 0;
         for (v->n = 0; v->n < EXEC_VEC && i < l->part[0].n; v->n++, i++) {
             const uint64_t *e = exec_entry(l, &l->part[0], i);
             for (unsigned k = 0; k < l->kw; k++)
                 v->k[k][v->n] = e[k];
             uint64_t c[4];
             exec_entry_counters(l, &l->part[0], i, e, c);
-            for (unsigned j = 0; j < 4; j++)
-                v->c[j][v->n] = c[j];
+            exec_vec_set(v, v->n, c);
         }
         GP_TRY(time_s ? exec_emit_timed(w, *time_s, t, err) : exec_feed_add(&w->feed[t], v, err));
     }

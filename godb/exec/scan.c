@@ -264,10 +264,9 @@ static gp_status flush_sum(exec_worker *w, const exec_block *b, gp_err *err)
         return GP_OK;
     v->n = 1;
     v->k[0][0] = 0;
-    for (unsigned j = 0; j < 4; j++) {
-        v->c[j][0] = w->sum[j];
-        w->sum[j] = 0;
-    }
+    v->has_high = 0;
+    exec_vec_set(v, 0, w->sum);
+    memset(w->sum, 0, sizeof w->sum);
     w->has_sum = 0;
     if (b)
         return exec_emit_timed(w, b->time_s, 0, err);

@@ -21,40 +21,37 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 
 static gp_status feed_flush_part(exec_feed *s, unsigned part, gp_err *err);
 
-/* The part of entry_add() that is rarely needed. */
-static __attribute__((noinline)) gp_status carry(exec_table *t, exec_part *p, uint32_t i,
-                                                 const uint64_t low[4], const uint64_t c[4],
-                                                 gp_err *err)
+/* Add low halves to entry i, which has its own at `at`. */
+static inline __attribute__((always_inline)) gp_status
+entry_add(exec_table *t, exec_part *p, uint32_t i, uint64_t *at, exec_quad low, gp_err *err)
 {
-    uint64_t hi[4];
+    exec_quad sum;
 
+    memcpy(&sum, at, sizeof sum);
+    sum += low;
+    memcpy(at, &sum, sizeof sum);
+    typedef int64_t halves __attribute__((vector_size(16)));
+    halves carry = (halves)(sum < low);
+    if (__builtin_expect((carry[0] | carry[1]) == 0, 1))
+        return GP_OK;
+    uint64_t hi[4];
     for (unsigned j = 0; j < 4; j++)
-        hi[j] = (low[j] >> 32) + (c[j] >> 32);
+        hi[j] = sum[j] < low[j];
     return exec_wide_add(t, p, i, hi, err);
 }
 
-/* Add counters c to entry i, whose low halves are at lo. */
-static inline gp_status entry_add(exec_table *t, exec_part *p, uint32_t i, uint32_t *lo,
-                                  const uint64_t c[4], gp_err *err)
+/* Add the high halves of group j of v to entry i. */
+static gp_status entry_add_high(exec_table *t, exec_part *p, uint32_t i, const exec_vec *v,
+                                size_t j, gp_err *err)
 {
-    uint64_t low[4], over = 0;
+    uint64_t hi[4], any = 0;
 
-    for (unsigned j = 0; j < 4; j++) {
-        low[j] = (uint64_t)lo[j] + (uint32_t)c[j];
-        over |= low[j] | c[j];
-        lo[j] = (uint32_t)low[j];
-    }
-    return __builtin_expect(over >> 32 == 0, 1) ? GP_OK : carry(t, p, i, low, c, err);
+    for (unsigned c = 0; c < 4; c++)
+        any |= hi[c] = v->high[j][c];
+    return any ? exec_wide_add(t, p, i, hi, err) : GP_OK;
 }
 
-/* The same for an entry without counters yet. */
-static inline gp_status entry_set(exec_table *t, exec_part *p, uint32_t i, uint32_t *lo,
-                                  const uint64_t c[4], gp_err *err)
-{
-    for (unsigned j = 0; j < 4; j++)
-        lo[j] = 0;
-    return entry_add(t, p, i, lo, c, err);
-}
+static gp_status part_reserve(exec_table *t, exec_part *p, uint32_t more, gp_err *err);
 
 #define KW 1
 #include "table_impl.h"
@@ -212,7 +209,7 @@ static gp_status part_reserve(exec_table *t, exec_part *p, uint32_t more, gp_err
 
 gp_status exec_feed_init(exec_feed *s, exec_table *t, gp_err *err)
 {
-    size_t one = sizeof(exec_batch) + EXEC_BATCH * (t->kw + 4) * sizeof(uint64_t);
+    size_t one = sizeof(exec_batch) + EXEC_BATCH * exec_entry_words(t) * sizeof(uint64_t);
     void *mem = NULL;
 
     one = (one + 63) / 64 * 64;
@@ -290,10 +287,12 @@ gp_status exec_table_append(exec_table *t, unsigned part, const exec_vec *v, gp_
         if (p->n == p->n_chunks * EXEC_CHUNK && (st = exec_part_chunk(t, p, err)) != GP_OK)
             break;
         uint64_t *e = exec_entry(t, p, p->n);
-        uint64_t c[4] = {v->c[0][i], v->c[1][i], v->c[2][i], v->c[3][i]};
         for (unsigned w = 0; w < t->kw; w++)
             e[w] = v->k[w][i];
-        st = entry_set(t, p, p->n++, (uint32_t *)(void *)(e + t->kw), c, err);
+        memcpy(e + t->kw, &v->low[i], sizeof v->low[i]);
+        p->n++;
+        if (v->has_high)
+            st = entry_add_high(t, p, p->n - 1, v, i, err);
     }
     pthread_mutex_unlock(&p->lock);
     return st;

@@ -53,7 +53,7 @@ typedef struct exec_table {
 typedef struct exec_batch {
     uint32_t n;
     uint32_t hash[EXEC_BATCH]; /* bits 26..57 of the hash; the partition is bits 58..63 */
-    uint64_t rec[];            /* EXEC_BATCH * (kw + 4) words: key, counters */
+    uint64_t rec[];            /* as entries: key, low halves of the counters */
 } exec_batch;
 
 /* One worker's batches for one table. */

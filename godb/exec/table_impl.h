@@ -16,32 +16,6 @@ static inline uint64_t FN(hash)(const uint64_t *seed, const uint64_t *k)
     return mix(h, UINT64_C(0x9e3779b97f4a7c15));
 }
 
-static gp_status FN(scatter)(exec_feed *s, const exec_vec *v, gp_err *err)
-{
-    const uint64_t *seed = s->t->seed;
-    const unsigned parts = s->t->n_parts - 1;
-
-    for (size_t i = 0; i < v->n; i++) {
-        uint64_t k[KW];
-        for (unsigned w = 0; w < KW; w++)
-            k[w] = v->k[w][i];
-        uint64_t h = FN(hash)(seed, k);
-        unsigned part = (unsigned)(h >> (64 - EXEC_PARTS_LOG2)) & parts;
-        exec_batch *b = s->b[part];
-        uint32_t j = b->n;
-        uint64_t *rec = b->rec + (size_t)j * (KW + 4);
-        b->hash[j] = (uint32_t)(h >> (32 - EXEC_PARTS_LOG2));
-        for (unsigned w = 0; w < KW; w++)
-            rec[w] = k[w];
-        for (unsigned c = 0; c < 4; c++)
-            rec[KW + c] = v->c[c][i];
-        b->n = ++j;
-        if (j == EXEC_BATCH)
-            GP_TRY(feed_flush_part(s, part, err));
-    }
-    return GP_OK;
-}
-
 /* Number the slots anew for all entries of p (slots are zero, big enough). */
 static void FN(reslot)(const exec_table *t, exec_part *p)
 {
@@ -70,40 +44,36 @@ static inline uint64_t *FN(entry)(const exec_part *p, uint32_t e)
     return (uint64_t *)(void *)p->chunks[e / EXEC_CHUNK] + (size_t)(e % EXEC_CHUNK) * (KW + 2);
 }
 
-/* A new entry with the words of rec; slot s gets its number. */
+/* Add one group; the search begins at slot s. *at: the number of its entry. */
 static inline __attribute__((always_inline)) gp_status
-FN(insert)(exec_table *t, exec_part *p, uint32_t s, uint32_t hash, const uint64_t *rec, gp_err *err)
-{
-    if (p->n == p->n_chunks * EXEC_CHUNK)
-        GP_TRY(exec_part_chunk(t, p, err));
-    uint64_t *e = FN(entry)(p, p->n);
-    for (unsigned w = 0; w < KW; w++)
-        e[w] = rec[w];
-    p->slots[s] = hash << 24 | ++p->n;
-    return entry_set(t, p, p->n - 1, (uint32_t *)(void *)(e + KW), rec + KW, err);
-}
-
-/* Add one record; the search begins at slot s. */
-static inline __attribute__((always_inline)) gp_status FN(put)(exec_table *t, exec_part *p,
-                                                               uint32_t s, uint32_t hash,
-                                                               uint32_t mask, const uint64_t *rec,
-                                                               gp_err *err)
+FN(put)(exec_table *t, exec_part *p, uint32_t s, uint32_t hash, uint32_t mask, const uint64_t *key,
+        exec_quad low, uint32_t *at, gp_err *err)
 {
     for (uint32_t tag = hash & 0xff;; s = (s + 1) & mask) {
         uint32_t v = p->slots[s];
-        if (v == 0)
-            return FN(insert)(t, p, s, hash, rec, err);
-        uint32_t e = (v & 0xffffff) - 1;
-        uint64_t *entry = FN(entry)(p, e);
-        if (v >> 24 == tag && FN(equal)(entry, rec))
-            return entry_add(t, p, e, (uint32_t *)(void *)(entry + KW), rec + KW, err);
+        uint64_t *entry;
+        if (v == 0) {
+            if (p->n == p->n_chunks * EXEC_CHUNK)
+                GP_TRY(exec_part_chunk(t, p, err));
+            *at = p->n++;
+            entry = FN(entry)(p, *at);
+            for (unsigned w = 0; w < KW; w++)
+                entry[w] = key[w];
+            memcpy(entry + KW, &low, sizeof low);
+            p->slots[s] = hash << 24 | p->n;
+            return GP_OK;
+        }
+        *at = (v & 0xffffff) - 1;
+        entry = FN(entry)(p, *at);
+        if (v >> 24 == tag && FN(equal)(entry, key))
+            return entry_add(t, p, *at, entry + KW, low, err);
     }
 }
 
 /* Add the records of b to p. p has slots for all of them. */
 static gp_status FN(add)(exec_table *t, exec_part *p, const exec_batch *b, gp_err *err)
 {
-    uint32_t pos[EXEC_BATCH], n = b->n, mask = (1u << p->slots_log2) - 1;
+    uint32_t pos[EXEC_BATCH], at, n = b->n, mask = (1u << p->slots_log2) - 1;
     const unsigned down = 32 - p->slots_log2;
     const uint32_t *slots = p->slots;
 
@@ -123,8 +93,12 @@ static gp_status FN(add)(exec_table *t, exec_part *p, const exec_batch *b, gp_er
                 __builtin_prefetch(entry + KW + 1, 1);
         }
     }
-    for (uint32_t i = 0; i < n; i++)
-        GP_TRY(FN(put)(t, p, pos[i], b->hash[i], mask, b->rec + (size_t)i * (KW + 4), err));
+    for (uint32_t i = 0; i < n; i++) {
+        const uint64_t *rec = b->rec + (size_t)i * (KW + 2);
+        exec_quad low;
+        memcpy(&low, rec + KW, sizeof low);
+        GP_TRY(FN(put)(t, p, pos[i], b->hash[i], mask, rec, low, &at, err));
+    }
     return GP_OK;
 }
 
@@ -133,7 +107,7 @@ static gp_status FN(add)(exec_table *t, exec_part *p, const exec_batch *b, gp_er
 static gp_status FN(absorb)(exec_table *t, exec_part *p, const exec_vec *v, size_t from, uint32_t n,
                             gp_err *err)
 {
-    uint32_t pos[EXEC_BATCH], hash[EXEC_BATCH], mask = (1u << p->slots_log2) - 1;
+    uint32_t pos[EXEC_BATCH], hash[EXEC_BATCH], at, mask = (1u << p->slots_log2) - 1;
     const unsigned down = 32 - p->slots_log2;
     const uint32_t *slots = p->slots;
 
@@ -157,12 +131,59 @@ static gp_status FN(absorb)(exec_table *t, exec_part *p, const exec_vec *v, size
         }
     }
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t rec[KW + 4];
+        uint64_t k[KW];
         for (unsigned w = 0; w < KW; w++)
-            rec[w] = v->k[w][from + i];
-        for (unsigned c = 0; c < 4; c++)
-            rec[KW + c] = v->c[c][from + i];
-        GP_TRY(FN(put)(t, p, pos[i], hash[i], mask, rec, err));
+            k[w] = v->k[w][from + i];
+        GP_TRY(FN(put)(t, p, pos[i], hash[i], mask, k, v->low[from + i], &at, err));
+        if (v->has_high)
+            GP_TRY(entry_add_high(t, p, at, v, from + i, err));
+    }
+    return GP_OK;
+}
+
+/* Group i of v, at once: records in batches have no high halves. */
+static gp_status FN(add_now)(exec_table *t, exec_part *p, uint32_t hash, const uint64_t *k,
+                             const exec_vec *v, size_t i, gp_err *err)
+{
+    uint32_t at;
+
+    pthread_mutex_lock(&p->lock);
+    gp_status st = part_reserve(t, p, 1, err);
+    if (st == GP_OK)
+        st = FN(put)(t, p, hash >> (32 - p->slots_log2), hash, (1u << p->slots_log2) - 1, k,
+                     v->low[i], &at, err);
+    if (st == GP_OK)
+        st = entry_add_high(t, p, at, v, i, err);
+    pthread_mutex_unlock(&p->lock);
+    return st;
+}
+
+static gp_status FN(scatter)(exec_feed *s, const exec_vec *v, gp_err *err)
+{
+    const uint64_t *seed = s->t->seed;
+    const unsigned parts = s->t->n_parts - 1;
+
+    for (size_t i = 0; i < v->n; i++) {
+        uint64_t k[KW];
+        for (unsigned w = 0; w < KW; w++)
+            k[w] = v->k[w][i];
+        uint64_t h = FN(hash)(seed, k);
+        unsigned part = (unsigned)(h >> (64 - EXEC_PARTS_LOG2)) & parts;
+        if (v->has_high) {
+            GP_TRY(FN(add_now)(s->t, &s->t->part[part], (uint32_t)(h >> (32 - EXEC_PARTS_LOG2)), k,
+                               v, i, err));
+            continue;
+        }
+        exec_batch *b = s->b[part];
+        uint32_t j = b->n;
+        uint64_t *rec = b->rec + (size_t)j * (KW + 2);
+        b->hash[j] = (uint32_t)(h >> (32 - EXEC_PARTS_LOG2));
+        for (unsigned w = 0; w < KW; w++)
+            rec[w] = k[w];
+        memcpy(rec + KW, &v->low[i], sizeof v->low[i]);
+        b->n = ++j;
+        if (j == EXEC_BATCH)
+            GP_TRY(feed_flush_part(s, part, err));
     }
     return GP_OK;
 }

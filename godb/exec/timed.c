@@ -89,13 +89,13 @@ static void filter_groups(exec_vec *v, unsigned kw, query_dirfilter dir)
     if (dir == QUERY_DIR_NONE)
         return;
     for (size_t i = 0; i < v->n; i++) {
-        if (!query_dirfilter_match(dir, v->c[2][i], v->c[3][i]))
+        uint64_t c[4];
+        exec_vec_get(v, i, c);
+        if (!query_dirfilter_match(dir, c[2], c[3]))
             continue;
         for (unsigned w = 0; w < kw; w++)
             v->k[w][m] = v->k[w][i];
-        for (unsigned j = 0; j < 4; j++)
-            v->c[j][m] = v->c[j][i];
-        m++;
+        exec_vec_move(v, m++, i);
     }
     v->n = m;
 }
@@ -103,11 +103,11 @@ static void filter_groups(exec_vec *v, unsigned kw, query_dirfilter dir)
 static void tally(exec_worker *w, const exec_vec *v)
 {
     w->tally_hits += v->n;
-    for (unsigned j = 0; j < 4; j++) {
-        uint64_t sum = 0;
-        for (size_t i = 0; i < v->n; i++)
-            sum += v->c[j][i];
-        w->tally[j] += sum;
+    for (size_t i = 0; i < v->n; i++) {
+        uint64_t c[4];
+        exec_vec_get(v, i, c);
+        for (unsigned j = 0; j < 4; j++)
+            w->tally[j] += c[j];
     }
 }
 

@@ -227,13 +227,54 @@ static size_t find_runs(exec_vec *v, unsigned kw, exec_fold fold)
     return m;
 }
 
+/* v->c, n groups, to v->low and v->high. */
+EXEC_SIMD static void side_by_side(exec_vec *v, size_t n)
+{
+    uint64_t any = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t a = v->c[0][i], b = v->c[1][i], c = v->c[2][i], d = v->c[3][i];
+        v->low[i] = (exec_quad){(uint32_t)a, (uint32_t)b, (uint32_t)c, (uint32_t)d};
+        any |= a | b | c | d;
+    }
+    v->has_high = any >> 32 != 0;
+    for (size_t i = 0; v->has_high && i < n; i++)
+        v->high[i] = (exec_quad){(uint32_t)(v->c[0][i] >> 32), (uint32_t)(v->c[1][i] >> 32),
+                                 (uint32_t)(v->c[2][i] >> 32), (uint32_t)(v->c[3][i] >> 32)};
+}
+
 #ifdef EXEC_VEC512
+/* Counters of up to 32 bits, from columns to v->low at once. 0: not for these rows. */
+static int counters_quads(exec_vec *v, const exec_counter cnt[4], const uint32_t *sel, size_t from,
+                          size_t n, unsigned kw, exec_fold fold)
+{
+    exec_counter c[4];
+    size_t base = sel ? sel[0] : from, span = sel ? sel[n - 1] - base + 1 : n;
+
+    if (span > EXEC_VEC || span > 8 * n) /* of few rows far apart each value is picked instead */
+        return 0;
+    for (unsigned j = 0; j < 4; j++) {
+        c[j] = (exec_counter){cnt[j].p + base * cnt[j].width, cnt[j].width};
+        if (c[j].width > 4)
+            return 0;
+    }
+    exec_v512_quads(v, c, span);
+    for (size_t i = 0; sel && i < n; i++)
+        v->low[i] = v->low[sel[i] - base];
+    v->has_high = 0;
+    if (n > 1 && fold != EXEC_FOLD_NO && fold_pays(n, exec_v512_runs(v, n, kw, v->differs), fold))
+        return exec_v512_fold_quads(v, n, kw, v->differs);
+    return 1;
+}
+
 /* exec_vec_counters() with wide kernels. */
 static void counters_wide(exec_vec *v, const exec_counter cnt[4], const uint32_t *sel, size_t from,
                           size_t n, unsigned kw, exec_fold fold)
 {
     exec_counter c[4];
 
+    if (n == 0 || counters_quads(v, cnt, sel, from, n, kw, fold))
+        return;
     for (unsigned j = 0; j < 4; j++) {
         c[j] = (exec_counter){cnt[j].p + from * cnt[j].width, cnt[j].width};
         if (sel) {
@@ -241,12 +282,12 @@ static void counters_wide(exec_vec *v, const exec_counter cnt[4], const uint32_t
             c[j] = (exec_counter){(const uint8_t *)v->c[j], sizeof v->c[j][0]};
         }
     }
-    if (n > 1 && fold != EXEC_FOLD_NO && fold_pays(n, exec_v512_runs(v, n, kw, v->differs), fold)) {
+    if (n > 1 && fold != EXEC_FOLD_NO && fold_pays(n, exec_v512_runs(v, n, kw, v->differs), fold))
         exec_v512_fold(v, c, n, kw, v->differs);
-        return;
-    }
-    for (unsigned j = 0; j < 4 && !sel; j++)
-        exec_v512_unpack(c[j].p, c[j].width, n, v->c[j]);
+    else
+        for (unsigned j = 0; j < 4 && !sel; j++)
+            exec_v512_unpack(c[j].p, c[j].width, n, v->c[j]);
+    side_by_side(v, v->n);
 }
 #endif
 
@@ -275,12 +316,11 @@ void exec_vec_counters(exec_vec *v, const exec_counter cnt[4], const uint32_t *s
             unpack(p, cnt[j].width, n, v->c[j]);
         }
     }
-    if (m == 0)
-        return;
-    for (unsigned w = 0; w < kw; w++)
+    for (unsigned w = 0; w < kw && m; w++)
         for (size_t r = 0; r < m; r++)
             v->k[w][r] = v->k[w][v->starts[r]];
-    v->n = m;
+    v->n = m ? m : n;
+    side_by_side(v, v->n);
 }
 
 int exec_vec_rising(const exec_vec *v, unsigned kw)

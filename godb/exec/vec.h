@@ -10,17 +10,55 @@ typedef struct exec_counter {
     unsigned width;   /* bytes a value, 1..8 */
 } exec_counter;
 
-/* Scratch of one worker; arrays of columns ("structure of arrays"), so that loops vectorise. */
+/* 32 bits of each counter of a row or group: bytes rcvd, bytes sent, packets rcvd, packets sent. */
+typedef uint32_t exec_quad __attribute__((vector_size(16)));
+
+enum { EXEC_VEC_ROOM = 16 }; /* elements that kernels may write behind a vector's end */
+
+/* Scratch of one worker. Keys lie in columns, so that loops over them vectorise; the counters of a
+ * row side by side, so that adding them to a group takes one load, one addition and one store. */
 typedef struct exec_vec {
-    int wide;                          /* 1: use the kernels of vec512.h */
-    size_t n;                          /* rows, then groups, in k and c */
-    uint64_t k[EXEC_KW_MAX][EXEC_VEC]; /* key words */
-    uint64_t c[4][EXEC_VEC];           /* counters */
-    uint64_t sum[EXEC_VEC + 1];        /* running sums while runs are folded */
-    uint32_t starts[EXEC_VEC + 8];     /* first row of each run of equal keys */
-    uint8_t differs[EXEC_VEC];         /* row differs from the one before; wide: a bit a row,
-                                          the last of a run */
+    int wide;                                /* 1: use the kernels of vec512.h */
+    int has_high;                            /* 0: all counters fit 32 bits, high is not written */
+    size_t n;                                /* rows, then groups, in k, low and high */
+    uint64_t k[EXEC_KW_MAX][EXEC_VEC];       /* key words */
+    exec_quad low[EXEC_VEC + EXEC_VEC_ROOM]; /* low halves of the counters */
+    exec_quad high[EXEC_VEC];                /* high halves */
+    uint64_t c[4][EXEC_VEC];                 /* counters in columns: while they are made */
+    uint64_t sum[EXEC_VEC + 1];              /* running sums while runs are folded */
+    uint32_t
+        starts[EXEC_VEC + EXEC_VEC_ROOM]; /* first (wide: last) row of each run of equal keys */
+    uint8_t differs[EXEC_VEC];            /* row differs from the one before; wide: a bit a
+                                             row, the last of a run */
 } exec_vec;
+
+/* Counters of group i. */
+static inline void exec_vec_get(const exec_vec *v, size_t i, uint64_t c[4])
+{
+    for (unsigned j = 0; j < 4; j++)
+        c[j] = v->low[i][j] | (v->has_high ? (uint64_t)v->high[i][j] << 32 : 0);
+}
+
+/* Set them; has_high is 0 before the first. */
+static inline void exec_vec_set(exec_vec *v, size_t i, const uint64_t c[4])
+{
+    uint64_t any = 0;
+
+    for (unsigned j = 0; j < 4; j++) {
+        v->low[i][j] = (uint32_t)c[j];
+        v->high[i][j] = (uint32_t)(c[j] >> 32);
+        any |= c[j] >> 32;
+    }
+    v->has_high |= any != 0;
+}
+
+/* Group `from` to place `to` (the keys are not moved). */
+static inline void exec_vec_move(exec_vec *v, size_t to, size_t from)
+{
+    v->low[to] = v->low[from];
+    if (v->has_high)
+        v->high[to] = v->high[from];
+}
 
 /* Before first use: the rest of *v may be anything. */
 void exec_vec_init(exec_vec *v);
@@ -36,8 +74,8 @@ typedef enum exec_fold {
     EXEC_FOLD_ALL
 } exec_fold;
 
-/* Counters of the same rows to v->c. Neighbours with equal keys (kw words) are folded into one as
- * `fold` says; sets v->n. */
+/* Counters of the same rows to v->low and v->high; sel rises. Neighbours with equal keys (kw words)
+ * are folded into one as `fold` says; sets v->n. */
 void exec_vec_counters(exec_vec *v, const exec_counter cnt[4], const uint32_t *sel, size_t from,
                        size_t n, unsigned kw, exec_fold fold);
 

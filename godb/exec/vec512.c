@@ -134,4 +134,111 @@ WIDE void exec_v512_fold(exec_vec *v, const exec_counter cnt[4], size_t n, unsig
         v->n = m;
     }
 }
+
+/* ---- counters side by side ---- */
+
+/* Sixteen values of one column as 32-bit words: word q of 128-bit lane l is row 4 q + l, so that
+ * turning the lanes of four columns gives rows in order. */
+typedef struct column32 {
+    __m512i from;
+    __mmask64 keep, whole;
+    const uint8_t *p;
+    unsigned w;
+} column32;
+
+WIDE_INLINE column32 column32_for(const exec_counter *c)
+{
+    const __m512i rows = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    const int ones = 0x01010101;
+
+    return (column32){
+        .from = _mm512_add_epi32(_mm512_set1_epi32(0x03020100),
+                                 _mm512_mullo_epi32(rows, _mm512_set1_epi32((int)c->width * ones))),
+        .keep = UINT64_C(0x1111111111111111) * ((1u << c->width) - 1),
+        .whole = bytes_mask((size_t)16 * c->width),
+        .p = c->p,
+        .w = c->width};
+}
+
+/* Values of rows i..i+15 of n. */
+WIDE_INLINE __m512i column32_at(const column32 *c, size_t i, size_t n)
+{
+    __mmask64 bytes = n - i >= 16 ? c->whole : bytes_mask((n - i) * c->w);
+
+    return _mm512_maskz_permutexvar_epi8(c->keep, c->from,
+                                         _mm512_maskz_loadu_epi8(bytes, c->p + i * c->w));
+}
+
+WIDE void exec_v512_quads(exec_vec *v, const exec_counter cnt[4], size_t n)
+{
+    const column32 a = column32_for(&cnt[0]), b = column32_for(&cnt[1]), c = column32_for(&cnt[2]),
+                   d = column32_for(&cnt[3]);
+
+    for (size_t i = 0; i < n; i += 16) {
+        __m512i x = column32_at(&a, i, n), y = column32_at(&b, i, n);
+        __m512i ab0 = _mm512_unpacklo_epi32(x, y), ab1 = _mm512_unpackhi_epi32(x, y);
+        x = column32_at(&c, i, n);
+        y = column32_at(&d, i, n);
+        __m512i cd0 = _mm512_unpacklo_epi32(x, y), cd1 = _mm512_unpackhi_epi32(x, y);
+        _mm512_storeu_si512(&v->low[i], _mm512_unpacklo_epi64(ab0, cd0));
+        _mm512_storeu_si512(&v->low[i + 4], _mm512_unpackhi_epi64(ab0, cd0));
+        _mm512_storeu_si512(&v->low[i + 8], _mm512_unpacklo_epi64(ab1, cd1));
+        _mm512_storeu_si512(&v->low[i + 12], _mm512_unpackhi_epi64(ab1, cd1));
+    }
+}
+
+/* Running sums of v->low, four rows at a time, all four counters at once. 0: one passed 32 bits. */
+WIDE static int running_quads(exec_vec *v, size_t n)
+{
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i before = zero, seen = zero;
+    __mmask16 over = 0;
+
+    for (size_t i = 0; i < n; i += 4) {
+        __mmask8 rows = n - i >= 4 ? 0xff : (__mmask8)((1u << 2 * (n - i)) - 1);
+        __m512i x = _mm512_maskz_loadu_epi64(rows, &v->low[i]);
+        seen = _mm512_or_si512(seen, x);
+        x = _mm512_add_epi32(x, _mm512_alignr_epi64(x, zero, 6));
+        x = _mm512_add_epi32(x, _mm512_alignr_epi64(x, zero, 4));
+        x = _mm512_add_epi32(x, before);
+        over |= _mm512_cmplt_epu32_mask(x, before);
+        before = _mm512_shuffle_i64x2(x, x, 0xff);
+        _mm512_storeu_si512(&v->low[i], x);
+    }
+    /* Below 2^30, four values cannot pass 32 bits before `before` is added. */
+    return over == 0 && _mm512_test_epi32_mask(seen, _mm512_set1_epi32((int)0xc0000000)) == 0;
+}
+
+/* Rows where a run ends to v->starts; returns how many. */
+WIDE static size_t list_ends(exec_vec *v, size_t n, const uint8_t *ends)
+{
+    __m512i row = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i += 16) {
+        unsigned end = ends[i / 8] | (n - i > 8 ? (unsigned)ends[i / 8 + 1] << 8 : 0);
+        _mm512_storeu_si512(&v->starts[m], _mm512_maskz_compress_epi32((__mmask16)end, row));
+        m += (size_t)__builtin_popcount(end);
+        row = _mm512_add_epi32(row, _mm512_set1_epi32(16));
+    }
+    return m;
+}
+
+WIDE int exec_v512_fold_quads(exec_vec *v, size_t n, unsigned kw, const uint8_t *ends)
+{
+    if (!running_quads(v, n))
+        return 0;
+    size_t m = list_ends(v, n, ends);
+    exec_quad before = {0};
+    for (size_t r = 0; r < m; r++) { /* r <= its row: what is overwritten was read */
+        exec_quad sum = v->low[v->starts[r]];
+        v->low[r] = sum - before;
+        before = sum;
+    }
+    for (unsigned w = 0; w < kw; w++)
+        for (size_t r = 0; r < m; r++)
+            v->k[w][r] = v->k[w][v->starts[r]];
+    v->n = m;
+    return 1;
+}
 #endif

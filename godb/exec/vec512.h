@@ -13,6 +13,9 @@ int exec_v512_ok(void);
 /* n values of w bytes each from p to out. Reads and writes nothing behind them. */
 void exec_v512_unpack(const uint8_t *p, unsigned w, size_t n, uint64_t *out);
 
+/* Counters of n rows, widths up to 4, to v->low. */
+void exec_v512_quads(exec_vec *v, const exec_counter cnt[4], size_t n);
+
 /* Bit i % 8 of ends[i / 8]: row i is the last of a run of equal keys (kw words, n >= 1 rows).
  * Returns the number of runs. */
 size_t exec_v512_runs(const exec_vec *v, size_t n, unsigned kw, uint8_t *ends);
@@ -21,6 +24,10 @@ size_t exec_v512_runs(const exec_vec *v, size_t n, unsigned kw, uint8_t *ends);
  * of v->k and v->c. A counter may lie in v->c itself (width 8). */
 void exec_v512_fold(exec_vec *v, const exec_counter cnt[4], size_t n, unsigned kw,
                     const uint8_t *ends);
+
+/* The same for counters in v->low. 0: sums do not fit 32 bits; keys are as before, v->low is lost.
+ */
+int exec_v512_fold_quads(exec_vec *v, size_t n, unsigned kw, const uint8_t *ends);
 #endif
 
 #endif

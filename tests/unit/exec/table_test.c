@@ -73,13 +73,16 @@ static void test_add(void **state)
             }
             for (unsigned r = 0; r < ROUNDS; r++) {
                 v->n = 1 + test_rng_below(&rng, EXEC_VEC);
+                v->has_high = 0;
                 for (size_t i = 0; i < v->n; i++) {
                     want *x = &w[test_rng_below(&rng, KEYS)];
                     x->used = 1;
                     for (unsigned k = 0; k < kw; k++)
                         v->k[k][i] = x->k[k];
+                    uint64_t add[4];
                     for (unsigned c = 0; c < 4; c++)
-                        x->c[c] += v->c[c][i] = amount(&rng);
+                        x->c[c] += add[c] = amount(&rng);
+                    exec_vec_set(v, i, add);
                 }
                 want_ok_err(&err, absorb ? exec_table_absorb(&t, v, &err)
                                          : exec_feed_add(&feed, v, &err));
@@ -114,7 +117,7 @@ static void test_append_clear(void **state)
         for (size_t i = 0; i < v->n; i++) {
             v->k[0][i] = 7; /* equal keys stay apart: nothing is looked up */
             v->k[1][i] = round;
-            v->c[0][i] = i << 31;
+            exec_vec_set(v, i, (const uint64_t[4]){i << 31});
         }
         want_ok_err(&err, exec_table_append(&t, 5, v, &err));
     }
