@@ -200,9 +200,10 @@ WIDE static int running_quads(exec_vec *v, size_t n)
         seen = _mm512_or_si512(seen, x);
         x = _mm512_add_epi32(x, _mm512_alignr_epi64(x, zero, 6));
         x = _mm512_add_epi32(x, _mm512_alignr_epi64(x, zero, 4));
+        __m512i all = _mm512_shuffle_i64x2(x, x, 0xff); /* not of what follows: no long chain */
         x = _mm512_add_epi32(x, before);
         over |= _mm512_cmplt_epu32_mask(x, before);
-        before = _mm512_shuffle_i64x2(x, x, 0xff);
+        before = _mm512_add_epi32(before, all);
         _mm512_storeu_si512(&v->low[i], x);
     }
     /* Below 2^30, four values cannot pass 32 bits before `before` is added. */
