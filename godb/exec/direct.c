@@ -10,13 +10,15 @@ enum {
     PORTS = 65536,
     PROTOS = 256,
     LINE = 64, /* bytes of a cache line */
-    AHEAD = 24 /* rows whose sums are fetched ahead: the planes do not fit the L2 cache */
+    CHUNK = 64 /* rows whose sums are fetched ahead: the planes do not fit the L2 cache */
 };
 
+/* A row goes past its plane to the table when a plane could not tell it: no packets (a group of
+ * zeros looks like none), more than 32 bits, or no plane left. What a sum carries beyond 32 bits
+ * goes there, too; the two meet when the planes are flushed. */
 struct exec_plane {
-    uint64_t c[PORTS][4]; /* at a multiple of LINE, so that no four sums lie in two lines */
-    uint8_t seen[PORTS];  /* a group may exist with all counters 0 */
-    void *mem;            /* what to free */
+    exec_quad sum[PORTS];
+    void *mem; /* what to free */
 };
 
 static const size_t plane_bytes = sizeof(exec_plane) + LINE;
@@ -54,90 +56,106 @@ static gp_status plane_new(exec_direct *d, unsigned i, gp_err *err)
     return GP_OK;
 }
 
-static inline void plane_add(exec_plane *p, unsigned at, const exec_vec *v, size_t i)
+/* Key of a port and a protocol, as plan.c lays it out. */
+static uint64_t key_of(const exec_direct *d, unsigned port, unsigned proto)
 {
-    uint64_t *c = p->c[at];
-
-    p->seen[at] = 1;
-    for (unsigned j = 0; j < 4; j++)
-        c[j] += v->low[i][j];
-    if (v->has_high)
-        for (unsigned j = 0; j < 4; j++)
-            c[j] += (uint64_t)v->high[i][j] << 32;
+    if (d->by_port && d->by_proto)
+        return (uint64_t)port << 48 | (uint64_t)proto << 40;
+    return d->by_port ? (uint64_t)port << 48 : (uint64_t)proto << 56;
 }
 
-/* Row of position i. */
-static inline size_t row_of(const uint32_t *sel, size_t from, size_t i)
+/* Leave a group in v for the table; *left are there. */
+static void leave(exec_vec *v, size_t *left, uint64_t key, exec_quad low, exec_quad high)
 {
-    return sel ? sel[i] : from + i;
-}
+    typedef uint64_t halves __attribute__((vector_size(16)));
+    halves any = (halves)high;
 
-/* Key of (port, protocol): one plane per protocol. */
-static gp_status add_both(exec_direct *d, const exec_cols *cols, const uint32_t *sel, size_t from,
-                          size_t n, exec_vec *v, exec_feed *feed, gp_err *err)
-{
-    size_t left = 0; /* rows without a plane, moved to the front of v */
-
-    for (size_t i = 0; i < n; i++) {
-        size_t r = row_of(sel, from, i);
-        unsigned port = gp_be16(cols->dport + 2 * r), proto = cols->proto[r];
-        if (i + AHEAD < n) {
-            size_t next = row_of(sel, from, i + AHEAD);
-            const exec_plane *p = d->plane[cols->proto[next]];
-            if (p)
-                __builtin_prefetch(p->c[gp_be16(cols->dport + 2 * next)], 1);
-        }
-        if (!d->plane[proto]) {
-            if (d->n_planes == EXEC_PLANES_MAX) {
-                v->k[0][left] = (uint64_t)port << 48 | (uint64_t)proto << 40;
-                exec_vec_move(v, left++, i);
-                continue;
-            }
-            GP_TRY(plane_new(d, proto, err));
-        }
-        plane_add(d->plane[proto], port, v, i);
+    if ((any[0] | any[1]) != 0 && !v->has_high) {
+        memset(v->high, 0, *left * sizeof v->high[0]);
+        v->has_high = 1;
     }
-    v->n = left;
-    return left ? exec_feed_add(feed, v, err) : GP_OK;
+    v->k[0][*left] = key;
+    v->low[*left] = low;
+    if (v->has_high)
+        v->high[*left] = high;
+    (*left)++;
+}
+
+/* Row r of the part. */
+static inline __attribute__((always_inline)) void look(const exec_direct *d, const exec_cols *cols,
+                                                       size_t r, unsigned *port, unsigned *proto)
+{
+    *port = d->by_port ? gp_be16(cols->dport + 2 * r) : 0;
+    *proto = d->by_proto ? cols->proto[r] : 0;
+}
+
+/* Where its sums are, or NULL; makes a plane at need. */
+static inline __attribute__((always_inline)) gp_status
+place(exec_direct *d, unsigned port, unsigned proto, exec_quad **out, gp_err *err)
+{
+    unsigned i = d->by_port ? proto : 0;
+
+    if (__builtin_expect(!d->plane[i] && d->n_planes < EXEC_PLANES_MAX, 0))
+        GP_TRY(plane_new(d, i, err));
+    *out = d->plane[i] ? &d->plane[i]->sum[d->by_port ? port : proto] : NULL;
+    return GP_OK;
 }
 
 gp_status exec_direct_add(exec_direct *d, const exec_cols *cols, const uint32_t *sel, size_t from,
                           size_t n, exec_vec *v, exec_feed *feed, gp_err *err)
 {
-    if (d->by_port && d->by_proto)
-        return add_both(d, cols, sel, from, n, v, feed, err);
-    if (!d->plane[0])
-        GP_TRY(plane_new(d, 0, err));
-    exec_plane *p = d->plane[0];
-    if (d->by_port)
-        for (size_t i = 0; i < n; i++)
-            plane_add(p, gp_be16(cols->dport + 2 * row_of(sel, from, i)), v, i);
-    else
-        for (size_t i = 0; i < n; i++)
-            plane_add(p, cols->proto[row_of(sel, from, i)], v, i);
-    return GP_OK;
+    typedef uint64_t halves __attribute__((vector_size(16)));
+    const exec_quad none = {0};
+    const int has_high = v->has_high;
+    size_t left = 0;
+    exec_quad *at[CHUNK];
+    unsigned port, proto;
+
+    for (size_t i = 0; i < n; i += CHUNK) {
+        size_t m = n - i < CHUNK ? n - i : CHUNK;
+        for (size_t j = 0; j < m; j++) {
+            look(d, cols, sel ? sel[i + j] : from + i + j, &port, &proto);
+            GP_TRY(place(d, port, proto, &at[j], err));
+            __builtin_prefetch(at[j], 1);
+        }
+        for (size_t j = 0; j < m; j++) {
+            exec_quad low = v->low[i + j], high = has_high ? v->high[i + j] : none, sum, carry;
+            halves packets = (halves)low, more = (halves)high;
+            if (__builtin_expect(!at[j] || packets[1] == 0 || (more[0] | more[1]) != 0, 0)) {
+                look(d, cols, sel ? sel[i + j] : from + i + j, &port, &proto);
+                leave(v, &left, key_of(d, port, proto), low, high);
+                continue;
+            }
+            sum = *at[j] + low;
+            *at[j] = sum;
+            carry = (exec_quad)(sum < low);
+            more = (halves)carry;
+            if (__builtin_expect((more[0] | more[1]) != 0, 0)) {
+                look(d, cols, sel ? sel[i + j] : from + i + j, &port, &proto);
+                leave(v, &left, key_of(d, port, proto), none, carry & 1);
+            }
+        }
+    }
+    v->n = left;
+    return left ? exec_feed_add(feed, v, err) : GP_OK;
 }
 
-gp_status exec_direct_flush(exec_direct *d, const exec_keylayout *l, exec_vec *v, exec_feed *feed,
-                            gp_err *err)
+gp_status exec_direct_flush(exec_direct *d, exec_vec *v, exec_feed *feed, gp_err *err)
 {
+    typedef uint64_t halves __attribute__((vector_size(16)));
+
     v->n = 0;
     v->has_high = 0;
     for (unsigned i = 0; i < PROTOS; i++) {
         for (unsigned at = 0; d->plane[i] && at < PORTS; at++) {
-            if (!d->plane[i]->seen[at])
+            halves any = (halves)d->plane[i]->sum[at];
+            if ((any[0] | any[1]) == 0)
                 continue;
-            uint64_t key = 0;
-            for (unsigned f = 0; f < l->n_fields; f++) {
-                uint64_t value = l->f[f].attr == QUERY_PROTO && d->by_port ? i : at;
-                key |= value << l->f[f].shift;
-            }
-            v->k[0][v->n] = key;
-            exec_vec_set(v, v->n, d->plane[i]->c[at]);
+            v->k[0][v->n] = d->by_port ? key_of(d, at, i) : key_of(d, 0, at);
+            v->low[v->n] = d->plane[i]->sum[at];
             if (++v->n == EXEC_VEC) {
                 GP_TRY(exec_feed_add(feed, v, err));
                 v->n = 0;
-                v->has_high = 0;
             }
         }
     }

@@ -6,7 +6,7 @@
 #include "table.h"
 #include "vec.h"
 
-enum { EXEC_PLANES_MAX = 12 }; /* 2 MiB each; rows of rarer protocols go to the hash table */
+enum { EXEC_PLANES_MAX = 12 }; /* 1 MiB each; rows of rarer protocols go to the hash table */
 
 /* One protocol's ports (or, without the port in the key, all protocols). */
 typedef struct exec_plane exec_plane;
@@ -21,12 +21,12 @@ typedef struct exec_direct {
 
 void exec_direct_init(exec_direct *d, const exec_plan *plan, exec_mem *mem);
 void exec_direct_free(exec_direct *d);
-/* Add n rows (as exec_vec_keys counts them). v->c holds their counters; v is used up. What has no
- * plane goes to sink with its key. */
+/* Add n rows (as exec_vec_keys counts them). v holds their counters and is used up. What has no
+ * plane goes to feed with its key. */
 gp_status exec_direct_add(exec_direct *d, const exec_cols *cols, const uint32_t *sel, size_t from,
                           size_t n, exec_vec *v, exec_feed *feed, gp_err *err) GP_MUST_CHECK;
-/* Move all sums to sink and forget them. */
-gp_status exec_direct_flush(exec_direct *d, const exec_keylayout *l, exec_vec *v, exec_feed *feed,
+/* Move all sums to feed and forget them. */
+gp_status exec_direct_flush(exec_direct *d, exec_vec *v, exec_feed *feed,
                             gp_err *err) GP_MUST_CHECK;
 
 #endif

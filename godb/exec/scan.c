@@ -325,7 +325,7 @@ gp_status exec_worker_finish(exec_worker *w, gp_err *err)
         GP_TRY(flush_sum(w, NULL, err));
     if (p->agg == EXEC_AGG_DIRECT) {
         GP_TRY(exec_feed_ready(w, 0, err));
-        GP_TRY(exec_direct_flush(&w->direct, &p->key[0], w->vec, &w->feed[0], err));
+        GP_TRY(exec_direct_flush(&w->direct, w->vec, &w->feed[0], err));
     }
     for (unsigned t = 0; t < w->x->n_tables; t++) {
         if (!p->timed)
