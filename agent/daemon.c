@@ -178,7 +178,8 @@ static void on_rows(void *ctx, const char *iface, int64_t time_s, const godb_row
     agent_syslog_rows(((agent *)ctx)->syslog, iface, time_s, rows);
 }
 
-static gp_status start_capture(agent *a, gp_err *err)
+/* Everything that capture needs, and the pages of metrics and health; nothing is captured yet. */
+static gp_status start_manager(agent *a, gp_err *err)
 {
     agent_config *c = a->config;
     flow_manager_opts mo = {.db = c->db_path,
@@ -192,23 +193,13 @@ static gp_status start_capture(agent *a, gp_err *err)
                             .event = on_event,
                             .rows = c->syslog_flows ? on_rows : NULL,
                             .ctx = a};
-    flow_change *ch = NULL;
-    size_t n = 0;
-    flow_manager_info info;
 
     GP_TRY(agent_events_new(c->disable_iface_metrics, &a->events, err));
     if (c->syslog_flows)
         GP_TRY(agent_syslog_new(AGENT_SYSLOG_SOCKET, &a->syslog, err));
     GP_TRY(flow_manager_new(&mo, &a->manager, err));
     agent_events_manager(a->events, a->manager);
-    GP_TRY(start_http(a, err)); /* bound before captures start (D-28) */
-    GP_TRY(flow_manager_apply(a->manager, agent_config_take_rules(c), &ch, &n, err));
-    log_changes(ch, n);
-    gp_free(ch);
-    flow_manager_info_get(a->manager, &info);
-    rt_info("capture started",
-            RT_D("first_rotation_in", (info.next_writeout_s - gp_wall_s()) * 1000000000));
-    return GP_OK;
+    return start_http(a, err);
 }
 
 static gp_status start_service(agent *a, gp_err *err)
@@ -219,6 +210,25 @@ static gp_status start_service(agent *a, gp_err *err)
         .manager = a->manager, .reload = reload, .set = set_interfaces, .ctx = a};
     return agent_service_start(a->config, &control, agent_events_metrics(a->events), &a->service,
                                err);
+}
+
+static gp_status start_capture(agent *a, gp_err *err)
+{
+    flow_change *ch = NULL;
+    size_t n = 0;
+    flow_manager_info info;
+
+    pthread_mutex_lock(&a->mu); /* the service may be asked for a reload already */
+    gp_status st = flow_manager_apply(a->manager, agent_config_take_rules(a->config), &ch, &n, err);
+    pthread_mutex_unlock(&a->mu);
+    if (st != GP_OK)
+        return st;
+    log_changes(ch, n);
+    gp_free(ch);
+    flow_manager_info_get(a->manager, &info);
+    rt_info("capture started",
+            RT_D("first_rotation_in", (info.next_writeout_s - gp_wall_s()) * 1000000000));
+    return GP_OK;
 }
 
 /* Before any thread: become an own user that may open packet sockets and nothing else. The database
@@ -330,9 +340,11 @@ int agent_run(const agent_options *o)
     if (st == GP_OK)
         st = drop_privileges(a.config, &err);
     if (st == GP_OK)
-        st = start_capture(&a, &err);
-    if (st == GP_OK)
+        st = start_manager(&a, &err);
+    if (st == GP_OK) /* an address in use ends us before anything is captured (D-28) */
         st = start_service(&a, &err);
+    if (st == GP_OK)
+        st = start_capture(&a, &err);
     if (st == GP_OK)
         st = agent_retention_start(a.config->db_path, &a.config->retention,
                                    AGENT_RETENTION_FIRST_S * INT64_C(1000),

@@ -57,7 +57,8 @@ static const char doc[] =
     "  goprobe -c /etc/fleetprobe/goprobe.yaml\n"
     "  goprobe -c new.yaml --check-config\n"
     "  goprobe --db.path /srv/flows --autodetection.enabled\n"
-    "  goprobe --pcap trace.pcap.gz --iface eth0 --db /srv/flows";
+    "  goprobe --pcap trace.pcap.gz --iface eth0 --db /srv/flows\n"
+    "  goprobe version";
 
 static void add_local(agent_options *o, char *arg, struct argp_state *state)
 {

@@ -364,7 +364,7 @@ int capture_live_read(capture_live *l, int budget, capture_sink sink, void *ctx,
 
 /* ---- counters ---- */
 
-void capture_live_stats(capture_live *l)
+int capture_live_stats(capture_live *l)
 {
     uint64_t n = l->twice ? 2 : 1, received = 0;
 
@@ -372,13 +372,14 @@ void capture_live_stats(capture_live *l)
         struct pcap_stat now;
         handle *h = &l->h[i];
         if (pcap_stats(h->pcap, &now) != 0)
-            return;
+            return 0;
         h->received += (uint32_t)(now.ps_recv - h->last.ps_recv);
         l->counts.dropped += (uint64_t)(uint32_t)(now.ps_drop - h->last.ps_drop) * n;
         h->last = now;
         received += h->received > h->skipped ? h->received - h->skipped : 0;
     }
     l->counts.received = received * n;
+    return 1;
 }
 
 const capture_counts *capture_live_counts(const capture_live *l)

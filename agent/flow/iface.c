@@ -222,6 +222,9 @@ gp_status flow_iface_rotate(flow_iface *i, int64_t time_s, gp_err *err)
         return st;
     }
     flow_emit(i->m, &e);
+    if (now.no_stats) /* D-12: drops come with a later block */
+        flow_emit_text(i->m, FLOW_EV_NOTE, i->name,
+                       "the kernel's packet counters cannot be read: no drops in this block");
     flow_writer_queue(i);
     return GP_OK;
 }

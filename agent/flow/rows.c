@@ -2,8 +2,8 @@
  *
  * An IPv4 flow key (sip, dip, dport, proto: 88 bits) and the number of its entry fit in 16 bytes,
  * so those are radix-sorted and the entries are read once, in order. IPv6 keys are sorted by
- * comparison. With a million flows sorting takes 32 MiB, then the columns 43 and the sorted keys 16
- * MiB, then the columns alone, while the next interval fills.
+ * comparison. With a million IPv4 flows sorting takes 32 MiB, then the columns 43 and the sorted
+ * keys 16 MiB, then the columns alone, while the next interval fills.
  */
 #include "flow/rows.h"
 
@@ -112,13 +112,14 @@ static uint64_t count_half(flow_bank *const *banks, size_t n, int v6)
     return sum;
 }
 
-/* Counters as they are stored; see flow_table_opts.by_endpoint. */
-static void add_counters(const flow_entry *e, int by_endpoint, uint64_t *const *col, size_t row)
+/* Counters as they are stored; see flow_table_opts.by_endpoint. fresh: the row's first entry. */
+static void add_counters(const flow_entry *e, int by_endpoint, uint64_t *const *col, size_t row,
+                         int fresh)
 {
     int swap = by_endpoint && (e->flags & FLOW_SWAPPED) ? 1 : 0;
 
     for (int c = 0; c < FLOW_N_COUNTERS; c++)
-        col[c][row] += e->counter[c ^ swap];
+        col[c][row] = e->counter[c ^ swap] + (fresh ? 0 : col[c][row]);
 }
 
 /* ---- IPv4 ---- */
@@ -202,7 +203,8 @@ static int cmp6(const void *a, const void *b)
 
 /* ---- columns ---- */
 
-/* The eight columns inside one allocation, for n4 + n6 rows. */
+/* The eight columns inside one allocation, with room for n4 + n6 rows. Pages that no row needs are
+ * never touched. */
 typedef struct columns {
     uint8_t *sip, *dip, *dport, *proto;
     uint64_t *counter[FLOW_N_COUNTERS];
@@ -215,7 +217,6 @@ static int lay_out(flow_rows *r, size_t n4, size_t n6, columns *c)
 
     if (!p)
         return 0;
-    memset(p, 0, n * sizeof(uint64_t) * FLOW_N_COUNTERS);
     for (int i = 0; i < FLOW_N_COUNTERS; i++, p += n * sizeof(uint64_t))
         c->counter[i] = (uint64_t *)(void *)p;
     c->sip = p;
@@ -225,87 +226,91 @@ static int lay_out(flow_rows *r, size_t n4, size_t n6, columns *c)
     return 1;
 }
 
-static size_t distinct4(const item4 *v, size_t n)
+/* Returns the number of rows. */
+static size_t emit4(flow_bank *const *banks, const item4 *v, size_t n, columns *c)
 {
-    size_t d = n > 0;
-    for (size_t i = 1; i < n; i++)
-        d += !same4(&v[i - 1], &v[i]);
-    return d;
-}
-
-static size_t distinct6(const item6 *v, size_t n)
-{
-    size_t d = n > 0;
-    for (size_t i = 1; i < n; i++)
-        d += cmp6(&v[i - 1], &v[i]) != 0;
-    return d;
-}
-
-static void emit4(flow_bank *const *banks, const item4 *v, size_t n, columns *c)
-{
-    size_t row = 0;
+    size_t rows = 0;
 
     for (size_t i = 0; i < n; i++) {
-        row += i > 0 && !same4(&v[i - 1], &v[i]);
+        int fresh = i == 0 || !same4(&v[i - 1], &v[i]);
+        rows += (size_t)fresh;
+        size_t row = rows - 1;
         gp_put_be32(c->sip + row * 4, (uint32_t)(v[i].hi >> 32));
         gp_put_be32(c->dip + row * 4, (uint32_t)v[i].hi);
         gp_put_be16(c->dport + row * 2, (uint16_t)(v[i].lo >> 48));
         c->proto[row] = (uint8_t)(v[i].lo >> 40);
         add_counters(entry_at(banks, 0, v[i].lo & ENTRY_MASK), banks[0]->by_endpoint, c->counter,
-                     row);
+                     row, fresh);
     }
+    return rows;
 }
 
-static void emit6(flow_bank *const *banks, const item6 *v, size_t n, size_t n4, columns *c)
+static size_t emit6(flow_bank *const *banks, const item6 *v, size_t n, size_t n4, columns *c)
 {
     uint8_t *sip = c->sip + n4 * 4, *dip = c->dip + n4 * 4;
-    size_t row = 0;
+    size_t rows = 0;
 
     for (size_t i = 0; i < n; i++) {
-        row += i > 0 && cmp6(&v[i - 1], &v[i]) != 0;
+        int fresh = i == 0 || cmp6(&v[i - 1], &v[i]) != 0;
+        rows += (size_t)fresh;
+        size_t row = rows - 1;
         memcpy(sip + row * 16, v[i].key, 16);
         memcpy(dip + row * 16, v[i].key + 16, 16);
         memcpy(c->dport + (n4 + row) * 2, v[i].key + 32, 2);
         c->proto[n4 + row] = v[i].key[34];
-        add_counters(entry_at(banks, 1, v[i].entry), banks[0]->by_endpoint, c->counter, n4 + row);
+        add_counters(entry_at(banks, 1, v[i].entry), banks[0]->by_endpoint, c->counter, n4 + row,
+                     fresh);
     }
+    return rows;
+}
+
+/* One family after the other, so that only the keys of one are in memory beside the columns. */
+static int rows4(flow_rows *r, flow_bank *const *banks, size_t n, size_t k4, columns *c,
+                 size_t *rows)
+{
+    item4 *a = room(&r->items, k4, sizeof *a), *b = room(&r->tmp, k4, sizeof *b);
+
+    if (!a || !b)
+        return 0;
+    fill4(banks, n, a);
+    item4 *sorted = sort4(a, b, k4);
+    drop_large(sorted == a ? &r->tmp : &r->items);
+    *rows = emit4(banks, sorted, k4, c);
+    drop_large(&r->items);
+    drop_large(&r->tmp);
+    return 1;
+}
+
+static int rows6(flow_rows *r, flow_bank *const *banks, size_t n, size_t k6, size_t n4, columns *c,
+                 size_t *rows)
+{
+    item6 *v = room(&r->items, k6, sizeof *v);
+
+    if (!v)
+        return 0;
+    fill6(banks, n, v);
+    qsort(v, k6, sizeof *v, cmp6);
+    *rows = emit6(banks, v, k6, n4, c);
+    drop_large(&r->items);
+    return 1;
 }
 
 gp_status flow_rows_make(flow_rows *r, flow_bank *const *banks, size_t n, godb_rows *out,
                          gp_err *err)
 {
-    uint64_t k4 = count_half(banks, n, 0), k6 = count_half(banks, n, 1);
-    space v6space = {0};
+    size_t k4 = count_half(banks, n, 0), k6 = count_half(banks, n, 1), n4 = 0, n6 = 0;
     columns c;
 
-    item4 *a = room(&r->items, k4, sizeof *a), *b = room(&r->tmp, k4, sizeof *b);
-    item6 *v6 = room(&v6space, k6, sizeof *v6);
-    if (!a || !b || !v6) {
-        drop(&v6space);
-        return gp_fail(err, GP_ENOMEM, 0, "out of memory for %llu flows",
-                       (unsigned long long)(k4 + k6));
-    }
-    fill4(banks, n, a);
-    a = sort4(a, b, k4);
-    drop_large(a == (item4 *)(void *)r->tmp.p ? &r->items : &r->tmp);
-    fill6(banks, n, v6);
-    qsort(v6, k6, sizeof *v6, cmp6);
-    size_t n4 = distinct4(a, k4), n6 = distinct6(v6, k6);
-    int ok = lay_out(r, n4, n6, &c);
-    if (ok) {
-        emit4(banks, a, k4, &c);
-        emit6(banks, v6, k6, n4, &c);
-        *out = (godb_rows){.n_v4 = (uint32_t)n4,
-                           .n_v6 = (uint32_t)n6,
-                           .sip = c.sip,
-                           .dip = c.dip,
-                           .proto = c.proto,
-                           .dport = c.dport};
-        for (int i = 0; i < FLOW_N_COUNTERS; i++)
-            out->counter[i] = c.counter[i];
-    }
-    drop(&v6space);
-    drop_large(&r->items);
-    drop_large(&r->tmp);
-    return ok ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "out of memory for %zu flows", n4 + n6);
+    if (!lay_out(r, k4, k6, &c) || !rows4(r, banks, n, k4, &c, &n4) ||
+        !rows6(r, banks, n, k6, n4, &c, &n6))
+        return gp_fail(err, GP_ENOMEM, 0, "out of memory for %zu flows", k4 + k6);
+    *out = (godb_rows){.n_v4 = (uint32_t)n4,
+                       .n_v6 = (uint32_t)n6,
+                       .sip = c.sip,
+                       .dip = c.dip,
+                       .proto = c.proto,
+                       .dport = c.dport};
+    for (int i = 0; i < FLOW_N_COUNTERS; i++)
+        out->counter[i] = c.counter[i];
+    return GP_OK;
 }

@@ -63,7 +63,7 @@ struct flow_worker {
     char error[256];
 
     /* worker thread only */
-    int failed, full_told, unpublished;
+    int failed, full_told, unpublished, no_stats;
     int64_t next_stats_ms, drain_until_ms;
     uint64_t wire_bytes[2]; /* by capture_dir, before sampling is made up for */
     uint64_t pause_ns, pause_cpu_ns;
@@ -99,6 +99,13 @@ static void current(flow_worker *w, flow_worker_counts *c)
     c->pause_ns = w->pause_ns;
     c->pause_cpu_ns = w->pause_cpu_ns;
     c->failed = w->failed;
+    c->no_stats = w->no_stats;
+}
+
+static void read_stats(flow_worker *w)
+{
+    if (!w->failed)
+        w->no_stats = !capture_live_stats(w->live);
 }
 
 static void publish(flow_worker *w)
@@ -165,8 +172,7 @@ static void note_pause(flow_worker *w, int64_t since_ns, int64_t since_cpu_ns)
 
 static void do_rotate(flow_worker *w, request *r)
 {
-    if (!w->failed)
-        capture_live_stats(w->live); /* D-12: on failure the old numbers stay */
+    read_stats(w);
     r->bank = flow_table_rotate(w->table, r->fresh, &r->retired);
     r->fresh = NULL;
     w->full_told = 0;
@@ -210,8 +216,7 @@ static void end_drain(flow_worker *w, int frames)
 
     if (!w->failed && (!w->drain_until_ms || past < 0 || (frames > 0 && past < DRAIN_MS * 8)))
         return;
-    if (!w->failed)
-        capture_live_stats(w->live);
+    read_stats(w);
     publish(w);
     pthread_mutex_lock(&w->mu);
     w->drained = 1;
@@ -281,7 +286,7 @@ static int read_rings(flow_worker *w)
     if (now >= w->next_stats_ms || (n == 0 && w->unpublished)) {
         w->next_stats_ms = now + STATS_MS;
         w->unpublished = 0;
-        capture_live_stats(w->live);
+        read_stats(w);
         publish(w);
     }
     return n;

@@ -80,7 +80,7 @@ static gp_status add_addresses(godb_index_run *r, int f, int c, const uint8_t *p
             r->overflow = 1;
             continue;
         }
-        if (r->keys >= r->cap / 2)
+        if (r->keys >= r->cap / 4 * 3)
             GP_TRY(grow(r, err));
         uint64_t h = godb_index_hash(c ? GODB_COL_DIP : GODB_COL_SIP, f ? 6 : 4, p);
         insert(r->set, r->cap, h, &r->keys);

@@ -71,10 +71,10 @@ int godb_xor_has(const uint8_t *table, uint32_t third, unsigned k, uint8_t seed,
 
 /* Scratch space of one attempt. */
 struct peel {
-    uint64_t *mask;  /* per slot: xor of the keys that use it; of a peeled one: its key */
-    uint32_t *count; /* per slot: how many do */
-    uint32_t *slot;  /* slots that keys were alone in, in the order they were peeled; behind
-                        those, what may be peeled next */
+    uint64_t *mask; /* per slot: xor of the keys that use it; of a peeled one: its key */
+    uint8_t *count; /* per slot: how many do; more than fit are a failed try */
+    uint32_t *slot; /* slots that keys were alone in, in the order they were peeled; behind
+                       those, what may be peeled next */
 };
 
 /* 1 if every key could be peeled. */
@@ -88,7 +88,8 @@ static int peel(struct peel *w, const uint64_t *keys, uint32_t n, uint32_t third
         struct place p = place_of(keys[i], seed, third);
         for (int k = 0; k < 3; k++) {
             w->mask[p.slot[k]] ^= keys[i];
-            w->count[p.slot[k]]++;
+            if (++w->count[p.slot[k]] == 0)
+                return 0;
         }
     }
     for (uint32_t s = 0; s < slots; s++)
@@ -130,7 +131,7 @@ gp_status godb_xor_build(const uint64_t *keys, uint32_t n, unsigned k, gp_buf *o
     uint32_t third = godb_xor_third(n), slots = 3 * third;
     uint64_t bytes = godb_xor_bytes(n, k);
     GP_CLEANUP(gp_freep) uint64_t *mask = gp_alloc(slots, sizeof *mask);
-    GP_CLEANUP(gp_freep) uint32_t *count = gp_alloc(slots, sizeof *count);
+    GP_CLEANUP(gp_freep) uint8_t *count = gp_alloc(slots, sizeof *count);
     GP_CLEANUP(gp_freep) uint32_t *slot = gp_alloc(slots, sizeof *slot);
     uint8_t *table = gp_buf_reserve(out, bytes + 8);
     struct peel w = {mask, count, slot};

@@ -104,6 +104,14 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
         gp_buf_free(&b);
         return r;
     }
+    if (strcmp(url, "/-/info") == 0) {
+        gp_buf b = {0};
+        rt_metrics_info(h->m, &b);
+        enum MHD_Result r =
+            b.failed ? MHD_NO : reply(c, 200, "application/json", (const char *)b.data, b.len);
+        gp_buf_free(&b);
+        return r;
+    }
     int is = h->ready ? h->ready(h->ctx) : 1;
     if (strcmp(url, "/-/health") == 0) {
         if (is >= 0)

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -40,6 +41,7 @@ struct rt_metrics {
     struct family *first, **tail;
     size_t n;
     double start_s;
+    char *name, *version; /* of the program; NULL until rt_metrics_process() */
 };
 
 gp_status rt_metrics_new(rt_metrics **out, gp_err *err)
@@ -78,6 +80,8 @@ void rt_metrics_free(rt_metrics *m)
         gp_free(f);
     }
     pthread_mutex_destroy(&m->lock);
+    gp_free(m->name);
+    gp_free(m->version);
     gp_free(m);
 }
 
@@ -362,6 +366,12 @@ void rt_metrics_process(rt_metrics *m, const char *name, const char *version)
     rt_metric_set(rt_gauge(m, "process_start_time_seconds",
                            "Start time of the process since the Unix epoch in seconds.", NULL),
                   m->start_s);
+    pthread_mutex_lock(&m->lock);
+    gp_free(m->name);
+    gp_free(m->version);
+    m->name = gp_strdup(name);
+    m->version = gp_strdup(version);
+    pthread_mutex_unlock(&m->lock);
     rt_label(&label, "version", version);
     gp_buf_printf(&metric, "%s_build_info", name);
     const char *l = gp_buf_str(&label), *n = gp_buf_str(&metric);
@@ -369,4 +379,33 @@ void rt_metrics_process(rt_metrics *m, const char *name, const char *version)
         rt_metric_set(rt_gauge(m, n, "Version of this program; the value is always 1.", l), 1);
     gp_buf_free(&label);
     gp_buf_free(&metric);
+}
+
+static void add_text(gp_buf *out, const char *key, const char *value)
+{
+    if (!value || !*value)
+        return;
+    gp_buf_printf(out, "%s\"%s\":\"", out->len > 1 ? "," : "", key);
+    for (; *value; value++)
+        if (*value == '"' || *value == '\\')
+            gp_buf_printf(out, "\\%c", *value);
+        else if ((unsigned char)*value >= 0x20)
+            gp_buf_addc(out, *value);
+    gp_buf_addc(out, '"');
+}
+
+void rt_metrics_info(rt_metrics *m, gp_buf *out)
+{
+    static const char *const vars[] = {"POD_NAME", "POD", "PODNAME"};
+    const char *pod = NULL;
+
+    for (size_t i = 0; i < GP_COUNT(vars) && !(pod && *pod); i++)
+        pod = getenv(vars[i]);
+    gp_buf_addc(out, '{');
+    pthread_mutex_lock(&m->lock);
+    add_text(out, "name", m->name);
+    add_text(out, "version", m->version);
+    pthread_mutex_unlock(&m->lock);
+    add_text(out, "pod", pod);
+    gp_buf_adds(out, "}\n");
 }

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -96,6 +97,8 @@ static void test_http(void **state)
     gp_err err = {0};
     char bound[64], page[8192];
     int ready = 0;
+    assert_int_equal(unsetenv("POD_NAME"), 0);
+    assert_int_equal(setenv("POD", "p-\"0", 1), 0);
     assert_int_equal(rt_metrics_new(&m, NULL), GP_OK);
     rt_metrics_process(m, "fleetprobe", "1.0");
     assert_int_equal(rt_http_start("192.0.2.1:0", 0, m, NULL, NULL, NULL, 0, &h, &err), GP_EINVAL);
@@ -112,6 +115,8 @@ static void test_http(void **state)
         {"metrics", "GET /metrics HTTP/1.0\r\n\r\n", "fleetprobe_build_info{version=\"1.0\"} 1\n",
          0},
         {"health", "GET /-/health HTTP/1.0\r\n\r\n", "200 OK", 0},
+        {"info", "GET /-/info HTTP/1.0\r\n\r\n",
+         "\r\n\r\n{\"name\":\"fleetprobe\",\"version\":\"1.0\",\"pod\":\"p-\\\"0\"}\n", 0},
         {"not ready", "GET /-/ready HTTP/1.0\r\n\r\n", "503", 0},
         {"ready", "GET /-/ready HTTP/1.0\r\n\r\n", "{\"status\":\"ready\"}", 1},
         {"healthy", "GET /-/health HTTP/1.0\r\n\r\n", "{\"status\":\"healthy\"}", 1},

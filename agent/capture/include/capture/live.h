@@ -81,8 +81,8 @@ typedef void (*capture_sink)(void *ctx, const capture_pkt *pkts, size_t n);
 int capture_live_read(capture_live *l, int budget, capture_sink sink, void *ctx, gp_err *err);
 
 /* Ask the kernel for received and dropped; at least once a minute (32-bit counters, L-10). When it
- * does not answer, the old numbers stay (D-12). */
-void capture_live_stats(capture_live *l);
+ * does not answer, the old numbers stay and this returns 0 (D-12). */
+int capture_live_stats(capture_live *l);
 const capture_counts *capture_live_counts(const capture_live *l);
 
 /* Let no further packet in; what the rings hold stays readable. For an exact end. */

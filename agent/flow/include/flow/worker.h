@@ -41,6 +41,7 @@ typedef struct flow_worker_counts {
     uint64_t
         pause_cpu_ns; /* the same in CPU time of the thread: what other programs cannot add to */
     int failed;       /* 1 after on_fail */
+    int no_stats; /* 1: the kernel did not tell received and dropped, which are those of before */
 } flow_worker_counts;
 
 /* Open the interface and start. Errors of capture_live_open(). */

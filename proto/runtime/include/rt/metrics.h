@@ -48,11 +48,15 @@ void rt_metrics_text(rt_metrics *m, gp_buf *out);
  * process_open_fds and <name>_build_info. */
 void rt_metrics_process(rt_metrics *m, const char *name, const char *version);
 
-/* HTTP on "ADDR:PORT" (port 0 = any): GET /metrics, /-/health, /-/ready; anything else 404. Bodies
- * of requests are refused. At most 32 connections, 10 s each. Addresses other than loopback are
- * refused unless allow_remote. ready(ctx): 1 = ready (NULL: always), 0 = not yet, -1 = unhealthy,
- * so not ready either. bound (may be NULL): address in use. GP_EUNSUPPORTED when built without
- * libmicrohttpd. */
+/* The program as a JSON object: name and version as given to rt_metrics_process(), and the pod from
+ * the first set of POD_NAME, POD and PODNAME; what is not known is left out. */
+void rt_metrics_info(rt_metrics *m, gp_buf *out);
+
+/* HTTP on "ADDR:PORT" (port 0 = any): GET /metrics, /-/health, /-/ready, /-/info; anything else
+ * 404. Bodies of requests are refused. At most 32 connections, 10 s each. Addresses other than
+ * loopback are refused unless allow_remote. ready(ctx): 1 = ready (NULL: always), 0 = not yet, -1 =
+ * unhealthy, so not ready either. bound (may be NULL): address in use. GP_EUNSUPPORTED when built
+ * without libmicrohttpd. */
 typedef struct rt_http rt_http;
 gp_status rt_http_start(const char *addr, int allow_remote, rt_metrics *m, int (*ready)(void *ctx),
                         void *ctx, char *bound, size_t bound_cap, rt_http **out,
