@@ -120,6 +120,8 @@ def d42_last_writeout(agent):
         live.until(lambda: [d for d in live.blocks(agent.db) if "/a0/" in d], "the block, whoever hangs", seconds=4)
         want(agent.p.poll() is None, "nothing hung")
     finally:
+        for s in hanging:
+            s.close()
         p.kill()
         p.wait()
     agent.p.wait(timeout=60)
@@ -129,8 +131,6 @@ def d42_last_writeout(agent):
     p = live.run(live.GOQUERY, "-d", agent.db, "-i", "a0", "-f", "1600000000", "-l", str(int(time.time()) + 60), "-e",
                  "json", "sip,dip,dport,proto")
     want(live.rows(p.stdout).get(key) == (100, 0, 14200, 0), p.stdout)
-    for s in hanging:
-        s.close()
 
 
 def main():
