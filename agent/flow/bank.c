@@ -18,12 +18,11 @@ static gp_status half_init(flow_half *h, size_t expect, uint32_t entry_bytes)
 
     while (grow_at(slots) < expect && slots < UINT32_C(1) << 30)
         slots *= 2;
-    h->index = gp_alloc_aligned(slots, sizeof *h->index);
+    /* Zero pages, touched one by one as entries come: an interval begins while the one before and
+     * the one before that are still in memory, which is when most of it is in use. */
+    h->index = gp_calloc(slots, sizeof *h->index);
     if (!h->index)
         return GP_ENOMEM;
-    /* Touched here, by the thread that prepares the bank, so that the worker takes no page faults.
-     */
-    memset(h->index, 0, slots * sizeof *h->index);
     h->mask = slots - 1;
     h->grow_at = grow_at(slots);
     h->entry_bytes = entry_bytes;

@@ -380,7 +380,7 @@ gp_status flow_worker_rotate(flow_worker *w, flow_bank **bank, flow_worker_count
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     flow_worker_counts_get(w, &now);
     r->kind = REQ_ROTATE;
-    /* as many entries as this interval had, and touched here, not by the worker */
+    /* with an index for as many entries as this interval had */
     gp_status st = flow_bank_new(now.entries, w->max_entries, &r->fresh, err);
     if (st != GP_OK) {
         gp_free(r);
