@@ -52,7 +52,10 @@ static gp_status check_rate(agent_config *c, gp_err *err)
     if (r->max_concurrent == 0)
         r->max_concurrent = CONCURRENT_MAX;
     if ((r->max_req_per_sec > 0) != (r->max_burst > 0))
-        return rt_config_fail(c->source, "api.query_rate_limit.max_req_per_sec", err,
+        return rt_config_fail(c->source,
+                              r->max_burst > 0 ? "api.query_rate_limit.max_burst"
+                                               : "api.query_rate_limit.max_req_per_sec",
+                              err,
                               "max_req_per_sec and max_burst go together: both above 0, or none");
     return GP_OK;
 }

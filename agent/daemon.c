@@ -338,6 +338,8 @@ int agent_run(const agent_options *o)
     if (st == GP_OK)
         st = init_log(a.config, &err);
     if (st == GP_OK)
+        rt_info("configuration loaded", RT_S("file", o->config ? o->config : "-"));
+    if (st == GP_OK)
         st = drop_privileges(a.config, &err);
     if (st == GP_OK)
         st = start_manager(&a, &err);

@@ -109,7 +109,7 @@ static void test_refusals(void **state)
         {"rate without burst", "db: {path: /x}\napi: {query_rate_limit: {max_req_per_sec: 2}}\n",
          "max_req_per_sec and max_burst go together"},
         {"burst without rate", "db: {path: /x}\napi: {query_rate_limit: {max_burst: 2}}\n",
-         "go together"},
+         ":2: api.query_rate_limit.max_burst: max_req_per_sec and max_burst go together"},
         {"concurrent", "db: {path: /x}\napi: {query_rate_limit: {max_concurrent: -1}}\n",
          ":2: api.query_rate_limit.max_concurrent"},
         {"too many at once", "db: {path: /x}\napi: {query_rate_limit: {max_concurrent: 257}}\n",
