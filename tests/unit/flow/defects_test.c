@@ -70,7 +70,9 @@ static void test_d33_order(void **state)
         memset(f->s.ifaces, 0, sizeof f->s.ifaces);
         flush(f);
         for (size_t i = 0; i < COUNT(want); i++)
-            assert_string_equal(f->s.ifaces[i].name, want[i]);
+            if (strcmp(f->s.ifaces[i].name, want[i]) != 0)
+                fail_msg("round %d: %s, %s, %s", round, f->s.ifaces[0].name, f->s.ifaces[1].name,
+                         f->s.ifaces[2].name);
     }
     end(f);
 }
