@@ -44,7 +44,7 @@ class Fleet:
         for _ in range(300):
             found = re.search(rb"tcp://127\.0\.0\.1:[1-9]\d*", open(log.name, "rb").read())
             if found:
-                self.processes[found[0].decode()] = p, args
+                self.processes[found[0].decode()] = p, args, log.name
                 return found[0].decode()
             assert p.poll() is None, open(log.name).read()
             time.sleep(0.1)
@@ -52,16 +52,21 @@ class Fleet:
 
     def restart(self, listens):
         """End the daemon that listens there and run it again; returns where it listens now."""
-        p, args = self.processes.pop(listens)
+        p, args, _ = self.processes.pop(listens)
         p.terminate()
         assert p.wait(30) == 0
         return self.start(*args)
 
     def stop(self):
-        running = [p for p, _ in self.processes.values()]
+        """End all of them; what one that failed has written (a sanitizer's report) is printed."""
+        running = [p for p, _, _ in self.processes.values()]
         for p in running:
             p.terminate()
-        return [p.wait(30) for p in running]
+        codes = [p.wait(30) for p in running]
+        for code, (_, args, log) in zip(codes, self.processes.values()):
+            if code != 0:
+                print(f"{' '.join(args)} ended with {code}:\n{open(log, errors='replace').read()}")
+        return codes
 
 
 def want(fleet, hosts, query, condition):
