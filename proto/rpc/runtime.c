@@ -72,6 +72,8 @@ gp_status rpc_runtime_new(const rpc_opts *o, rpc_runtime **out, gp_err *err)
     if (st == GP_OK && !rt->blocks)
         st = gp_fail(err, GP_ENOMEM, 0, "rpc: out of memory");
     if (st == GP_OK)
+        st = rpc_nng_init(err);
+    if (st == GP_OK)
         st = rpc_wheel_new(&rt->wheel, err);
     if (st == GP_OK)
         st = rpc_sched_new(&so, rt->wheel, &rt->sched, err);

@@ -44,6 +44,10 @@ struct rpc_link_ops {
 
 /* ---- nng (transport_nng.c) ---- */
 
+/* Before any thread that may dial or listen exists: nng sets itself up at its first call, and two
+ * first calls at once would race. Does nothing when it is set up. GP_ENOMEM, GP_EIO. */
+gp_status rpc_nng_init(gp_err *err) GP_MUST_CHECK;
+
 /* One dial of a numeric address: "tcp://1.2.3.4:5", "tcp://[::1]:5" or "ipc:///path". done is
  * called once after start, on an internal thread, maybe before start returns; l is NULL on failure
  * and err says why. */

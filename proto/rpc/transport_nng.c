@@ -34,6 +34,17 @@ static gp_status fail_nng(gp_err *err, int rv, const char *what)
     return gp_fail(err, st, 0, "%s: %s", what, text);
 }
 
+gp_status rpc_nng_init(gp_err *err)
+{
+    nng_aio *aio = NULL;
+    int rv = nng_aio_alloc(&aio, NULL, NULL); /* the smallest call that sets nng up */
+    if (rv)
+        return gp_fail(err, rv == NNG_ENOMEM ? GP_ENOMEM : GP_EIO, 0, "rpc: nng: %s",
+                       nng_strerror(rv));
+    nng_aio_free(aio);
+    return GP_OK;
+}
+
 static void tx_done(void *arg)
 {
     nng_link *l = arg;

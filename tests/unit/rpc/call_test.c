@@ -277,6 +277,68 @@ static void test_flow_control(void **state)
     kit_down(&k);
 }
 
+/* Streams of one connection that all have much to send share it: when the first is through, no
+ * other is far behind. They begin together, at the end of their credit. */
+enum { FAIR_STREAMS = 4, FAIR_MSGS = 200, FAIR_SIZE = 100000 };
+
+typedef struct race {
+    atomic_int msgs[FAIR_STREAMS], go, statuses, least;
+} race;
+
+typedef struct racer {
+    race *all;
+    int i;
+} racer;
+
+static void on_race(void *ctx, rpc_call *call, const rpc_event *ev)
+{
+    racer *me = ctx;
+    if (ev->kind == RPC_EV_MSG) {
+        if (!me->all->go)
+            rpc_call_hold(call, ev->len);
+        atomic_fetch_add(&me->all->msgs[me->i], 1);
+        return;
+    }
+    for (int i = 0; i < FAIR_STREAMS && me->all->statuses == 0; i++)
+        if (me->all->msgs[i] < me->all->least)
+            me->all->least = me->all->msgs[i];
+    atomic_fetch_add(&me->all->statuses, 1);
+}
+
+static void test_fair_between_streams(void **state)
+{
+    (void)state;
+    int fit = RPC_STREAM_CREDIT / (FAIR_SIZE + 64);
+    race all = {.least = FAIR_MSGS};
+    racer racers[FAIR_STREAMS];
+    rpc_call *calls[FAIR_STREAMS];
+    uint8_t req[8];
+    kit k;
+    kit_up(&k);
+    rpc_conn *c = kit_dial(&k);
+    gp_put_le32(req, FAIR_MSGS);
+    gp_put_le32(req + 4, FAIR_SIZE);
+    for (int i = 0; i < FAIR_STREAMS; i++) {
+        racers[i] = (racer){&all, i};
+        assert_int_equal(
+            rpc_call_start(c, "count", req, 8, GP_NEVER, on_race, &racers[i], &calls[i], NULL),
+            GP_OK);
+    }
+    for (int i = 0; i < FAIR_STREAMS; i++)
+        assert_true(kit_wait(&all.msgs[i], fit));
+    all.go = 1;
+    for (int i = 0; i < FAIR_STREAMS; i++)
+        rpc_call_release(calls[i], (size_t)fit * FAIR_SIZE);
+    assert_true(kit_wait(&all.statuses, FAIR_STREAMS));
+    assert_true(all.least >= FAIR_MSGS / 4);
+    for (int i = 0; i < FAIR_STREAMS; i++) {
+        assert_int_equal(all.msgs[i], FAIR_MSGS);
+        rpc_call_free(calls[i]);
+    }
+    rpc_conn_close(c);
+    kit_down(&k);
+}
+
 static void test_ipc(void **state)
 {
     (void)state;
@@ -391,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_callbacks),
         cmocka_unit_test(test_deadline_and_cancel),
         cmocka_unit_test(test_flow_control),
+        cmocka_unit_test(test_fair_between_streams),
         cmocka_unit_test(test_ipc),
         cmocka_unit_test(test_dial_errors),
         cmocka_unit_test(test_drain),
