@@ -108,15 +108,20 @@ grep -q '^# mine' "$root/etc/fleetprobe/goprobe.yaml" || fail "an upgrade lost t
 echo rows >"$root/var/lib/fleetprobe/db"
 echo line >"$root/var/lib/fleetprobe/aggregator.audit"
 in_root gpkey -q new agent me -o /etc/fleetprobe/agent.key
-in_root dpkg -r fleetprobe-agent >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "remove"; }
-[ ! -e "$root/usr/bin/goprobe" ] || fail "remove left the program"
+touch "$root/var/lib/fleetprobe/agent.crt" "$root/var/lib/fleetprobe/aggregator.crt" # renewed ones
+in_root dpkg -r fleetprobe-agent fleetprobe-aggregator >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "remove"; }
+if [ -e "$root/usr/bin/goprobe" ] || [ -e "$root/usr/bin/global-query" ]; then fail "remove left the program"; fi
 if ! [ -e "$root/var/lib/fleetprobe/db" ] || ! [ -e "$root/etc/fleetprobe/agent.key" ] ||
     ! grep -q '^# mine' "$root/etc/fleetprobe/goprobe.yaml"; then
     fail "remove took data, key or configuration"
 fi
 in_root dpkg -P fleetprobe-agent >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "purge"; }
 [ ! -e "$root/var/lib/fleetprobe/db" ] || fail "purge left the database"
-[ -e "$root/var/lib/fleetprobe/aggregator.audit" ] || fail "purge took the aggregator's audit log"
+[ ! -e "$root/var/lib/fleetprobe/agent.crt" ] || fail "purge left the renewed certificate"
+for f in etc/fleetprobe/aggregator.key etc/fleetprobe/global-query.yaml var/lib/fleetprobe/aggregator.audit \
+    var/lib/fleetprobe/aggregator.crt; do
+    [ -e "$root/$f" ] || fail "purge of the agent took $f of the aggregator, which was removed, not purged"
+done
 in_root getent passwd fleetprobe >/dev/null || fail "purge took the user, whose number another one could get"
 [ -e "$root/etc/fleetprobe/trusted_keys" ] || fail "purge took what the aggregator reads"
 in_root dpkg -P fleetprobe-aggregator fleetprobe-tools libgodb-dev >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "purge"; }
