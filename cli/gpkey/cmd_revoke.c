@@ -128,7 +128,7 @@ static int verify(void *values, const cli_line *line)
         rc = gpkey_fail(&err);
     for (size_t i = 0; st == GP_OK && i < line->n_words; i++) {
         auth_chain ch;
-        auth_peer p;
+        auth_peer p = {0};
         gp_err why = {0};
         gp_status ok = auth_chain_load(line->words[i], &ch, &why);
         if (ok == GP_OK)

@@ -327,7 +327,7 @@ gp_status godb_merge(const char *src, const char *dst, const godb_merge_opts *op
                      godb_merge_stats *stats, gp_err *err)
 {
     static const godb_merge_opts defaults = {0};
-    godb_merge_stats none;
+    godb_merge_stats none = {0};
     struct merge m = {
         .opts = opts ? opts : &defaults, .stats = stats ? stats : &none, .stage = {.fd = -1}};
 

@@ -274,7 +274,7 @@ static gp_status run(struct retain *r, godb_retain_fn fn, void *ctx, gp_err *err
 gp_status godb_retain(const char *root, const godb_retain_opts *opts, godb_retain_fn fn, void *ctx,
                       godb_retain_stats *stats, gp_err *err)
 {
-    godb_retain_stats none;
+    godb_retain_stats none = {0};
     struct retain r = {.opts = opts, .stats = stats ? stats : &none};
 
     *r.stats = (godb_retain_stats){0};

@@ -237,7 +237,7 @@ static int valid_at(const auth_peer *p, int64_t now_s)
 int auth_trust_find(auth_trust *t, const uint8_t sign_pk[AUTH_SIGN_PK], int64_t now_s,
                     auth_peer *out)
 {
-    auth_peer key;
+    auth_peer key = {0};
     memcpy(key.sign_pk, sign_pk, AUTH_SIGN_PK);
     pthread_rwlock_rdlock(&t->lock);
     const auth_peer *p =
