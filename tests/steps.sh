@@ -70,7 +70,10 @@ tests_of() { # tests_of NAME BUILD-DIR CTEST-ARGUMENT...
     shift 2
     list=$dir/Testing/Temporary/LastTestsFailed.log
     rm -f "$list"
-    if $on_tests ctest --test-dir "$dir" -j "$jobs" "$@"; then return; fi
+    rc=0
+    $on_tests ctest --test-dir "$dir" -j "$jobs" "$@" || rc=$?
+    skips_of "$dir"
+    [ $rc != 0 ] || return 0
     n=0
     [ ! -f "$list" ] || n=$(wc -l <"$list")
     if [ "$n" -gt 0 ] && [ "$n" -le 10 ]; then
@@ -85,6 +88,13 @@ tests_of() { # tests_of NAME BUILD-DIR CTEST-ARGUMENT...
         fi
     fi
     failed="$failed $name"
+}
+
+# Tests that were skipped, whole or in part, with what they said about it.
+skips_of() { # skips_of BUILD-DIR
+    awk '/^[0-9]+\/[0-9]+ Testing: / { name = $3; seen = "" }
+        /^skipped: |^OK \(skipped=/ && !seen { seen = $0; print "skipped: " name ": " $0 }' \
+        "$1/Testing/Temporary/LastTest.log" | sed 's/: skipped: /: /'
 }
 # shellcheck disable=SC2034 # set by run.sh
 on_tests= # a command in front of ctest

@@ -272,8 +272,7 @@ static void test_slow(void **state)
                     "150ms", NULL) == 0;
     if (!delay && run("tc", "-n", hub, "qdisc", "add", "dev", "v06", "root", "tbf", "rate",
                       "400kbit", "burst", "1600", "latency", "400ms", NULL) != 0) {
-        print_message("neither tc netem nor tbf here: the slow link is left to test_halting\n");
-        skip();
+        skip_because("neither tc netem nor tbf here: the slow link is left to test_halting");
     }
     int64_t start = gp_mono_ms();
     ask_and_check("slow", 6, RESULT_OK, RESULT_OK);

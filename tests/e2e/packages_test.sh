@@ -6,12 +6,13 @@
 set -eu
 src=$1
 build=$2
-[ "$(id -u)" = 0 ] || exit 77
-for t in dpkg-shlibdeps dpkg-deb adduser unshare; do command -v $t >/dev/null || exit 77; done
-[ -n "${INSIDE:-}" ] || unshare -m true 2>/dev/null || {
-    echo "skipped: no mount namespace here (in a chroot?)"
+skip() {
+    echo "skipped: $*"
     exit 77
 }
+[ "$(id -u)" = 0 ] || skip "not root"
+for t in dpkg-shlibdeps dpkg-deb adduser unshare; do command -v $t >/dev/null || skip "no $t"; done
+[ -n "${INSIDE:-}" ] || unshare -m true 2>/dev/null || skip "no mount namespace here (in a chroot?)"
 [ -n "${INSIDE:-}" ] || {
     mkdir -p /run
     exec unshare -m env INSIDE=1 sh "$0" "$src" "$build"

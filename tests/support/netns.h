@@ -56,7 +56,7 @@ static inline void netns_wait_running(const char *iface)
 static inline int netns_enter(void)
 {
     if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
-        print_message("no network namespace (%s): skipped\n", strerror(errno));
+        print_message("skipped: no network namespace (%s)\n", strerror(errno));
         return 0;
     }
     static const char *const lines[] = {
@@ -69,7 +69,7 @@ static inline int netns_enter(void)
     };
     for (size_t i = 0; i < COUNT(lines); i++)
         if (netns_run(lines[i]) != 0) {
-            print_message("\"%s\" fails: skipped\n", lines[i]);
+            print_message("skipped: \"%s\" fails\n", lines[i]);
             return 0;
         }
     netns_wait_running("v0");

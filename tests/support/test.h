@@ -123,11 +123,22 @@ static inline void test_spew(const char *path, const void *bytes, size_t len)
     want_ok_err(&err, gp_write_file_atomic(AT_FDCWD, path, bytes, len, 0644, &err));
 }
 
+/* skip() that says why; tests/steps.sh shows it at the end. */
+#define skip_because(why)                                                                          \
+    do {                                                                                           \
+        print_message("skipped: %s\n", why);                                                       \
+        skip();                                                                                    \
+    } while (0)
+
 #ifdef SHARED_DIR
-/* Is the corpus outside the repository there? If not, the test calls skip() or exits with 77. */
+/* Is the corpus outside the repository there? If not, says so, and the test calls skip() or exits
+ * with 77. */
 static inline int test_have_shared(void)
 {
-    return access(SHARED_DIR, R_OK | X_OK) == 0;
+    if (access(SHARED_DIR, R_OK | X_OK) == 0)
+        return 1;
+    print_message("skipped: no corpus at " SHARED_DIR "\n");
+    return 0;
 }
 #endif
 

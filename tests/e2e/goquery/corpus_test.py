@@ -127,6 +127,6 @@ Sorted by   : accumulated data volume (sent and received)
 
 if __name__ == "__main__":
     if not os.path.exists(FLOWS):
-        print("no corpus at %s: skipped" % os.path.normpath(CORPUS))
+        print("skipped: no corpus at %s" % os.path.normpath(CORPUS))
         sys.exit(77)
     support.main()

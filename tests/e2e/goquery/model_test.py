@@ -360,6 +360,6 @@ class Model(support.Case):
 
 if __name__ == "__main__":
     if not os.path.isdir(DB):
-        print("no", DB)
+        print("skipped: no corpus at %s" % os.path.normpath(DB))
         sys.exit(77)
     support.main()

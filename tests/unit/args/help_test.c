@@ -123,7 +123,7 @@ static char *run_bash(const char *dir, const char *script)
     assert_true(pid > 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WEXITSTATUS(status) == 127)
-        skip();
+        skip_because("no bash");
     assert_int_equal(status, 0);
     char *text = test_slurp(out, NULL);
     gp_free(in);

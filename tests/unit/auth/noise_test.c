@@ -120,8 +120,7 @@ static void test_published_vectors(void **state)
 {
     (void)state;
     if (access(SHARED_DIR "/corpus/noise-vectors.json", R_OK) != 0) {
-        print_message("skipped: no %s/corpus/noise-vectors.json\n", SHARED_DIR);
-        skip();
+        skip_because("no " SHARED_DIR "/corpus/noise-vectors.json");
     }
     assert_int_equal(run_file(SHARED_DIR "/corpus/noise-vectors.json"), 2);
 }

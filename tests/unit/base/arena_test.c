@@ -96,7 +96,7 @@ static void test_poison(void **state)
     gp_arena_free(a);
     assert_int_equal(__asan_address_is_poisoned(p), 1);
 #else
-    skip(); /* needs -DSANITIZE=address */
+    skip_because("needs -DSANITIZE=address");
 #endif
 }
 

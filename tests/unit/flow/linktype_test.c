@@ -68,7 +68,7 @@ static void test_supported(void **state)
         fixture *f = start();
         int fd = tun(cases[i].arphrd);
         if (fd < 0)
-            skip();
+            skip_because("no /dev/net/tun that may be used");
         capture_one(f, "t0", &small_ring);
         send_in(fd, N_IN, 7);
         send_out(N_OUT, 8);
@@ -100,7 +100,7 @@ static void test_refused(void **state)
         flow_change *ch = NULL;
         int fd = tun(types[i]);
         if (fd < 0)
-            skip();
+            skip_because("no /dev/net/tun that may be used");
         assert_int_equal(apply(f, names, 2, &small_ring, &ch), 2);
         assert_false(ch[0].ok);
         if (!strstr(ch[0].error, "is not supported; Ethernet, loopback, PPP"))

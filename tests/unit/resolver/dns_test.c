@@ -45,7 +45,7 @@ static void test_dns(void **state)
     gp_err err = {0};
     gp_status st = resolver_set_new(&conf, 1, NULL, &s, &err);
     if (st == GP_EUNSUPPORTED)
-        skip();
+        skip_because("built without c-ares");
     want_ok_err(&err, st);
     for (size_t i = 0; i < COUNT(cases); i++) {
         resolver_hosts h = {0};

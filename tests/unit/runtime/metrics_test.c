@@ -2,20 +2,16 @@
 #include "rt/metrics.h"
 
 #include "gp/num.h"
+#include "test.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static double seven(void *ctx)
 {
@@ -106,7 +102,7 @@ static void test_http(void **state)
     gp_status st =
         rt_http_start("127.0.0.1:0", 0, m, is_ready, &ready, bound, sizeof bound, &h, &err);
     if (st == GP_EUNSUPPORTED)
-        skip();
+        skip_because("built without libmicrohttpd");
     assert_int_equal(st, GP_OK);
     static const struct {
         const char *what, *request, *want;
