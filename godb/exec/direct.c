@@ -3,14 +3,17 @@
 
 #include "gp/bytes.h"
 #include "gp/mem.h"
+#include "vec512.h"
 
 #include <string.h>
 
 enum {
     PORTS = 65536,
     PROTOS = 256,
-    LINE = 64, /* bytes of a cache line */
-    CHUNK = 64 /* rows whose sums are fetched ahead: the planes do not fit the L2 cache */
+    LINE = 64,  /* bytes of a cache line */
+    CHUNK = 64, /* rows whose sums are fetched ahead: the planes do not fit the L2 cache */
+    HOT_KEYS = 4,
+    HOT_SHARE = 16 /* a hot key has a 16th of the rows */
 };
 
 /* A row goes past its plane to the table when a plane could not tell it: no packets (a group of
@@ -139,6 +142,61 @@ gp_status exec_direct_add(exec_direct *d, const exec_cols *cols, const uint32_t 
     v->n = left;
     return left ? exec_feed_add(feed, v, err) : GP_OK;
 }
+
+#ifdef EXEC_VEC512
+/* A group of many rows. */
+static gp_status add_sum(exec_direct *d, unsigned port, unsigned proto, const uint64_t sum[4],
+                         exec_vec *v, exec_feed *feed, gp_err *err)
+{
+    exec_quad *at;
+
+    GP_TRY(place(d, port, proto, &at, err));
+    v->n = 1;
+    v->has_high = 0;
+    v->k[0][0] = key_of(d, port, proto);
+    exec_vec_set(v, 0, sum);
+    if (!at || v->has_high || (sum[2] | sum[3]) == 0)
+        return exec_feed_add(feed, v, err);
+    exec_quad low = v->low[0], all = *at + low, carry = (exec_quad)(all < low) & 1;
+    *at = all;
+    if (carry[0] | carry[1] | carry[2] | carry[3]) {
+        v->has_high = 1;
+        v->low[0] = (exec_quad){0};
+        v->high[0] = carry;
+        return exec_feed_add(feed, v, err);
+    }
+    return GP_OK;
+}
+
+gp_status exec_direct_hot(exec_direct *d, const exec_cols *cols, const exec_counter cnt[4],
+                          size_t from, size_t n, uint64_t *bits, exec_vec *v, exec_feed *feed,
+                          gp_err *err)
+{
+    const uint8_t *dport = d->by_port ? cols->dport + 2 * from : NULL;
+    const uint8_t *proto = d->by_proto ? cols->proto + from : NULL;
+    uint64_t equal[EXEC_VEC / 64], sum[4];
+    unsigned key_port, key_proto;
+
+    for (unsigned k = 0; k < HOT_KEYS; k++) {
+        size_t i = 0;
+        while (i < n && !bits[i / 64])
+            i += 64;
+        if (i >= n)
+            return GP_OK;
+        look(d, cols, from + i + (unsigned)__builtin_ctzll(bits[i / 64]), &key_port, &key_proto);
+        if (exec_v512_equal(bits, n, dport, key_port, proto, key_proto, equal) < n / HOT_SHARE)
+            return GP_OK;
+        for (unsigned j = 0; j < 4; j++) {
+            const exec_counter c = {cnt[j].p + from * cnt[j].width, cnt[j].width};
+            sum[j] = exec_v512_sum(&c, n, equal);
+        }
+        for (i = 0; i < n; i += 64)
+            bits[i / 64] &= ~equal[i / 64];
+        GP_TRY(add_sum(d, key_port, key_proto, sum, v, feed, err));
+    }
+    return GP_OK;
+}
+#endif
 
 gp_status exec_direct_flush(exec_direct *d, exec_vec *v, exec_feed *feed, gp_err *err)
 {

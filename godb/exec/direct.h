@@ -25,6 +25,11 @@ void exec_direct_free(exec_direct *d);
  * plane goes to feed with its key. */
 gp_status exec_direct_add(exec_direct *d, const exec_cols *cols, const uint32_t *sel, size_t from,
                           size_t n, exec_vec *v, exec_feed *feed, gp_err *err) GP_MUST_CHECK;
+/* Of the rows from + i whose bit i is set, i < n <= EXEC_VEC: add the most common groups, where few
+ * groups make up most, and clear their bits. v is scratch. Needs the kernels of vec512.h. */
+gp_status exec_direct_hot(exec_direct *d, const exec_cols *cols, const exec_counter cnt[4],
+                          size_t from, size_t n, uint64_t *bits, exec_vec *v, exec_feed *feed,
+                          gp_err *err) GP_MUST_CHECK;
 /* Move all sums to feed and forget them. */
 gp_status exec_direct_flush(exec_direct *d, exec_vec *v, exec_feed *feed,
                             gp_err *err) GP_MUST_CHECK;

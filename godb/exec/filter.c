@@ -23,13 +23,13 @@ static gp_status reserve(exec_worker *w, size_t n, gp_err *err)
     while (cap < n)
         cap *= 2;
     exec_mem_free(mem, w->mask, w->cap_rows);
-    exec_mem_free(mem, w->sel, (w->cap_rows + 32) * sizeof *w->sel);
+    exec_mem_free(mem, w->sel, (w->cap_rows + EXEC_VEC_ROOM) * sizeof *w->sel);
     w->mask = NULL;
     w->sel = NULL;
     w->cap_rows = 0;
     void *mask = NULL, *sel = NULL;
     GP_TRY(exec_mem_alloc(mem, cap, &mask, err));
-    gp_status st = exec_mem_alloc(mem, (cap + 32) * sizeof *w->sel, &sel, err);
+    gp_status st = exec_mem_alloc(mem, (cap + EXEC_VEC_ROOM) * sizeof *w->sel, &sel, err);
     if (st != GP_OK) {
         exec_mem_free(mem, mask, cap);
         return st;
@@ -86,13 +86,13 @@ static size_t eval_term(exec_worker *w, const exec_conj *c, const exec_cols *col
 }
 
 gp_status exec_filter_block(exec_worker *w, exec_block *b, unsigned f, size_t *n_sel,
-                            const uint32_t **sel, gp_err *err)
+                            const uint8_t **matched, gp_err *err)
 {
     const exec_filter *flt = &w->x->plan.filter[f];
-    size_t n = b->n[f], ones = n, before = f ? b->n[0] : 0;
+    size_t n = b->n[f], ones = n;
 
     *n_sel = flt->never ? 0 : n;
-    *sel = NULL;
+    *matched = NULL;
     if (n == 0 || flt->never || flt->always)
         return GP_OK;
     if (b->ix && flt->probes && !exec_filter_may(flt, b->ix, b->index)) {
@@ -102,7 +102,7 @@ gp_status exec_filter_block(exec_worker *w, exec_block *b, unsigned f, size_t *n
     GP_TRY(reserve(w, (size_t)b->n[0] + b->n[1], err));
     if (++w->filtered % REORDER_BLOCKS == 0)
         reorder(w, f);
-    uint8_t *mask = w->mask;
+    uint8_t *mask = w->mask + (f ? b->n[0] : 0); /* the parts' masks lie one behind the other */
     for (unsigned i = 0; i < flt->n && ones; i++) {
         unsigned t = w->order[f][i];
         size_t alone;
@@ -116,10 +116,7 @@ gp_status exec_filter_block(exec_worker *w, exec_block *b, unsigned f, size_t *n
         w->conj[f][t].emptied += alone == 0;
     }
     *n_sel = ones;
-    if (ones && ones < n) { /* the parts' lists lie one behind the other, with room to overshoot */
-        uint32_t *out = w->sel + before + (f ? 16 : 0);
-        exec_k_select(mask, n, 0, out);
-        *sel = out;
-    }
+    if (ones && ones < n)
+        *matched = mask;
     return GP_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "godb/packed.h"
 #include "gp/mem.h"
+#include "vec512.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,7 +66,7 @@ void exec_worker_free(exec_worker *w)
     exec_mem_free(mem, w->vec, sizeof *w->vec);
     exec_mem_free(mem, w->scratch, w->scratch_bytes);
     exec_mem_free(mem, w->mask, w->cap_rows);
-    exec_mem_free(mem, w->sel, (w->cap_rows + 32) * sizeof *w->sel);
+    exec_mem_free(mem, w->sel, (w->cap_rows + EXEC_VEC_ROOM) * sizeof *w->sel);
     godb_reader_free(w->reader);
     w->x = NULL;
 }
@@ -212,7 +213,7 @@ static gp_status add_table(exec_worker *w, const exec_block *b, unsigned f, cons
 static const uint32_t *drop_list(const uint32_t *sel, size_t n, unsigned f, exec_cols *cols,
                                  exec_counter cnt[4])
 {
-    if (!sel || n == 0 || sel[n - 1] - sel[0] + 1 != n)
+    if (sel[n - 1] - sel[0] + 1 != n)
         return sel;
     size_t skip = sel[0], width = f == 0 ? 4 : 16;
     for (unsigned i = 0; i < 2; i++)
@@ -227,31 +228,86 @@ static const uint32_t *drop_list(const uint32_t *sel, size_t n, unsigned f, exec
     return NULL;
 }
 
-static gp_status add_part(exec_worker *w, const exec_block *b, unsigned f, const uint32_t *sel,
-                          size_t n, gp_err *err)
+/* Rows in sel, or all when it is NULL, n, to the arrays of sums. */
+static gp_status add_direct(exec_worker *w, const exec_cols *cols, const exec_counter cnt[4],
+                            const uint32_t *sel, size_t n, gp_err *err)
 {
-    const exec_plan *p = &w->x->plan;
-    exec_counter cnt[4];
-    exec_cols cols;
-
-    GP_TRY(counters(b, f ? b->n[0] : 0, cnt, err));
-    exec_block_cols(b, f, &cols);
-    sel = drop_list(sel, n, f, &cols, cnt);
-    if (p->agg == EXEC_AGG_SUM) {
-        for (unsigned j = 0; j < 4; j++)
-            w->sum[j] += exec_counter_sum(&cnt[j], sel, 0, n);
-        w->has_sum = 1;
-        return GP_OK;
-    }
-    if (p->agg == EXEC_AGG_TABLE)
-        return add_table(w, b, f, &cols, cnt, sel, n, err);
     GP_TRY(exec_feed_ready(w, 0, err));
     for (size_t at = 0; at < n; at += EXEC_VEC) {
         size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
         const uint32_t *s = sel ? sel + at : NULL;
         exec_vec_counters(w->vec, cnt, s, at, m, 0, EXEC_FOLD_NO);
-        GP_TRY(exec_direct_add(&w->direct, &cols, s, at, m, w->vec, &w->feed[0], err));
+        GP_TRY(exec_direct_add(&w->direct, cols, s, at, m, w->vec, &w->feed[0], err));
     }
+    return GP_OK;
+}
+
+#ifdef EXEC_VEC512
+/* What a condition leaves has often few groups: those are summed up without a list of rows. */
+static gp_status add_direct_masked(exec_worker *w, const exec_cols *cols, const exec_counter cnt[4],
+                                   const uint8_t *mask, size_t n, gp_err *err)
+{
+    uint64_t bits[EXEC_VEC / 64];
+
+    GP_TRY(exec_feed_ready(w, 0, err));
+    for (size_t at = 0; at < n; at += EXEC_VEC) {
+        size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
+        exec_v512_bits(mask + at, m, bits);
+        GP_TRY(exec_direct_hot(&w->direct, cols, cnt, at, m, bits, w->vec, &w->feed[0], err));
+        size_t left = exec_v512_list(bits, m, (uint32_t)at, w->sel);
+        if (left)
+            GP_TRY(add_direct(w, cols, cnt, w->sel, left, err));
+    }
+    return GP_OK;
+}
+#endif
+
+/* Numbers of the rows in mask, to w->sel. */
+static void list_rows(exec_worker *w, const uint8_t *mask, size_t n)
+{
+#ifdef EXEC_VEC512
+    if (w->vec->wide) {
+        size_t m = 0;
+        for (size_t at = 0; at < n; at += EXEC_VEC) {
+            uint64_t bits[EXEC_VEC / 64];
+            size_t rows = n - at < EXEC_VEC ? n - at : EXEC_VEC;
+            exec_v512_bits(mask + at, rows, bits);
+            m += exec_v512_list(bits, rows, (uint32_t)at, w->sel + m);
+        }
+        return;
+    }
+#endif
+    exec_k_select(mask, n, 0, w->sel);
+}
+
+/* n rows of part f: those in mask, or all when it is NULL. */
+static gp_status add_part(exec_worker *w, const exec_block *b, unsigned f, const uint8_t *mask,
+                          size_t n, gp_err *err)
+{
+    const exec_plan *p = &w->x->plan;
+    const uint32_t *sel = NULL;
+    exec_counter cnt[4];
+    exec_cols cols;
+
+    GP_TRY(counters(b, f ? b->n[0] : 0, cnt, err));
+    exec_block_cols(b, f, &cols);
+#ifdef EXEC_VEC512
+    if (mask && w->vec->wide && p->agg == EXEC_AGG_DIRECT) {
+        uint32_t decoded = f ? b->rows - b->n[0] : b->rows; /* more may be, of the other part */
+        return add_direct_masked(w, &cols, cnt, mask, decoded < b->n[f] ? decoded : b->n[f], err);
+    }
+#endif
+    if (mask) {
+        list_rows(w, mask, b->n[f]);
+        sel = drop_list(w->sel, n, f, &cols, cnt);
+    }
+    if (p->agg == EXEC_AGG_DIRECT)
+        return add_direct(w, &cols, cnt, sel, n, err);
+    if (p->agg == EXEC_AGG_TABLE)
+        return add_table(w, b, f, &cols, cnt, sel, n, err);
+    for (unsigned j = 0; j < 4; j++)
+        w->sum[j] += exec_counter_sum(&cnt[j], sel, 0, n);
+    w->has_sum = 1;
     return GP_OK;
 }
 
@@ -277,21 +333,24 @@ static gp_status flush_sum(exec_worker *w, const exec_block *b, gp_err *err)
 static gp_status scan_rows(exec_worker *w, exec_block *b, gp_err *err)
 {
     const exec_plan *p = &w->x->plan;
-    const uint32_t *sel[EXEC_N_FAMILIES];
+    const uint8_t *mask[EXEC_N_FAMILIES];
     size_t n[EXEC_N_FAMILIES];
 
     /* IPv6 rows lie behind the IPv4 rows: without them the front of each column is enough. */
     b->rows = b->n[0] + (p->filter[1].never ? 0 : b->n[1]);
     for (unsigned f = 0; f < EXEC_N_FAMILIES; f++)
-        GP_TRY(exec_filter_block(w, b, f, &n[f], &sel[f], err));
+        GP_TRY(exec_filter_block(w, b, f, &n[f], &mask[f], err));
     if (n[0] + n[1] == 0)
         return GP_OK;
     unsigned last = n[1] ? 1 : 0; /* part with the last row needed */
-    b->rows = (last ? b->n[0] : 0) + (sel[last] ? sel[last][n[last] - 1] + 1 : b->n[last]);
+    uint32_t rows = b->n[last];
+    while (mask[last] && !mask[last][rows - 1])
+        rows--;
+    b->rows = (last ? b->n[0] : 0) + rows;
     GP_TRY(load_columns(w, b, err));
     for (unsigned f = 0; f < EXEC_N_FAMILIES; f++)
         if (n[f])
-            GP_TRY(add_part(w, b, f, sel[f], n[f], err));
+            GP_TRY(add_part(w, b, f, mask[f], n[f], err));
     if (!p->timed)
         return GP_OK;
     if (p->agg == EXEC_AGG_SUM)

@@ -123,10 +123,10 @@ gp_status exec_emit_timed(exec_worker *w, int64_t time_s, unsigned t, gp_err *er
 gp_status exec_cut_init(exec_ctx *x, uint64_t limit, gp_err *err) GP_MUST_CHECK;
 void exec_cut_reset(exec_ctx *x);
 
-/* Rows of part f that pass the filter: count in *n_sel; *sel = their numbers in the part, or NULL
- * for all. (filter.c) */
+/* Rows of part f that pass the filter: count in *n_sel; *matched = 1 for each of them, else 0, or
+ * NULL for all or none; valid until the next block. (filter.c) */
 gp_status exec_filter_block(exec_worker *w, exec_block *b, unsigned f, size_t *n_sel,
-                            const uint32_t **sel, gp_err *err) GP_MUST_CHECK;
+                            const uint8_t **matched, gp_err *err) GP_MUST_CHECK;
 /* Column c of the block, decoded on first use. (scan.c) */
 gp_status exec_block_col(exec_worker *w, exec_block *b, godb_col c, gp_err *err) GP_MUST_CHECK;
 /* Pointers to part f of the attribute columns that are loaded. */

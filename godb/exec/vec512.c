@@ -1,4 +1,4 @@
-/* vec512.c - unpack counters, find and fold runs of equal keys with 512-bit vectors.
+/* vec512.c - unpack counters, find and fold runs of equal keys, pick rows, with 512-bit vectors.
  *
  * Eight packed values of w bytes lie in 8 w <= 64 bytes: one load and one byte permutation widen
  * them to eight words. The sum of a run is the difference of two running sums, which are made for
@@ -137,8 +137,7 @@ WIDE void exec_v512_fold(exec_vec *v, const exec_counter cnt[4], size_t n, unsig
 
 /* ---- counters side by side ---- */
 
-/* Sixteen values of one column as 32-bit words: word q of 128-bit lane l is row 4 q + l, so that
- * turning the lanes of four columns gives rows in order. */
+/* Sixteen values of one column as 32-bit words. */
 typedef struct column32 {
     __m512i from;
     __mmask64 keep, whole;
@@ -146,9 +145,8 @@ typedef struct column32 {
     unsigned w;
 } column32;
 
-WIDE_INLINE column32 column32_for(const exec_counter *c)
+WIDE_INLINE column32 column32_for(const exec_counter *c, __m512i rows)
 {
-    const __m512i rows = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
     const int ones = 0x01010101;
 
     return (column32){
@@ -171,8 +169,11 @@ WIDE_INLINE __m512i column32_at(const column32 *c, size_t i, size_t n)
 
 WIDE void exec_v512_quads(exec_vec *v, const exec_counter cnt[4], size_t n)
 {
-    const column32 a = column32_for(&cnt[0]), b = column32_for(&cnt[1]), c = column32_for(&cnt[2]),
-                   d = column32_for(&cnt[3]);
+    /* Word q of 128-bit lane l is row 4 q + l: turning the lanes of four columns gives rows in
+     * order. */
+    const __m512i rows = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    const column32 a = column32_for(&cnt[0], rows), b = column32_for(&cnt[1], rows),
+                   c = column32_for(&cnt[2], rows), d = column32_for(&cnt[3], rows);
 
     for (size_t i = 0; i < n; i += 16) {
         __m512i x = column32_at(&a, i, n), y = column32_at(&b, i, n);
@@ -210,10 +211,15 @@ WIDE static int running_quads(exec_vec *v, size_t n)
     return over == 0 && _mm512_test_epi32_mask(seen, _mm512_set1_epi32((int)0xc0000000)) == 0;
 }
 
+WIDE_INLINE __m512i first_rows(void)
+{
+    return _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+}
+
 /* Rows where a run ends to v->starts; returns how many. */
 WIDE static size_t list_ends(exec_vec *v, size_t n, const uint8_t *ends)
 {
-    __m512i row = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    __m512i row = first_rows();
     size_t m = 0;
 
     for (size_t i = 0; i < n; i += 16) {
@@ -241,5 +247,79 @@ WIDE int exec_v512_fold_quads(exec_vec *v, size_t n, unsigned kw, const uint8_t 
             v->k[w][r] = v->k[w][v->starts[r]];
     v->n = m;
     return 1;
+}
+
+/* ---- rows picked by a mask ---- */
+
+WIDE void exec_v512_bits(const uint8_t *mask, size_t n, uint64_t *bits)
+{
+    for (size_t i = 0; i < n; i += 64) {
+        __m512i x = _mm512_maskz_loadu_epi8(bytes_mask(n - i), mask + i);
+        bits[i / 64] = _mm512_test_epi8_mask(x, x);
+    }
+}
+
+WIDE size_t exec_v512_list(const uint64_t *bits, size_t n, uint32_t base, uint32_t *out)
+{
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i += 64) {
+        uint64_t word = bits[i / 64];
+        __m512i row = _mm512_add_epi32(first_rows(), _mm512_set1_epi32((int)(base + i)));
+        for (; word; word >>= 16) {
+            _mm512_storeu_si512(out + m, _mm512_maskz_compress_epi32((__mmask16)word, row));
+            m += (size_t)__builtin_popcount((unsigned)word & 0xffff);
+            row = _mm512_add_epi32(row, _mm512_set1_epi32(16));
+        }
+    }
+    return m;
+}
+
+WIDE size_t exec_v512_equal(const uint64_t *bits, size_t n, const uint8_t *dport, unsigned port,
+                            const uint8_t *proto, unsigned value, uint64_t *equal)
+{
+    const __m512i want_port = _mm512_set1_epi16((short)__builtin_bswap16((uint16_t)port));
+    const __m512i want_proto = _mm512_set1_epi8((char)value);
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i += 64) {
+        size_t rows = n - i < 64 ? n - i : 64, low = rows < 32 ? rows : 32;
+        uint64_t e = bits[i / 64];
+        if (proto)
+            e &= _mm512_cmpeq_epi8_mask(_mm512_maskz_loadu_epi8(bytes_mask(rows), proto + i),
+                                        want_proto);
+        if (dport) {
+            const uint8_t *p = dport + 2 * i;
+            __m512i a = _mm512_maskz_loadu_epi8(bytes_mask(2 * low), p);
+            __m512i b = _mm512_maskz_loadu_epi8(bytes_mask(2 * (rows - low)), p + 2 * low);
+            e &= _mm512_cmpeq_epi16_mask(a, want_port) |
+                 (uint64_t)_mm512_cmpeq_epi16_mask(b, want_port) << 32;
+        }
+        equal[i / 64] = e;
+        m += (size_t)__builtin_popcountll(e);
+    }
+    return m;
+}
+
+WIDE uint64_t exec_v512_sum(const exec_counter *c, size_t n, const uint64_t *bits)
+{
+    const column32 x = column32_for(c, first_rows());
+    const widen y = widen_for(c->width);
+    __m512i sum = _mm512_setzero_si512();
+
+    if (c->width < 4) { /* at most EXEC_VEC / 16 values of 24 bits in each sum */
+        for (size_t i = 0; i < n; i += 16)
+            sum = _mm512_mask_add_epi32(sum, (__mmask16)(bits[i / 64] >> i % 64), sum,
+                                        column32_at(&x, i, n));
+        sum = _mm512_add_epi64(_mm512_srli_epi64(sum, 32),
+                               _mm512_and_si512(sum, _mm512_set1_epi64(UINT32_MAX)));
+    } else {
+        for (size_t i = 0; i < n; i += LANES) {
+            __mmask64 bytes = n - i >= LANES ? y.whole : bytes_mask((n - i) * c->width);
+            sum = _mm512_mask_add_epi64(sum, (__mmask8)(bits[i / 64] >> i % 64), sum,
+                                        widened(&y, c->p + i * c->width, bytes));
+        }
+    }
+    return (uint64_t)_mm512_reduce_add_epi64(sum);
 }
 #endif

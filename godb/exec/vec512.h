@@ -28,6 +28,17 @@ void exec_v512_fold(exec_vec *v, const exec_counter cnt[4], size_t n, unsigned k
 /* The same for counters in v->low. 0: sums do not fit 32 bits; keys are as before, v->low is lost.
  */
 int exec_v512_fold_quads(exec_vec *v, size_t n, unsigned kw, const uint8_t *ends);
+
+/* Rows picked by a mask, a bit a row; n <= EXEC_VEC for the last two. */
+/* Bits of a mask of bytes that are 0 or 1; those behind the n-th are 0. */
+void exec_v512_bits(const uint8_t *mask, size_t n, uint64_t *bits);
+/* Numbers base + i of the rows, in order; out has room for EXEC_VEC_ROOM more. Returns how many. */
+size_t exec_v512_list(const uint64_t *bits, size_t n, uint32_t base, uint32_t *out);
+/* Those with this port (unless dport is NULL) and protocol (unless proto is); returns how many. */
+size_t exec_v512_equal(const uint64_t *bits, size_t n, const uint8_t *dport, unsigned port,
+                       const uint8_t *proto, unsigned value, uint64_t *equal);
+/* Sum of their counters. */
+uint64_t exec_v512_sum(const exec_counter *c, size_t n, const uint64_t *bits);
 #endif
 
 #endif
