@@ -3,6 +3,7 @@
 
 #include "gp/bytes.h"
 #include "gp/mem.h"
+#include "sums.h"
 #include "vec512.h"
 
 #include <string.h>
@@ -10,18 +11,14 @@
 enum {
     PORTS = 65536,
     PROTOS = 256,
-    LINE = 64,  /* bytes of a cache line */
-    CHUNK = 64, /* rows whose sums are fetched ahead: the planes do not fit the L2 cache */
-    HOT_KEYS = 4,
+    LINE = 64,     /* bytes of a cache line */
+    HOT_TRIES = 4, /* rows whose key may be hot */
     HOT_SHARE = 16 /* a hot key has a 16th of the rows */
 };
 
-/* A row goes past its plane to the table when a plane could not tell it: no packets (a group of
- * zeros looks like none), more than 32 bits, or no plane left. What a sum carries beyond 32 bits
- * goes there, too; the two meet when the planes are flushed. */
 struct exec_plane {
-    exec_quad sum[PORTS];
-    void *mem; /* what to free */
+    exec_quad sum[PORTS]; /* sums.h */
+    void *mem;            /* what to free */
 };
 
 static const size_t plane_bytes = sizeof(exec_plane) + LINE;
@@ -67,23 +64,6 @@ static uint64_t key_of(const exec_direct *d, unsigned port, unsigned proto)
     return d->by_port ? (uint64_t)port << 48 : (uint64_t)proto << 56;
 }
 
-/* Leave a group in v for the table; *left are there. */
-static void leave(exec_vec *v, size_t *left, uint64_t key, exec_quad low, exec_quad high)
-{
-    typedef uint64_t halves __attribute__((vector_size(16)));
-    halves any = (halves)high;
-
-    if ((any[0] | any[1]) != 0 && !v->has_high) {
-        memset(v->high, 0, *left * sizeof v->high[0]);
-        v->has_high = 1;
-    }
-    v->k[0][*left] = key;
-    v->low[*left] = low;
-    if (v->has_high)
-        v->high[*left] = high;
-    (*left)++;
-}
-
 /* Row r of the part. */
 static inline __attribute__((always_inline)) void look(const exec_direct *d, const exec_cols *cols,
                                                        size_t r, unsigned *port, unsigned *proto)
@@ -104,40 +84,45 @@ place(exec_direct *d, unsigned port, unsigned proto, exec_quad **out, gp_err *er
     return GP_OK;
 }
 
+/* Rows on their way to the planes. */
+typedef struct rows {
+    const exec_direct *d;
+    const exec_cols *cols;
+    const uint32_t *sel;
+    size_t from;
+} rows;
+
+static inline size_t row_of(const rows *r, size_t i)
+{
+    return r->sel ? r->sel[i] : r->from + i;
+}
+
+static inline uint64_t row_key(const void *ctx, size_t i)
+{
+    const rows *r = ctx;
+    unsigned port, proto;
+
+    look(r->d, r->cols, row_of(r, i), &port, &proto);
+    return key_of(r->d, port, proto);
+}
+
 gp_status exec_direct_add(exec_direct *d, const exec_cols *cols, const uint32_t *sel, size_t from,
                           size_t n, exec_vec *v, exec_feed *feed, gp_err *err)
 {
-    typedef uint64_t halves __attribute__((vector_size(16)));
-    const exec_quad none = {0};
+    const rows r = {d, cols, sel, from};
     const int has_high = v->has_high;
-    size_t left = 0;
-    exec_quad *at[CHUNK];
+    exec_quad *at[EXEC_SUMS];
     unsigned port, proto;
+    size_t left = 0;
 
-    for (size_t i = 0; i < n; i += CHUNK) {
-        size_t m = n - i < CHUNK ? n - i : CHUNK;
+    for (size_t i = 0; i < n; i += EXEC_SUMS) {
+        size_t m = n - i < EXEC_SUMS ? n - i : EXEC_SUMS;
         for (size_t j = 0; j < m; j++) {
-            look(d, cols, sel ? sel[i + j] : from + i + j, &port, &proto);
+            look(d, cols, row_of(&r, i + j), &port, &proto);
             GP_TRY(place(d, port, proto, &at[j], err));
             __builtin_prefetch(at[j], 1);
         }
-        for (size_t j = 0; j < m; j++) {
-            exec_quad low = v->low[i + j], high = has_high ? v->high[i + j] : none, sum, carry;
-            halves packets = (halves)low, more = (halves)high;
-            if (__builtin_expect(!at[j] || packets[1] == 0 || (more[0] | more[1]) != 0, 0)) {
-                look(d, cols, sel ? sel[i + j] : from + i + j, &port, &proto);
-                leave(v, &left, key_of(d, port, proto), low, high);
-                continue;
-            }
-            sum = *at[j] + low;
-            *at[j] = sum;
-            carry = (exec_quad)(sum < low);
-            more = (halves)carry;
-            if (__builtin_expect((more[0] | more[1]) != 0, 0)) {
-                look(d, cols, sel ? sel[i + j] : from + i + j, &port, &proto);
-                leave(v, &left, key_of(d, port, proto), none, carry & 1);
-            }
-        }
+        exec_sums_add(v, i, m, at, row_key, &r, has_high, &left);
     }
     v->n = left;
     return left ? exec_feed_add(feed, v, err) : GP_OK;
@@ -159,7 +144,7 @@ static gp_status add_sum(exec_direct *d, unsigned port, unsigned proto, const ui
         return exec_feed_add(feed, v, err);
     exec_quad low = v->low[0], all = *at + low, carry = (exec_quad)(all < low) & 1;
     *at = all;
-    if (carry[0] | carry[1] | carry[2] | carry[3]) {
+    if (exec_quad_any(carry)) {
         v->has_high = 1;
         v->low[0] = (exec_quad){0};
         v->high[0] = carry;
@@ -177,21 +162,22 @@ gp_status exec_direct_hot(exec_direct *d, const exec_cols *cols, const exec_coun
     uint64_t equal[EXEC_VEC / 64], sum[4];
     unsigned key_port, key_proto;
 
-    for (unsigned k = 0; k < HOT_KEYS; k++) {
-        size_t i = 0;
-        while (i < n && !bits[i / 64])
-            i += 64;
-        if (i >= n)
+    for (size_t k = 0, words = (n + 63) / 64; k < HOT_TRIES; k++) {
+        size_t at = k * words / HOT_TRIES, i = 0; /* rows here and there */
+        while (i < words && !bits[(at + i) % words])
+            i++;
+        if (i == words)
             return GP_OK;
-        look(d, cols, from + i + (unsigned)__builtin_ctzll(bits[i / 64]), &key_port, &key_proto);
+        i = (at + i) % words;
+        look(d, cols, from + i * 64 + (unsigned)__builtin_ctzll(bits[i]), &key_port, &key_proto);
         if (exec_v512_equal(bits, n, dport, key_port, proto, key_proto, equal) < n / HOT_SHARE)
-            return GP_OK;
+            continue;
         for (unsigned j = 0; j < 4; j++) {
             const exec_counter c = {cnt[j].p + from * cnt[j].width, cnt[j].width};
             sum[j] = exec_v512_sum(&c, n, equal);
         }
-        for (i = 0; i < n; i += 64)
-            bits[i / 64] &= ~equal[i / 64];
+        for (i = 0; i < words; i++)
+            bits[i] &= ~equal[i];
         GP_TRY(add_sum(d, key_port, key_proto, sum, v, feed, err));
     }
     return GP_OK;
@@ -200,14 +186,11 @@ gp_status exec_direct_hot(exec_direct *d, const exec_cols *cols, const exec_coun
 
 gp_status exec_direct_flush(exec_direct *d, exec_vec *v, exec_feed *feed, gp_err *err)
 {
-    typedef uint64_t halves __attribute__((vector_size(16)));
-
     v->n = 0;
     v->has_high = 0;
     for (unsigned i = 0; i < PROTOS; i++) {
         for (unsigned at = 0; d->plane[i] && at < PORTS; at++) {
-            halves any = (halves)d->plane[i]->sum[at];
-            if ((any[0] | any[1]) == 0)
+            if (!exec_quad_any(d->plane[i]->sum[at]))
                 continue;
             v->k[0][v->n] = d->by_port ? key_of(d, at, i) : key_of(d, 0, at);
             v->low[v->n] = d->plane[i]->sum[at];

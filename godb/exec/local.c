@@ -1,5 +1,5 @@
 /* local.c - a worker's own tables, without locks and batches: the groups of one block when the key
- * has the time, else a small table in front of the shared ones.
+ * has the time, else a small table in front of the shared ones; before that, pages of addresses.
  *
  * A result of up to FRONT_GROUPS groups a worker never touches the shared tables before the end, so
  * its memory stays in the caches of that worker's core. When there are more, the front is emptied
@@ -55,6 +55,11 @@ gp_status exec_local_flush(exec_worker *w, int64_t time_s, unsigned t, gp_err *e
 
 gp_status exec_front_add(exec_worker *w, unsigned t, gp_err *err)
 {
+    if (w->x->plan.one_address && t == 0) {
+        exec_leaves_add(&w->leaves, w->vec);
+        if (w->vec->n == 0)
+            return GP_OK;
+    }
     if (w->past_front[t])
         return exec_feed_add(&w->feed[t], w->vec, err);
     GP_TRY(exec_local_add(w, t, err));
@@ -70,9 +75,11 @@ gp_status exec_front_add(exec_worker *w, unsigned t, gp_err *err)
 gp_status exec_front_flush(exec_worker *w, unsigned t, gp_err *err)
 {
     w->past_front[t] = 0;
+    GP_TRY(exec_feed_ready(w, t, err));
+    if (t == 0)
+        GP_TRY(exec_leaves_flush(&w->leaves, w->vec, &w->feed[t], err));
     if (!w->local[t].part)
         return GP_OK;
-    GP_TRY(exec_feed_ready(w, t, err));
     GP_TRY(drain(w, t, NULL, err));
     exec_table_clear(&w->local[t]);
     return GP_OK;
@@ -81,6 +88,8 @@ gp_status exec_front_flush(exec_worker *w, unsigned t, gp_err *err)
 void exec_local_forget(exec_worker *w, unsigned t)
 {
     w->past_front[t] = 0;
+    if (t == 0)
+        exec_leaves_clear(&w->leaves);
     if (w->local[t].part)
         exec_table_clear(&w->local[t]);
 }

@@ -51,6 +51,7 @@ gp_status exec_plan_build(const query_stmt *stmt, exec_plan *p, gp_err *err)
                      .sorted_prefix = (attrs & 1u << QUERY_SIP) != 0,
                      .unique = attrs == (1u << QUERY_N_ATTRS) - 1,
                      .dirfilter = stmt->cond->dirfilter};
+    p->one_address = !p->timed && (attrs == 1u << QUERY_SIP || attrs == 1u << QUERY_DIP);
     p->agg = attrs == 0 ? EXEC_AGG_SUM : p->split || p->timed ? EXEC_AGG_TABLE : EXEC_AGG_DIRECT;
     for (unsigned f = 0; f < EXEC_N_FAMILIES; f++)
         key_layout(attrs, p->timed, f, &p->key[f]);

@@ -39,6 +39,7 @@ typedef struct exec_plan {
     unsigned key_attrs; /* bit 1 << query_attr */
     int split;          /* an address is in the key: one table per family */
     int timed;          /* the block time is part of the key */
+    int one_address;    /* sip or dip alone, without the time */
     int sorted_prefix;  /* stored order makes equal keys of a block adjacent */
     int unique;         /* all four attributes: a block has no equal keys */
     exec_agg agg;

@@ -48,6 +48,7 @@ gp_status exec_worker_init(exec_worker *w, exec_ctx *x, gp_err *err)
     GP_TRY(exec_mem_alloc(&x->mem, w->scratch_bytes, &p, err));
     w->scratch = p;
     exec_direct_init(&w->direct, &x->plan, &x->mem);
+    exec_leaves_init(&w->leaves, &x->mem);
     GP_TRY(exec_slabs_init(&w->local_slabs, &x->mem, err));
     return GP_OK;
 }
@@ -63,6 +64,7 @@ void exec_worker_free(exec_worker *w)
     }
     exec_slabs_free(&w->local_slabs);
     exec_direct_free(&w->direct);
+    exec_leaves_free(&w->leaves);
     exec_mem_free(mem, w->vec, sizeof *w->vec);
     exec_mem_free(mem, w->scratch, w->scratch_bytes);
     exec_mem_free(mem, w->mask, w->cap_rows);

@@ -6,6 +6,7 @@
 #include "exec/exec.h"
 #include "godb/day.h"
 #include "handout.h"
+#include "leaves.h"
 #include "mem.h"
 #include "plan.h"
 #include "table.h"
@@ -80,6 +81,7 @@ typedef struct exec_worker {
     exec_vec *vec;
     exec_feed feed[EXEC_N_FAMILIES];
     exec_direct direct;
+    exec_leaves leaves;                  /* plan.one_address: in front of table 0 */
     exec_slabs local_slabs;              /* of local */
     exec_table local[EXEC_N_FAMILIES];   /* of this worker alone (local.c) */
     uint8_t past_front[EXEC_N_FAMILIES]; /* groups go to the shared tables at once */
