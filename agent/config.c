@@ -249,6 +249,7 @@ gp_status agent_config_load(const char *path, const agent_override *set, size_t 
     GP_TRY(read_capture(c, err));
     GP_TRY(read_logging(c, err));
     GP_TRY(read_security(c, err));
+    GP_TRY(rt_config_check(c->source, 0, err));
     if (warn) {
         unused u = {warn, ctx};
         (void)rt_config_unused(c->source, on_unused, &u);

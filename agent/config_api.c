@@ -132,6 +132,9 @@ gp_status agent_config_api(agent_config *c, void (*warn)(void *ctx, const char *
         rt_config_bool(c->source, "api.disable_iface_metrics", 0, &c->disable_iface_metrics, err));
     GP_TRY(rt_config_str(c->source, "api.metrics_addr", "127.0.0.1:8146", &c->metrics_addr, err));
     GP_TRY(rt_config_bool(c->source, "api.metrics_allow_remote", 0, &c->metrics_remote, err));
+    gp_err why = {0};
+    if (c->metrics && rt_http_check(c->metrics_addr, c->metrics_remote, &why) != GP_OK)
+        return rt_config_fail(c->source, "api.metrics_addr", err, "%s", why.msg);
     GP_TRY(check_rate(c, err));
     GP_TRY(rt_config_i64(c->source, "api.request_timeout", 0, 0, INT32_MAX, &timeout, err));
     GP_TRY(rt_config_bool(c->source, "api.profiling", 0, &profiling, err));

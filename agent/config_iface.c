@@ -157,33 +157,17 @@ gp_status agent_config_ifaces(agent_config *c, gp_err *err)
 
 /* ---- requests ---- */
 
-typedef struct unknown {
-    char path[128];
-    unsigned line;
-} unknown;
-
-static void first_unknown(void *ctx, const char *path, unsigned line)
-{
-    unknown *u = ctx;
-
-    if (u->line)
-        return;
-    (void)snprintf(u->path, sizeof u->path, "%s", path);
-    u->line = line;
-}
-
 gp_status agent_config_request(const char *text, size_t len, flow_ruleset **out, gp_err *err)
 {
     GP_CLEANUP(rt_config_freep) rt_config *c = NULL;
     flow_ruleset *rs = NULL;
-    unknown u = {{0}, 0};
     size_t captured = 0;
 
     GP_TRY(rt_config_parse("request", text, len, &c, err));
     GP_TRY(flow_ruleset_new(&rs, err));
     gp_status st = add_ifaces(rt_config_root(c), rs, &captured, err);
-    if (st == GP_OK && rt_config_unused(c, first_unknown, &u))
-        st = gp_fail(err, GP_EINVAL, 0, "request:%u: %s: unknown key", u.line, u.path);
+    if (st == GP_OK)
+        st = rt_config_check(c, 1, err);
     if (st == GP_OK && captured == 0)
         st = gp_fail(err, GP_EINVAL, 0, "request: no interfaces to capture on");
     if (st != GP_OK) {

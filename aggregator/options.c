@@ -2,6 +2,8 @@
 #include "options.h"
 
 #include "gp/mem.h"
+#include "gp/num.h"
+#include "rt/metrics.h"
 
 #include <argp.h>
 #include <stdio.h>
@@ -104,6 +106,16 @@ static int starts(const char *s, const char *prefix)
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+/* Is there a port (0 = any) or a path to listen on? */
+static int listens(const char *scheme, const char *rest)
+{
+    const char *colon = strrchr(rest, ':');
+    uint64_t port;
+    if (starts(scheme, "ipc://"))
+        return rest[starts(rest, "ipc://") ? 6 : 0] == '/';
+    return colon && gp_num_u64(colon + 1, strlen(colon + 1), 65535, &port);
+}
+
 /* host:port and unix:/path as the reference writes them. */
 static gp_status normal_listen(aggr_options *o, const char *addr, gp_err *err)
 {
@@ -121,10 +133,10 @@ static gp_status normal_listen(aggr_options *o, const char *addr, gp_err *err)
         rest += 9;
     } else if (*addr == ':') {
         prefix = "tcp://0.0.0.0";
-    } else if (!strrchr(addr, ':')) {
+    }
+    if (!listens(*prefix ? prefix : addr, rest))
         return rt_config_fail(o->config, "server.addr", err,
                               "expected host:port or unix:/path, got \"%s\"", addr);
-    }
     char *s = gp_asprintf("%s%s", prefix, rest);
     if (!s)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
@@ -163,10 +175,15 @@ static gp_status required(aggr_options *o, const char *key, const char **out, gp
     return **out ? GP_OK : rt_config_fail(o->config, key, err, "is required (a file)");
 }
 
-static gp_status add_resolver(aggr_options *o, const char *type, const char *config)
+static gp_status add_resolver(aggr_options *o, const char *type, const char *config,
+                              const rt_node *at, gp_err *err)
 {
-    if (o->n_resolvers < AGGR_MAX_RESOLVERS)
-        o->resolvers[o->n_resolvers++] = (resolver_conf){.type = type, .config = config};
+    if (o->n_resolvers == AGGR_MAX_RESOLVERS)
+        return rt_node_fail(at, err, "at most %d resolvers", AGGR_MAX_RESOLVERS - 1);
+    char **where = &o->where[o->n_resolvers];
+    *where = at ? gp_asprintf("%s:%u: %s", o->file, rt_node_line(at), rt_node_path(at)) : NULL;
+    o->resolvers[o->n_resolvers++] =
+        (resolver_conf){.type = type, .config = config, .where = *where};
     return GP_OK;
 }
 
@@ -182,11 +199,13 @@ static gp_status read_resolvers(aggr_options *o, gp_err *err)
         GP_TRY(rt_node_str(rt_node_get(n, "config"), "", &config, err));
         if (!*type)
             return rt_node_fail(n, err, "type is missing");
-        GP_TRY(add_resolver(o, type, config));
+        GP_TRY(add_resolver(o, type, config, n, err));
     }
     GP_TRY(rt_config_str(o->config, "hosts.resolver.type", "string", &o->default_resolver, err));
     GP_TRY(rt_config_str(o->config, "hosts.resolver.config", "", &config, err));
-    return add_resolver(o, o->default_resolver, config);
+    const rt_node *at = rt_config_node(o->config, "hosts.resolver");
+    return add_resolver(o, o->default_resolver, config, rt_node_kind(at) == RT_NULL ? NULL : at,
+                        err);
 }
 
 static gp_status read_ms(aggr_options *o, const char *key, int64_t def_ms, int64_t max_ms,
@@ -245,14 +264,31 @@ static gp_status read_limits(aggr_options *o, gp_err *err)
     GP_TRY(read_ms(o, "connections.dial_timeout", 5000, 60000, &o->fleet.dial_ms, err));
     GP_TRY(read_ms(o, "connections.backoff_min", 250, 60000, &o->fleet.backoff_min_ms, err));
     GP_TRY(read_ms(o, "connections.backoff_max", 10000, day_ms, &o->fleet.backoff_max_ms, err));
+    if (o->fleet.backoff_min_ms > o->fleet.backoff_max_ms)
+        return rt_config_fail(o->config, "connections.backoff_min", err,
+                              "is longer than connections.backoff_max");
     GP_TRY(read_ms(o, "connections.health_interval", 45000, day_ms, &o->fleet.health_ms, err));
     GP_TRY(read_number(o, "connections.max_dials", 64, 4096, &o->fleet.max_dials, err));
     return read_number(o, "connections.open_after", 3, 1000, &o->fleet.open_after, err);
 }
 
+/* Settings of the Go suite that mean nothing here: there is no HTTP service. */
+static void warn_inert(aggr_options *o)
+{
+    static const char *const keys[] = {"profiling", "openapi", "server.cors_origins", "tracing"};
+    for (size_t i = 0; i < GP_COUNT(keys); i++) {
+        const rt_node *n = rt_config_node(o->config, keys[i]);
+        if (rt_node_kind(n) == RT_NULL)
+            continue;
+        rt_warn("setting has no effect here", RT_S("file", o->file), RT_U("line", rt_node_line(n)),
+                RT_S("key", keys[i]));
+        rt_node_mark(n);
+    }
+}
+
 static gp_status read_all(aggr_options *o, gp_err *err)
 {
-    const char *type, *ignored;
+    const char *type;
     GP_TRY(read_log(o, err));
     GP_TRY(read_listen(o, err));
     GP_TRY(required(o, "identity.key", &o->key, err));
@@ -266,13 +302,12 @@ static gp_status read_all(aggr_options *o, gp_err *err)
     GP_TRY(read_limits(o, err));
     GP_TRY(rt_config_str(o->config, "metrics.addr", NULL, &o->metrics_addr, err));
     GP_TRY(rt_config_bool(o->config, "metrics.allow_remote", 0, &o->metrics_remote, err));
+    gp_err why = {0};
+    if (o->metrics_addr && rt_http_check(o->metrics_addr, o->metrics_remote, &why) != GP_OK)
+        return rt_config_fail(o->config, "metrics.addr", err, "%s", why.msg);
     GP_TRY(rt_config_str(o->config, "issuer.key", NULL, &o->issuer_key, err));
     GP_TRY(svc_audit_read(o->config, &o->audit, err));
-    /* Settings of the HTTP service, which is a program of its own here. */
-    GP_TRY(rt_config_str(o->config, "profiling.enabled", NULL, &ignored, err));
-    GP_TRY(rt_config_str(o->config, "openapi.spec-outfile", NULL, &ignored, err));
-    rt_node_mark(rt_config_node(o->config, "server.cors_origins"));
-    rt_node_mark(rt_config_node(o->config, "tracing"));
+    warn_inert(o);
     return read_ms(o, "server.shutdowngraceperiod", 30000, 3600 * 1000, &o->grace_ms, err);
 }
 
@@ -302,6 +337,7 @@ static gp_status read_with_line(const struct command_line *c, aggr_options *o, g
     for (size_t i = 0; i < c->n; i++)
         GP_TRY(rt_config_set(o->config, c->set[i].key, c->set[i].value, err));
     GP_TRY(read_all(o, err));
+    GP_TRY(rt_config_check(o->config, 0, err));
     rt_config_unused(o->config, warn_unused, o);
     return GP_OK;
 }
@@ -327,6 +363,8 @@ void aggr_options_clear(aggr_options *o)
         } u = {.c = o->listen[i]};
         gp_free(u.m);
     }
+    for (size_t i = 0; i < o->n_resolvers; i++)
+        gp_free(o->where[i]);
     rt_config_free(o->config);
     *o = (aggr_options){0};
 }

@@ -22,6 +22,7 @@ typedef struct aggr_options {
     const char *default_resolver;
     resolver_conf resolvers[AGGR_MAX_RESOLVERS];
     size_t n_resolvers;
+    char *where[AGGR_MAX_RESOLVERS]; /* of the resolvers, in the file */
     fleet_opts fleet;
     fanout_limits limits;
     fair_weight weights[AGGR_MAX_WEIGHTS]; /* limits.weights points to them */

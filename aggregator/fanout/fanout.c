@@ -6,6 +6,7 @@
 #include "svc/service.h"
 #include "wire/info.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -110,42 +111,76 @@ static int may_list(const auth_peer *p)
            (p->roles & (AUTH_ROLE_QUERY | AUTH_ROLE_STATUS | AUTH_ROLE_RELAY)) != 0;
 }
 
-static gp_status send_hosts(fanout *f, const resolver_hosts *hosts, size_t from, size_t n,
-                            rpc_stream *stream, gp_err *err)
+/* An answer to "hosts". */
+struct listing {
+    fanout *f;
+    const fleet_table *t;
+    wire_selector **behind;
+    resolver_hosts hosts;
+    rpc_stream *stream;
+};
+
+/* One host; h keeps the texts. Of hosts behind an aggregator we know only where they are. */
+static void host_info(const struct listing *l, const char *host, fleet_health *h,
+                      wire_host_info *out)
+{
+    const fleet_endpoint *e = fleet_table_find(l->t, host);
+    *out = (wire_host_info){.host = host, .state = "unknown", .rtt_us = -1, .detail = h->error};
+    if (!e) {
+        e = fanout_behind(l->t, l->behind, host);
+        if (e && fleet_health_of(l->f->o.fleet, e->id, h) == GP_OK)
+            snprintf(h->error, sizeof h->error, "behind %.100s, which is %s", e->id,
+                     fleet_state_name(h->state));
+        return;
+    }
+    if (fleet_health_of(l->f->o.fleet, host, h) != GP_OK)
+        return;
+    if (e->hosts && !*h->error)
+        snprintf(h->error, sizeof h->error, "aggregator of %.200s", e->hosts);
+    *out = (wire_host_info){.host = host,
+                            .state = fleet_state_name(h->state),
+                            .address = h->address,
+                            .detail = h->error,
+                            .software = h->software,
+                            .rtt_us = h->rtt_us,
+                            .since_s = h->since_s};
+}
+
+static gp_status send_hosts(const struct listing *l, size_t from, size_t n, gp_err *err)
 {
     GP_CLEANUP(gp_freep) wire_host_info *v = gp_calloc(n ? n : 1, sizeof *v);
     GP_CLEANUP(gp_freep) fleet_health *health = gp_calloc(n ? n : 1, sizeof *health);
     gp_buf msg = {0};
     if (!v || !health)
         return gp_fail(err, GP_ENOMEM, 0, "hosts: out of memory");
-    for (size_t i = 0; i < n; i++) {
-        fleet_health *h = &health[i];
-        const char *host = hosts->v[from + i];
-        v[i] = (wire_host_info){.host = host, .state = "unknown", .rtt_us = -1};
-        if (fleet_health_of(f->o.fleet, host, h) == GP_OK)
-            v[i] = (wire_host_info){.host = host,
-                                    .state = fleet_state_name(h->state),
-                                    .address = h->address,
-                                    .detail = h->error,
-                                    .software = h->software,
-                                    .rtt_us = h->rtt_us,
-                                    .since_s = h->since_s};
-    }
+    for (size_t i = 0; i < n; i++)
+        host_info(l, l->hosts.v[from + i], &health[i], &v[i]);
     wire_put_hosts(&msg, v, n);
     gp_status st = msg.failed ? gp_fail(err, GP_ENOMEM, 0, "hosts: out of memory")
-                              : rpc_stream_send(stream, msg.data, msg.len, err);
+                              : rpc_stream_send(l->stream, msg.data, msg.len, err);
     gp_buf_free(&msg);
     return st;
 }
 
-static gp_status list_hosts(fanout *f, const resolver_hosts *hosts, rpc_stream *stream, gp_err *err)
+static gp_status list_hosts(struct listing *l, const char *resolver, const char *selector,
+                            gp_err *err)
 {
+    fanout *f = l->f;
     size_t n = 0;
-    for (size_t at = 0; at < hosts->n; at += n) {
-        n = hosts->n - at < WIRE_HOSTS_MESSAGE ? hosts->n - at : WIRE_HOSTS_MESSAGE;
-        GP_TRY(send_hosts(f, hosts, at, n, stream, err));
+    resolver_known known = fanout_known(l->t);
+    pthread_mutex_lock(&f->lock);
+    struct resolvers *rs = f->resolvers;
+    atomic_fetch_add(&rs->refs, 1);
+    pthread_mutex_unlock(&f->lock);
+    gp_status st = resolver_resolve(rs->set, resolver, selector, &known, &l->hosts, err);
+    resolvers_put(rs);
+    if (st == GP_OK)
+        st = fanout_behind_new(l->t, &l->behind, err);
+    for (size_t at = 0; st == GP_OK && at < l->hosts.n; at += n) {
+        n = l->hosts.n - at < WIRE_HOSTS_MESSAGE ? l->hosts.n - at : WIRE_HOSTS_MESSAGE;
+        st = send_hosts(l, at, n, err);
     }
-    return GP_OK;
+    return st;
 }
 
 static rpc_code on_hosts(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
@@ -154,7 +189,6 @@ static rpc_code on_hosts(void *ctx, rpc_stream *stream, const uint8_t *req, size
     fanout *f = ctx;
     gp_err err = {0};
     char *selector = NULL, *resolver = NULL;
-    resolver_hosts hosts = {0};
     if (!may_list(rpc_stream_peer(stream))) {
         gp_buf_adds(text, "the caller has neither role \"query\" nor \"status\"");
         return RPC_PERMISSION_DENIED;
@@ -162,18 +196,12 @@ static rpc_code on_hosts(void *ctx, rpc_stream *stream, const uint8_t *req, size
     gp_status st = wire_hosts_request_decode(req, len, &selector, &resolver, &err);
     if (st == GP_OK) {
         fleet_view *v = fleet_view_get(f->o.fleet);
-        resolver_known known = fanout_known(fleet_view_table(v));
-        pthread_mutex_lock(&f->lock);
-        struct resolvers *rs = f->resolvers;
-        atomic_fetch_add(&rs->refs, 1);
-        pthread_mutex_unlock(&f->lock);
-        st = resolver_resolve(rs->set, resolver, selector, &known, &hosts, &err);
-        resolvers_put(rs);
+        struct listing l = {.f = f, .t = fleet_view_table(v), .stream = stream};
+        st = list_hosts(&l, resolver, selector, &err);
+        fanout_behind_free(l.behind, fleet_table_count(l.t));
+        resolver_hosts_clear(&l.hosts);
         fleet_view_put(v);
     }
-    if (st == GP_OK)
-        st = list_hosts(f, &hosts, stream, &err);
-    resolver_hosts_clear(&hosts);
     gp_free(selector);
     gp_free(resolver);
     if (st != GP_OK)

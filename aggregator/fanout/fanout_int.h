@@ -15,6 +15,7 @@
 #include "wire/audit.h"
 #include "wire/batch.h"
 #include "wire/query.h"
+#include "wire/selector.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -97,6 +98,12 @@ struct job {
 /* ---- route.c ---- */
 /* Legs for the hosts of the query; hosts nobody knows get their status at once. */
 gp_status fanout_route(job *j, gp_err *err) GP_MUST_CHECK;
+/* Per entry of a table, what is behind it (NULL for agents); n entries to free. */
+gp_status fanout_behind_new(const fleet_table *t, wire_selector ***out, gp_err *err) GP_MUST_CHECK;
+void fanout_behind_free(wire_selector **behind, size_t n);
+/* The first aggregator that has the host behind it, or NULL. */
+const fleet_endpoint *fanout_behind(const fleet_table *t, wire_selector *const *behind,
+                                    const char *host);
 /* The known hosts of a table, for the resolvers. */
 resolver_known fanout_known(const fleet_table *t);
 

@@ -3,7 +3,6 @@
 #include "fanout_int.h"
 
 #include "gp/mem.h"
-#include "wire/selector.h"
 
 #include <string.h>
 
@@ -44,12 +43,47 @@ resolver_known fanout_known(const fleet_table *t)
                             .address = known_address};
 }
 
+gp_status fanout_behind_new(const fleet_table *t, wire_selector ***out, gp_err *err)
+{
+    size_t n = fleet_table_count(t);
+    wire_selector **v = gp_calloc(n ? n : 1, sizeof *v);
+    if (!v)
+        return gp_fail(err, GP_ENOMEM, 0, "query: out of memory");
+    for (size_t i = 0; i < n; i++) {
+        const fleet_endpoint *e = fleet_table_at(t, i);
+        gp_status st = e->hosts ? wire_selector_parse(e->hosts, &v[i], err) : GP_OK;
+        if (st != GP_OK) {
+            fanout_behind_free(v, n);
+            return st;
+        }
+    }
+    *out = v;
+    return GP_OK;
+}
+
+void fanout_behind_free(wire_selector **behind, size_t n)
+{
+    for (size_t i = 0; behind && i < n; i++)
+        wire_selector_free(behind[i]);
+    gp_free(behind);
+}
+
+const fleet_endpoint *fanout_behind(const fleet_table *t, wire_selector *const *behind,
+                                    const char *host)
+{
+    for (size_t i = 0; i < fleet_table_count(t); i++) {
+        if (behind[i] && wire_selector_covers(behind[i], &host, 1, NULL, 0) == WIRE_COVERS)
+            return fleet_table_at(t, i);
+    }
+    return NULL;
+}
+
 struct router {
     job *j;
     const fleet_table *t;
-    gp_buf *parts;       /* per table entry: what an aggregator is asked for */
-    wire_selector **via; /* per table entry: hosts behind an aggregator, or NULL */
-    uint8_t *agent;      /* per table entry: 1 = asked */
+    gp_buf *parts;          /* per table entry: what an aggregator is asked for */
+    wire_selector **behind; /* per table entry: hosts behind an aggregator, or NULL */
+    uint8_t *agent;         /* per table entry: 1 = asked */
     uint8_t *whole;   /* per table entry: 1 = an aggregator that was named itself: all behind it */
     const char *type; /* resolver; NULL or "" = the default */
     gp_err *err;
@@ -60,27 +94,15 @@ static void add_part(gp_buf *b, const char *item)
     gp_buf_printf(b, "%s%s", b->len ? "," : "", item);
 }
 
-static gp_status parse_via(struct router *r)
-{
-    for (size_t i = 0; i < fleet_table_count(r->t); i++) {
-        const fleet_endpoint *e = fleet_table_at(r->t, i);
-        if (e->kind == AUTH_KIND_AGGREGATOR && e->hosts)
-            GP_TRY(wire_selector_parse(e->hosts, &r->via[i], r->err));
-    }
-    return GP_OK;
-}
-
 /* A host that is not in the table may be behind an aggregator. */
 static gp_status route_unknown(struct router *r, const char *host)
 {
-    int found = 0;
-    for (size_t i = 0; i < fleet_table_count(r->t) && !found; i++) {
-        if (r->via[i] && wire_selector_covers(r->via[i], &host, 1, NULL, 0) == WIRE_COVERS) {
-            add_part(&r->parts[i], host);
-            found = 1; /* the first one only: a host must not be asked twice */
-        }
-    }
-    return found ? GP_OK : fanout_fail_host(r->j, host, RESULT_NOT_FOUND, "unknown host", r->err);
+    /* the first one only: a host must not be asked twice */
+    const fleet_endpoint *e = fanout_behind(r->t, r->behind, host);
+    if (!e)
+        return fanout_fail_host(r->j, host, RESULT_NOT_FOUND, "unknown host", r->err);
+    add_part(&r->parts[e - fleet_table_at(r->t, 0)], host);
+    return GP_OK;
 }
 
 static gp_status route_hosts(struct router *r, const resolver_hosts *hosts)
@@ -226,14 +248,13 @@ gp_status fanout_route(job *j, gp_err *err)
     struct router r = {
         .j = j, .t = t, .type = j->req.targets ? "string" : j->q.resolver, .err = err};
     r.parts = gp_calloc(n ? n : 1, sizeof *r.parts);
-    r.via = gp_calloc(n ? n : 1, sizeof *r.via);
     r.agent = gp_calloc(n ? n : 1, 1);
     r.whole = gp_calloc(n ? n : 1, 1);
-    gp_status st = r.parts && r.via && r.agent && r.whole
+    gp_status st = r.parts && r.agent && r.whole
                        ? resolve(&r, selector, &hosts)
                        : gp_fail(err, GP_ENOMEM, 0, "query: out of memory");
     if (st == GP_OK)
-        st = parse_via(&r);
+        st = fanout_behind_new(t, &r.behind, err);
     if (st == GP_OK)
         st = route_hosts(&r, &hosts);
     int by_name = r.type && *r.type && strcmp(r.type, "string") != 0;
@@ -243,12 +264,10 @@ gp_status fanout_route(job *j, gp_err *err)
         st = route_open_items(&r, selector);
     if (st == GP_OK)
         st = make_legs(&r);
-    for (size_t i = 0; r.parts && r.via && i < n; i++) {
+    for (size_t i = 0; r.parts && i < n; i++)
         gp_buf_free(&r.parts[i]);
-        wire_selector_free(r.via[i]);
-    }
     gp_free(r.parts);
-    gp_free(r.via);
+    fanout_behind_free(r.behind, n);
     gp_free(r.agent);
     gp_free(r.whole);
     resolver_hosts_clear(&hosts);

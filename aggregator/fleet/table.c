@@ -3,7 +3,9 @@
 
 #include "gp/arena.h"
 #include "gp/mem.h"
+#include "gp/num.h"
 #include "rt/config.h"
+#include "wire/selector.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,14 @@ static int starts(const char *s, const char *prefix)
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+/* "host:port", with or without a scheme before it. */
+static int has_port(const char *addr)
+{
+    const char *host = starts(addr, "tcp://") ? addr + 6 : addr, *colon = strrchr(host, ':');
+    uint64_t port;
+    return colon && colon > host && gp_num_u64(colon + 1, strlen(colon + 1), 65535, &port) && port;
+}
+
 /* Addresses as the reference writes them, and ours. */
 static gp_status normal_addr(fleet_table *t, const rt_node *n, const char *addr, const char **out,
                              gp_err *err)
@@ -56,8 +66,8 @@ static gp_status normal_addr(fleet_table *t, const rt_node *n, const char *addr,
                             "or unix:/path");
     }
     size_t a = strlen(prefix), b = strlen(addr);
-    if (b == 0 || b > 250 ||
-        (!starts(addr, "ipc://") && !starts(prefix, "ipc") && !strchr(addr, ':')))
+    int is_path = starts(addr, "ipc://") || starts(prefix, "ipc");
+    if (b == 0 || b > 250 || (!is_path && !has_port(addr)))
         return rt_node_fail(n, err, "expected host:port or unix:/path, got \"%s\"", addr);
     char *s = gp_arena_alloc(t->arena, a + b + 1, 1);
     if (!s)
@@ -78,8 +88,12 @@ static gp_status read_groups(fleet_table *t, const rt_node *n, fleet_endpoint *e
     const char **g = gp_arena_alloc(t->arena, count, sizeof *g);
     if (!g)
         return gp_fail(err, GP_ENOMEM, 0, "endpoint table: out of memory");
-    for (size_t i = 0; i < count; i++)
-        GP_TRY(rt_node_str(rt_node_kind(n) == RT_LIST ? rt_node_at(n, i) : n, "", &g[i], err));
+    for (size_t i = 0; i < count; i++) {
+        const rt_node *item = rt_node_kind(n) == RT_LIST ? rt_node_at(n, i) : n;
+        GP_TRY(rt_node_str(item, "", &g[i], err));
+        if (!*g[i] || strpbrk(g[i], ",!@[] \t"))
+            return rt_node_fail(item, err, "\"%s\" can't be a group (used as @NAME)", g[i]);
+    }
     e->groups = g;
     e->n_groups = count;
     return GP_OK;
@@ -97,8 +111,15 @@ static gp_status read_kind(const rt_node *n, fleet_endpoint *e, gp_err *err)
         return rt_node_fail(rt_node_get(n, "kind"), err, "expected agent or aggregator, got \"%s\"",
                             s);
     GP_TRY(rt_node_str(rt_node_get(n, "hosts"), NULL, &e->hosts, err));
-    if (e->hosts && e->kind == AUTH_KIND_AGENT)
+    if (!e->hosts)
+        return GP_OK;
+    if (e->kind == AUTH_KIND_AGENT)
         return rt_node_fail(rt_node_get(n, "hosts"), err, "only aggregators have hosts");
+    wire_selector *sel = NULL;
+    gp_err why = {0};
+    if (wire_selector_parse(e->hosts, &sel, &why) != GP_OK)
+        return rt_node_fail(rt_node_get(n, "hosts"), err, "%s", why.msg);
+    wire_selector_free(sel);
     return GP_OK;
 }
 
@@ -137,18 +158,10 @@ static int cmp_id(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
-static void misspelt(void *ctx, const char *path, unsigned line)
-{
-    gp_err *err = ctx;
-    if (err && !err->code)
-        gp_fail(err, GP_EINVAL, 0, "line %u: unknown key \"%s\"", line, path);
-}
-
 static gp_status read_all(fleet_table *t, const char *name, gp_err *err)
 {
     const rt_node *root = rt_config_root(t->config);
     size_t n = rt_node_count(root);
-    gp_err unknown = {0};
     if (n > FLEET_MAX_HOSTS)
         return gp_fail(err, GP_ELIMIT, 0, "%s: more than %d hosts", name, FLEET_MAX_HOSTS);
     t->v = gp_calloc(n ? n : 1, sizeof *t->v);
@@ -158,8 +171,7 @@ static gp_status read_all(fleet_table *t, const char *name, gp_err *err)
         GP_TRY(read_entry(t, rt_node_key(root, i), rt_node_at(root, i), &t->v[i], err));
         t->n = i + 1;
     }
-    if (rt_config_unused(t->config, misspelt, &unknown))
-        return gp_fail(err, GP_EINVAL, 0, "%s: %s", name, unknown.msg);
+    GP_TRY(rt_config_check(t->config, 1, err));
     qsort(t->v, t->n, sizeof *t->v, cmp_id);
     return GP_OK;
 }

@@ -122,7 +122,7 @@ static gp_status take_lines(const char *path, char *text, resolver_hosts *out, g
             line[--n] = 0;
         if (n == 0)
             continue;
-        if (n > 255 || line[strcspn(line, " \t,!*?[]@")])
+        if (!resolver_is_host(line))
             return gp_fail(err, GP_EINVAL, 0, "%s: printed \"%.60s\", expected one host a line",
                            path, line);
         GP_TRY(resolver_hosts_add(out, line, err));

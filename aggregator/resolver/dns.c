@@ -54,6 +54,18 @@ static gp_status read_servers(rt_config *c, struct dns *d, gp_err *err)
     return n && !d->servers ? gp_fail(err, GP_ENOMEM, 0, "out of memory") : GP_OK;
 }
 
+static gp_status check_servers(rt_config *c, const char *servers, gp_err *err)
+{
+    ares_channel ch;
+    if (ares_init(&ch) != ARES_SUCCESS)
+        return gp_fail(err, GP_ENOMEM, 0, "DNS: c-ares does not start");
+    int bad = ares_set_servers_ports_csv(ch, servers) != ARES_SUCCESS;
+    ares_destroy(ch);
+    return bad ? rt_config_fail(c, "servers", err, "expected addresses such as 10.0.0.53, got %s",
+                                servers)
+               : GP_OK;
+}
+
 static gp_status read_dns(const char *config, struct dns *d, gp_err *err)
 {
     rt_config *c = NULL;
@@ -70,6 +82,10 @@ static gp_status read_dns(const char *config, struct dns *d, gp_err *err)
         st = domain && !d->domain ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
                                   : read_servers(c, d, err);
     }
+    if (st == GP_OK)
+        st = rt_config_check(c, 1, err);
+    if (st == GP_OK && d->servers)
+        st = check_servers(c, d->servers, err);
     rt_config_free(c);
     return st;
 }

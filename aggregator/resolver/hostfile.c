@@ -201,8 +201,12 @@ static gp_status read_ids(const char *config, struct hostfile *f, gp_err *err)
     gp_status st = rt_config_list(c, "ids", &ids, &n, err);
     if (st == GP_OK && n == 0)
         st = gp_fail(err, GP_EINVAL, 0, "%s: ids: expected a list of host IDs", config);
+    if (st == GP_OK)
+        st = rt_config_check(c, 1, err);
     for (size_t i = 0; st == GP_OK && i < n; i++)
-        st = resolver_hosts_add(&f->all, ids[i], err);
+        st = resolver_is_host(ids[i])
+                 ? resolver_hosts_add(&f->all, ids[i], err)
+                 : rt_config_fail(c, "ids", err, "\"%.60s\" can't be a host ID", ids[i]);
     rt_config_free(c);
     return st;
 }

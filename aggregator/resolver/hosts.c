@@ -14,6 +14,12 @@ void resolver_hosts_clear(resolver_hosts *h)
     *h = (resolver_hosts){0};
 }
 
+int resolver_is_host(const char *name)
+{
+    return *name && strlen(name) <= 255 && !strpbrk(name, " \t,!*?[]@") &&
+           strcasecmp(name, "any") != 0;
+}
+
 gp_status resolver_hosts_add(resolver_hosts *h, const char *name, gp_err *err)
 {
     if (h->n >= RESOLVER_MAX_HOSTS)

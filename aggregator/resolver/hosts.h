@@ -4,6 +4,8 @@
 
 #include "resolver/resolver.h"
 
+/* Can a host be called so? The selector grammar keeps some characters to itself. */
+int resolver_is_host(const char *name);
 /* Append a copy. */
 gp_status resolver_hosts_add(resolver_hosts *h, const char *name, gp_err *err) GP_MUST_CHECK;
 /* Sort bytewise, drop duplicates. */

@@ -66,8 +66,11 @@ static gp_status open_all(resolver_set *s, const resolver_conf *confs, size_t n,
 {
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
-        GP_TRY(find_kind(confs[i].type, &k, err));
-        GP_TRY(open_one(s, k, confs[i].config, err));
+        gp_status st = find_kind(confs[i].type, &k, err);
+        if (st == GP_OK)
+            st = open_one(s, k, confs[i].config, err);
+        if (st != GP_OK)
+            return confs[i].where ? gp_fail_context(err, st, "%s", confs[i].where) : st;
     }
     GP_TRY(open_one(s, 0, "", err));
     GP_TRY(

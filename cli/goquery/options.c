@@ -17,11 +17,17 @@ static const cli_cmd list_cmd = {
     .opts = list_opts,
     .run = goquery_list,
 };
+static const cli_opt hosts_opts[] = {
+    {"query.hosts-resolver-type", 0, CLI_STRING, AT(hosts_resolver), "TYPE", "string",
+     "How the query server shall find the hosts.", "Flags", NULL, 0},
+    {0},
+};
 static const char *const hosts_usage[] = {"[SELECTOR] [flags]", NULL};
 static const cli_cmd hosts_cmd = {
     .name = "hosts",
     .usage = hosts_usage,
     .summary = "Show the hosts that a query server would ask, and how they are.",
+    .opts = hosts_opts,
     .run = goquery_hosts,
 };
 static const cli_opt report_opts[] = {

@@ -22,9 +22,13 @@ void result_footer_status(const result *r, gp_buf *out)
         add_clean(out, r->status_message);
         gp_buf_addc(out, '\n');
     }
-    for (size_t i = 0; r->n_host_statuses > 1 && i < r->n_host_statuses; i++) {
+    for (size_t i = 0; i < r->n_host_statuses; i++) {
         const result_host_status *h = &r->host_statuses[i];
-        if (h->code == RESULT_OK)
+        /* The status of the whole says that a lone host has nothing, but not that it failed (U32)
+         */
+        int said =
+            r->n_host_statuses == 1 && (h->code == RESULT_EMPTY || h->code == RESULT_MISSING_DATA);
+        if (h->code == RESULT_OK || said)
             continue;
         gp_buf_adds(out, "Host ");
         add_clean(out, h->host);

@@ -25,9 +25,9 @@ typedef enum phase { PH_LOOKUP, PH_DIAL, PH_HANDSHAKE } phase;
 struct rpc_dial {
     rpc_runtime *rt;
     struct rpc_dial *next, *prev; /* runtime.lock */
-    phase phase;
-    rpc_dialing *dialing; /* runtime.lock */
-    int cancelled;        /* runtime.lock */
+    phase phase;                  /* runtime.lock */
+    rpc_dialing *dialing;         /* runtime.lock */
+    int cancelled;                /* runtime.lock */
     rpc_timer timer;
     lookup *lookup;
     char addr[MAX_ADDRS][RPC_ADDR_MAX];
@@ -98,10 +98,15 @@ static void lookup_job(void *arg)
     lookup_unref(l);
 }
 
-/* Timer: the lookup took too long (or the runtime stops). */
+/* Timer: the lookup took too long, or the runtime stops, maybe before a dial without lookup began.
+ */
 static void lookup_timeout(void *arg)
 {
     struct rpc_dial *d = arg;
+    if (!d->lookup) {
+        step(d);
+        return;
+    }
     pthread_mutex_lock(&d->lookup->lock);
     d->lookup->dial = NULL;
     pthread_mutex_unlock(&d->lookup->lock);
@@ -154,14 +159,15 @@ static int dial_next(struct rpc_dial *d)
             continue;
         pthread_mutex_lock(&d->rt->lock);
         int go = !d->cancelled;
-        if (go)
+        if (go) {
             d->dialing = x;
+            d->phase = PH_DIAL;
+        }
         pthread_mutex_unlock(&d->rt->lock);
         if (!go) {
             rpc_dialing_free(x);
             return 0;
         }
-        d->phase = PH_DIAL;
         rpc_dialing_start(x, gp_deadline_in_ms(share > 0 ? share : 1));
         return 1;
     }
@@ -174,7 +180,9 @@ static void begin_handshake(struct rpc_dial *d)
     rpc_link *l = d->link;
     rpc_conn *c = NULL;
     d->link = NULL;
+    pthread_mutex_lock(&d->rt->lock);
     d->phase = PH_HANDSHAKE;
+    pthread_mutex_unlock(&d->rt->lock);
     d->st = rpc_conn_new(d->rt, l, NULL, d, &c, &d->err);
     if (d->st != GP_OK) {
         finish(d, NULL);

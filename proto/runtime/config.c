@@ -319,6 +319,26 @@ gp_status rt_config_fail(rt_config *c, const char *key, gp_err *err, const char 
     return gp_fail(err, GP_EINVAL, 0, "%s: %s", key, text);
 }
 
+static gp_status check_below(const rt_node *n, int strict, gp_err *err)
+{
+    for (size_t i = 0; i < rt_node_count(n); i++) {
+        const rt_node *v = n->values[i];
+        if (v->no_map)
+            return rt_node_fail(v, err, "expected settings below it, got a %s",
+                                v->kind == RT_LIST ? "list" : "single value");
+        if (!v->used && strict)
+            return rt_node_fail(v, err, "unknown key");
+        if (v->used)
+            GP_TRY(check_below(v, strict, err));
+    }
+    return GP_OK;
+}
+
+gp_status rt_config_check(rt_config *c, int strict, gp_err *err)
+{
+    return check_below(c->root, strict, err);
+}
+
 static size_t unused_below(const rt_node *n, void (*fn)(void *, const char *, unsigned), void *ctx)
 {
     size_t count = 0;

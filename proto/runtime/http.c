@@ -134,6 +134,12 @@ static void bound_text(struct MHD_Daemon *d, const char *addr, char *bound, size
         snprintf(bound, cap, "%.*s:%u", (int)(colon - addr), addr, i ? (unsigned)i->port : 0);
 }
 
+gp_status rt_http_check(const char *addr, int allow_remote, gp_err *err)
+{
+    struct sockaddr_storage ss;
+    return parse_addr(addr, allow_remote, &ss, err);
+}
+
 gp_status rt_http_start(const char *addr, int allow_remote, rt_metrics *m, int (*ready)(void *ctx),
                         void *ctx, char *bound, size_t bound_cap, rt_http **out, gp_err *err)
 {
@@ -169,6 +175,12 @@ void rt_http_stop(rt_http *h)
 }
 
 #else /* built without libmicrohttpd */
+
+gp_status rt_http_check(const char *addr, int allow_remote, gp_err *err)
+{
+    (void)allow_remote;
+    return gp_fail(err, GP_EUNSUPPORTED, 0, "metrics on %s: built without libmicrohttpd", addr);
+}
 
 gp_status rt_http_start(const char *addr, int allow_remote, rt_metrics *m, int (*ready)(void *ctx),
                         void *ctx, char *bound, size_t bound_cap, rt_http **out, gp_err *err)

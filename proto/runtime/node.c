@@ -8,16 +8,28 @@
 #include <string.h>
 #include <strings.h>
 
-/* Marks are bookkeeping for rt_config_unused(), not part of the value; so nodes are const outside.
+/* Marks are bookkeeping for rt_config_unused() and rt_config_check(), not part of the value; so
+ * nodes are const outside.
  */
-static void mark(const rt_node *n)
+static rt_node *marks_of(const rt_node *n)
 {
     union {
         const rt_node *c;
         rt_node *m;
     } u = {.c = n};
+    return u.m;
+}
+
+static void mark(const rt_node *n)
+{
     if (n)
-        u.m->used = 1;
+        marks_of(n)->used = 1;
+}
+
+static void mark_no_map(const rt_node *n)
+{
+    if (n && n->kind != RT_NULL)
+        marks_of(n)->no_map = 1;
 }
 
 rt_kind rt_node_kind(const rt_node *n)
@@ -47,8 +59,10 @@ const rt_node *rt_node_at(const rt_node *n, size_t i)
 const rt_node *rt_node_get(const rt_node *n, const char *key)
 {
     mark(n);
-    if (!n || n->kind != RT_MAP)
+    if (!n || n->kind != RT_MAP) {
+        mark_no_map(n);
         return NULL;
+    }
     for (size_t i = 0; i < n->n; i++) {
         if (strcasecmp(n->keys[i], key) == 0) {
             mark(n->values[i]);

@@ -9,6 +9,7 @@ struct rt_node {
     rt_kind kind;
     unsigned line;     /* 1-based */
     int used;          /* 1 after a getter looked at it */
+    int no_map;        /* 1 after a getter looked for something below what is no map */
     const char *file;  /* name for errors */
     const char *path;  /* dotted; "" for the root */
     const char *text;  /* RT_SCALAR */

@@ -88,6 +88,14 @@ static int cmp_str(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static const rt_node *last_of(const rt_node *n, const char *key)
+{
+    size_t i = n->n;
+    while (strcmp(n->keys[--i], key) != 0)
+        ;
+    return n->values[i];
+}
+
 /* Sorted copy instead of comparing all pairs: endpoint tables have thousands of keys. */
 static gp_status check_duplicates(struct conv *c, const rt_node *n)
 {
@@ -100,7 +108,7 @@ static gp_status check_duplicates(struct conv *c, const rt_node *n)
     qsort(s, n->n, sizeof *s, cmp_str);
     for (size_t i = 1; i < n->n; i++) {
         if (strcmp(s[i - 1], s[i]) == 0)
-            return rt_node_fail(n, c->err, "key \"%s\" appears twice", s[i]);
+            return rt_node_fail(last_of(n, s[i]), c->err, "appears twice");
     }
     return GP_OK;
 }

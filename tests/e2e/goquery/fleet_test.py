@@ -57,7 +57,7 @@ class Fleet(support.Case):
         cls.addClassCleanup(cls.stop_all)
         pubs = []
         for kind, name in (("agent", "edge-7"), ("agent", "edge-8"), ("aggregator", "agg"),
-                           ("user", "alice"), ("user", "mallory")):
+                           ("aggregator", "top"), ("user", "alice"), ("user", "mallory")):
             key = os.path.join(cls.dir, name + ".key")
             subprocess.run([os.path.join(BIN, "gpkey"), "-q", "new", kind, name, "-o", key], check=True,
                            env=support.environment(), timeout=30)
@@ -83,6 +83,18 @@ class Fleet(support.Case):
                          "tcp://127.0.0.1:0", "--identity.key", os.path.join(cls.dir, "agg.key"),
                          "--identity.trusted_keys", cls.trusted, "--querier.config", endpoints)
         cls.daemons.append(cls.agg)
+        above, names = os.path.join(cls.dir, "above.yaml"), os.path.join(cls.dir, "names")
+        with open(above, "w", encoding="utf-8") as f:
+            f.write("agg: {addr: '%s', kind: aggregator, hosts: 'edge-[7-9]'}\n" % cls.agg.addr)
+        with open(names, "w", encoding="utf-8") as f:
+            f.write("@good: edge-[7-8]\nagg\n")
+        conf = os.path.join(cls.dir, "top.yaml")
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write("hosts: {resolvers: [{type: file, config: %s}]}\n" % names)
+        cls.top = Daemon(os.path.join(cls.dir, "top.log"), "global-query", "server", "-c", conf, "--server.addr",
+                         "tcp://127.0.0.1:0", "--identity.key", os.path.join(cls.dir, "top.key"),
+                         "--identity.trusted_keys", cls.trusted, "--querier.config", above)
+        cls.daemons.append(cls.top)
 
     @classmethod
     def stop_all(cls):
@@ -190,6 +202,44 @@ Query stats        : displayed top 3 hits out of 3 in 1ms
         v = json.loads(self.ok(*self.args("hosts", "edge-8", "-e", "json")))
         self.assertEqual([x["host"] for x in v], ["edge-8"])
         self.fails("hosts", text="--query.server.addr")
+
+        self.assertIn("--query.hosts-resolver-type", self.ok("hosts", "--help"))
+        v = json.loads(self.ok(*self.args("hosts", "any,edge-7", "-e", "json", addr=self.top.addr)))
+        self.assertEqual([(x["host"], x["detail"]) for x in v],
+                         [("agg", "aggregator of edge-[7-9]"), ("edge-7", "behind agg, which is connected")])
+        v = json.loads(self.ok(*self.args("hosts", "@good", "--query.hosts-resolver-type", "file", "-e", "json",
+                                          addr=self.top.addr)))
+        self.assertEqual([x["host"] for x in v], ["edge-7", "edge-8"])
+
+    def test_tree(self):
+        """Through an aggregator above the other: what a selector means, and what the agents check."""
+        def hosts(selector, *more):
+            out = self.ok(*self.args("-i", "any", *self.RANGE, "-q", selector, *more, "-e", "csv", "--sum", "host",
+                                     addr=self.top.addr))
+            return sorted(re.findall(r"^edge-\d", out, re.M))
+        both = ["edge-7", "edge-8"]
+        for selector, want, more in (
+                ("any", both, ()), ("agg", both, ()), ("agg,!edge-7", ["edge-8"], ()), ("edge-*", both, ()),
+                ("edge-8", ["edge-8"], ()), ("any,!agg", [], ()), ("any,!edge-8", ["edge-7"], ()),
+                ("@good", both, ("--query.hosts-resolver-type", "file")),
+                ("agg", both, ("--query.hosts-resolver-type", "file"))):
+            self.assertEqual(hosts(selector, *more), want, selector)
+        text = self.ok(*self.args("-i", "any", *self.RANGE, "-q", "any", "sip", addr=self.top.addr))
+        self.assertRegex(text, r'^Host edge-9 returned with error "unreachable": .*via agg\n')
+        # an aggregator that the user did not name can't ask in the name of another
+        p = self.run_raw(*self.args("-i", "any", *self.RANGE, "-q", "top", "sip"))
+        self.assertIn('Host top returned with error "not found": unknown host', p.stdout)
+
+    def test_lone_failure(self):
+        """U32: a host that fails alone is named; one that has nothing needs no second line (U31: JSON says so)."""
+        text = self.ask("-q", "edge-9", "sip")
+        self.assertRegex(text, r'^Status "missing data": .*\nHost edge-9 returned with error "unreachable": .')
+        self.assertNotIn("Host", self.ask("-q", "edge-7", "-c", "dport = 9", "sip").split("\n\n")[0])
+        r = json.loads(self.ask("-q", "edge-7,edge-8", "-c", "dport = 443", "-e", "json", "sip"))
+        self.assertEqual(r["summary"]["data_available"], True)
+        for host, status in r["hosts_statuses"].items():
+            rows = [x for x in r["rows"] or [] if x["labels"]["host"] == host]
+            self.assertEqual(status["code"], "ok" if rows else "empty", host)
 
     def test_config(self):
         path = self.path("fleet.yaml", "query:\n  server.addr: %s\nidentity:\n  key: %s\n"

@@ -40,7 +40,7 @@ static void test_dns(void **state)
     snprintf(text, sizeof text, "servers: [\"127.0.0.1:%u\"]\ntimeout: 700ms\ndomain: zrh.test\n",
              port);
     test_spew(path, text, strlen(text));
-    resolver_conf conf = {"dns", path};
+    resolver_conf conf = {"dns", path, NULL};
     resolver_set *s = NULL;
     gp_err err = {0};
     gp_status st = resolver_set_new(&conf, 1, NULL, &s, &err);

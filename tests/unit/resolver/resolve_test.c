@@ -115,7 +115,7 @@ static void test_file(void **state)
     };
     GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
     char *path = write_text(dir, "hosts", list, 0644);
-    resolver_conf conf = {"file", path};
+    resolver_conf conf = {"file", path, NULL};
     resolver_set *s = NULL;
     gp_err err = {0};
     want_ok_err(&err, resolver_set_new(&conf, 1, "file", &s, &err));
@@ -142,7 +142,7 @@ static void test_file_errors(void **state)
     GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
     for (size_t i = 0; i < COUNT(cases); i++) {
         char *path = write_text(dir, "hosts", cases[i].text, 0644);
-        resolver_conf conf = {"file", path};
+        resolver_conf conf = {"file", path, NULL};
         resolver_set *s = NULL;
         gp_err err = {0};
         if (resolver_set_new(&conf, 1, NULL, &s, &err) == GP_OK || !strstr(err.msg, cases[i].msg))
@@ -151,7 +151,7 @@ static void test_file_errors(void **state)
     }
     resolver_set *s = NULL;
     gp_err err = {0};
-    resolver_conf none = {"file", ""}, missing = {"file", "/nonexistent/list"};
+    resolver_conf none = {"file", "", NULL}, missing = {"file", "/nonexistent/list", NULL};
     want_status(GP_EINVAL, resolver_set_new(&none, 1, NULL, &s, &err));
     want_status(GP_ENOTFOUND, resolver_set_new(&missing, 1, NULL, &s, &err));
 }
@@ -162,7 +162,8 @@ static void test_static(void **state)
     GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
     char *path = write_text(dir, "ids", "ids:\n  - b\n  - a\n", 0644);
     char *empty = write_text(dir, "empty", "ids: []\n", 0644);
-    resolver_conf confs[] = {{"static", path}, {"static", empty}}; /* the first of a type wins */
+    resolver_conf confs[] = {{"static", path, NULL},
+                             {"static", empty, NULL}}; /* the first of a type wins */
     resolver_set *s = NULL;
     gp_err err = {0};
     want_ok_err(&err, resolver_set_new(confs, 2, NULL, &s, &err));
@@ -195,7 +196,7 @@ static void test_command(void **state)
     GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
     for (size_t i = 0; i < COUNT(cases); i++) {
         char *path = write_text(dir, "cmd", cases[i].script, 0755);
-        resolver_conf conf = {"command", path};
+        resolver_conf conf = {"command", path, NULL};
         resolver_set *s = NULL;
         gp_err err = {0};
         want_ok_err(&err, resolver_set_new(&conf, 1, "command", &s, &err));
@@ -212,7 +213,8 @@ static void test_command(void **state)
     }
     resolver_set *s = NULL;
     gp_err err = {0};
-    resolver_conf relative = {"command", "ls"}, missing = {"command", "/nonexistent/cmd"};
+    resolver_conf relative = {"command", "ls", NULL},
+                  missing = {"command", "/nonexistent/cmd", NULL};
     want_status(GP_EINVAL, resolver_set_new(&relative, 1, NULL, &s, &err));
     want_status(GP_EINVAL, resolver_set_new(&missing, 1, NULL, &s, &err));
 }

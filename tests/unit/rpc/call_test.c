@@ -6,6 +6,7 @@
 #include "gp/mem.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -444,6 +445,39 @@ static void test_drain(void **state)
     kit_down(&k);
 }
 
+static void count_outcome(void *ctx, rpc_conn *conn, const gp_err *err)
+{
+    atomic_fetch_add((atomic_uint *)ctx, 1);
+    assert_true(conn || err->code != GP_OK);
+    rpc_conn_close(conn);
+}
+
+/* The runtime stops at any moment of a dial: before its first step, while a name is looked up,
+ * while the connection is made, in the handshake. Each has one outcome. */
+static void test_stop_while_dialling(void **state)
+{
+    (void)state;
+    static const char *const addrs[] = {"tcp://127.0.0.1:1", NULL, "tcp://localhost:1"};
+    kit k;
+    kit_up(&k);
+    for (int i = 0; i < 200; i++) {
+        atomic_uint outcomes = 0;
+        rpc_runtime_free(k.client, 0);
+        kit_client(&k, NULL);
+        for (size_t a = 0; a < GP_COUNT(addrs); a++) {
+            rpc_dial_opts d = {.addr = addrs[a] ? addrs[a] : k.addr,
+                               .deadline = gp_deadline_in_ms(5000)};
+            assert_int_equal(rpc_dial_async(k.client, &d, count_outcome, &outcomes, NULL), GP_OK);
+        }
+        usleep((useconds_t)(i % 20) * 50);
+        rpc_runtime_free(k.client, 0);
+        k.client = NULL;
+        assert_int_equal(atomic_load(&outcomes), GP_COUNT(addrs));
+    }
+    kit_client(&k, NULL);
+    kit_down(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_fair_between_streams),
         cmocka_unit_test(test_ipc),
         cmocka_unit_test(test_dial_errors),
+        cmocka_unit_test(test_stop_while_dialling),
         cmocka_unit_test(test_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

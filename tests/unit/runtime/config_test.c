@@ -30,7 +30,7 @@ static void test_refused(void **state)
     } cases[] = {
         {"list at the top", "- a\n- b\n", "t.yaml: expected \"key: value\" lines at the top level"},
         {"scalar at the top", "hello\n", "t.yaml: expected \"key: value\" lines at the top level"},
-        {"duplicate key", "a:\n  b: 1\n  b: 2\n", "t.yaml:2: a: key \"b\" appears twice"},
+        {"duplicate key", "a:\n  b: 1\n  b: 2\n", "t.yaml:3: a.b: appears twice"},
         {"bad indent", "a: 1\n b: 2\n", "t.yaml:2:3: mapping values are not allowed"},
         {"two documents", "a: 1\n---\nb: 2\n", "t.yaml: more than one document"},
         {"list as key", "? [a, b]\n: 1\n", "t.yaml:1: keys must be plain text"},
@@ -193,6 +193,36 @@ static void test_tree_and_unused(void **state)
     rt_config_free(c);
 }
 
+static void test_check(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *text;
+        int strict;
+        const char *msg; /* NULL = fine */
+    } cases[] = {
+        {"all there", "a: {b: 1}\n", 1, NULL},
+        {"nothing below", "a:\n", 1, NULL},
+        {"a value instead of a section", "x: 1\na: 5\n", 0,
+         "t.yaml:2: a: expected settings below it, got a single value"},
+        {"a list instead of a section", "a: [5]\n", 0,
+         "t.yaml:1: a: expected settings below it, got a list"},
+        {"a key that nobody knows", "a:\n  b: 1\n  c: 2\n", 1, "t.yaml:3: a.c: unknown key"},
+        {"the same, not strict", "a:\n  b: 1\n  c: 2\n", 0, NULL},
+    };
+    for (size_t i = 0; i < GP_COUNT(cases); i++) {
+        rt_config *c = parse(cases[i].text);
+        gp_err err = {0};
+        int64_t v;
+        (void)!rt_config_i64(c, "a.b", 0, 0, 9, &v, NULL);
+        gp_status st = rt_config_check(c, cases[i].strict, &err);
+        if ((st == GP_OK) != !cases[i].msg ||
+            strcmp(err.msg, cases[i].msg ? cases[i].msg : "") != 0)
+            fail_msg("%s: got \"%s\"", cases[i].what, err.msg);
+        rt_config_free(c);
+    }
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -229,7 +259,7 @@ int main(void)
         cmocka_unit_test(test_refused),         cmocka_unit_test(test_values),
         cmocka_unit_test(test_value_errors),    cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_tree_and_unused), cmocka_unit_test(test_json),
-        cmocka_unit_test(test_alias_bomb),
+        cmocka_unit_test(test_check),           cmocka_unit_test(test_alias_bomb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ void resolver_hosts_clear(resolver_hosts *h);
 typedef struct resolver_conf {
     const char *type;   /* string, static, file, dns, command */
     const char *config; /* path of its file; "" = none */
+    const char *where;  /* in front of errors: "FILE:LINE: KEY"; may be NULL */
 } resolver_conf;
 
 /* The resolvers of a daemon; read-only after making, so threads may share one. */

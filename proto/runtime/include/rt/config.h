@@ -98,6 +98,10 @@ gp_status rt_config_fail(rt_config *c, const char *key, gp_err *err, const char 
 /* A node and all below count as used (see rt_config_unused). */
 void rt_node_mark(const rt_node *n);
 
+/* After all getters ran: GP_EINVAL for the first single value or list that should have settings
+ * below it; with strict also for the first key that nobody asked for. */
+gp_status rt_config_check(rt_config *c, int strict, gp_err *err) GP_MUST_CHECK;
+
 /* After all getters ran: call fn for each key of the file that nobody asked for (misspelt, or of
  * another version). The reference ignores such keys; daemons warn. Parents are reported, not each
  * leaf. Returns how many. */

@@ -62,5 +62,7 @@ gp_status rt_http_start(const char *addr, int allow_remote, rt_metrics *m, int (
                         void *ctx, char *bound, size_t bound_cap, rt_http **out,
                         gp_err *err) GP_MUST_CHECK;
 void rt_http_stop(rt_http *h);
+/* Would rt_http_start() take this address? For checks of a configuration. */
+gp_status rt_http_check(const char *addr, int allow_remote, gp_err *err) GP_MUST_CHECK;
 
 #endif
