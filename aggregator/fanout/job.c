@@ -215,12 +215,12 @@ static gp_status give_up_on_rest(job *j, const char *why, gp_err *err)
     close_legs(j);
     for (size_t i = 0; i < j->n_legs; i++) {
         leg *l = &j->legs[i];
-        if (l->state == LEG_FINISHED)
-            continue;
-        pthread_mutex_lock(&j->lock);
-        int connecting = l->state == LEG_CONNECTING;
+        pthread_mutex_lock(&j->lock); /* a callback may be writing it */
+        enum leg_state was = l->state;
         pthread_mutex_unlock(&j->lock);
-        if (!connecting)
+        if (was == LEG_FINISHED)
+            continue;
+        if (was != LEG_CONNECTING)
             fanout_leg_release(l); /* waits for a running callback */
         l->state = LEG_FINISHED;
         j->finished++;
