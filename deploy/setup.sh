@@ -2,7 +2,7 @@
 # setup.sh [build|test|package|browser|deploy|nightly]... - install the Debian packages that building (or testing) needs.
 # browser (headless Chromium, 290 MB) is for the test that looks at report pages; without it that
 # test is skipped. deploy (promtool, docker-compose) is for more checks of what deploy/ ships, nightly
-# (also lintian, debootstrap) for tests/nightly.sh.
+# (also lintian, debootstrap, buildah) for tests/nightly.sh.
 # Asks apt only for what is missing; runs it as root or through sudo, else prints the exact line.
 set -eu
 
@@ -21,7 +21,7 @@ for set_name in "$@"; do
     build) want="$want $build" ;;
     test) want="$want $build $packages $tests" ;;
     package) want="$want $build $packages" ;;
-    nightly) want="$want lintian debootstrap prometheus docker-compose" ;;
+    nightly) want="$want lintian debootstrap prometheus docker-compose buildah" ;;
     browser) want="$want chromium-headless-shell fonts-dejavu-core" ;;
     deploy) want="$want prometheus docker-compose" ;;
     *)

