@@ -51,8 +51,8 @@ static gp_status take(gpctl_opts *o, const cli_line *line, rt_config *c, gp_err 
 gp_status gpctl_settings_load(gpctl_opts *o, const cli_line *line, gpctl_settings **keep,
                               gp_err *err)
 {
-    GP_CLEANUP(gp_freep) char *found = NULL;
-    const char *path = *o->config ? o->config : (found = default_file());
+    GP_CLEANUP(gp_freep) char *found = *o->config ? NULL : default_file();
+    const char *path = *o->config ? o->config : found;
     gpctl_settings *s = gp_calloc(1, sizeof *s);
 
     if (!s)

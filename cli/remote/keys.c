@@ -38,12 +38,13 @@ static char *beside(const char *key)
 
 gp_status remote_keys_load(const char *key, const char *trust, remote_keys *out, gp_err *err)
 {
-    GP_CLEANUP(gp_freep) char *found_key = NULL;
-    GP_CLEANUP(gp_freep) char *found_trust = NULL;
+    GP_CLEANUP(gp_freep) char *found_key = *key ? NULL : usual_place("user.key");
     if (!*key)
-        key = found_key = usual_place("user.key");
+        key = found_key;
+    GP_CLEANUP(gp_freep)
+    char *found_trust = *trust ? NULL : key ? beside(key) : usual_place("trusted_keys");
     if (!*trust)
-        trust = found_trust = key ? beside(key) : usual_place("trusted_keys");
+        trust = found_trust;
     if (key)
         GP_TRY(auth_identity_load(key, &out->identity, err));
     if (trust) {

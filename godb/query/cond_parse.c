@@ -137,6 +137,7 @@ static cond_node *extend_last(list *l)
 
     for (;; n = n->next) {
         adopt(chain, n);
+        assert(n->next); /* the chain is the last of the list */
         if (n->next == chain)
             break;
     }

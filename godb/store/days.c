@@ -237,7 +237,7 @@ static struct copy look_at(const godb_db *db, const godb_days *days, size_t at)
 static struct copy look_beside(const godb_db *db, const godb_days *days, size_t at,
                                struct copy *best)
 {
-    struct copy c = {.at = at}, before;
+    struct copy c, before;
     int tries = 0;
 
     do {

@@ -187,8 +187,7 @@ gp_status godb_root_make(const char *path, mode_t mode, int sync, int *fd, gp_er
         return gp_fail(err, GP_EIO, errno, "database %s", path);
     if (sync && !sync_above(root, made))
         return gp_fail(err, GP_EIO, errno, "syncing the directory of %s failed", path);
-    *fd = root;
-    root = -1;
+    *fd = gp_take_fd(&root);
     return GP_OK;
 }
 

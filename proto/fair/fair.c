@@ -3,6 +3,7 @@
 
 #include "gp/mem.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -135,8 +136,10 @@ static void admit_waiting(fair *f)
 static void unlink_query(fair *f, fair_query *q)
 {
     fair_query **p = &f->queries;
-    while (*p != q)
+    while (*p != q) {
+        assert(*p); /* it is in the list */
         p = &(*p)->next;
+    }
     *p = q->next;
     if (f->tail == &q->next)
         f->tail = p;
