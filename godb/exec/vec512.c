@@ -196,7 +196,7 @@ WIDE static int running_quads(exec_vec *v, size_t n)
     __mmask16 over = 0;
 
     for (size_t i = 0; i < n; i += 4) {
-        __mmask8 rows = n - i >= 4 ? 0xff : (__mmask8)((1u << 2 * (n - i)) - 1);
+        __mmask8 rows = (__mmask8)(n - i >= 4 ? 0xff : (1u << 2 * (n - i)) - 1);
         __m512i x = _mm512_maskz_loadu_epi64(rows, &v->low[i]);
         seen = _mm512_or_si512(seen, x);
         x = _mm512_add_epi32(x, _mm512_alignr_epi64(x, zero, 6));
