@@ -320,6 +320,10 @@ WIDE uint64_t exec_v512_sum(const exec_counter *c, size_t n, const uint64_t *bit
                                         widened(&y, c->p + i * c->width, bytes));
         }
     }
-    return (uint64_t)_mm512_reduce_add_epi64(sum);
+    uint64_t lane[LANES], all = 0; /* gcc's reduction is of signed numbers: it may overflow */
+    _mm512_storeu_si512(lane, sum);
+    for (unsigned i = 0; i < LANES; i++)
+        all += lane[i];
+    return all;
 }
 #endif
