@@ -7,16 +7,19 @@
 static const char *id_of(void *ctx, size_t i)
 {
     (void)ctx;
-    return i ? "sensor-b" : "sensor-a";
+    static const char *const ids[] = {"sensor-a", "sensor-b", "sensor-c"};
+    return ids[i];
 }
 
 static const char *address_of(void *ctx, size_t i)
 {
     (void)ctx;
-    return i ? "tcp://10.0.0.10:8145" : "tcp://10.0.0.1:8145";
+    static const char *const at[] = {"tcp://10.0.0.1:8145", "tcp://10.0.0.10:8145",
+                                     "tcp://[fd00::1]:8145"};
+    return at[i];
 }
 
-static const resolver_known known = {.n = 2, .id = id_of, .address = address_of};
+static const resolver_known known = {.n = 3, .id = id_of, .address = address_of};
 
 static void test_dns(void **state)
 {
@@ -29,6 +32,8 @@ static void test_dns(void **state)
         {"_goprobe._tcp.zrh.test,!fw1*", "fw2.zrh.test", GP_OK},
         {"pool.zrh.test", "10.0.0.9 sensor-a", GP_OK}, /* one is known by its address */
         {"pool", "10.0.0.9 sensor-a", GP_OK},          /* with the domain of the configuration */
+        {"pool6.zrh.test", "fd00::9 sensor-c", GP_OK}, /* AAAA */
+        {"pool,pool6,!10.*", "fd00::9 sensor-a sensor-c", GP_OK},
         {"nowhere.zrh.test", "nowhere.zrh.test", GP_ENOTFOUND},
         {"any", "cannot", GP_EINVAL},
         {"silent.zrh.test", "DNS: silent.zrh.test", GP_EDEADLINE},

@@ -84,6 +84,14 @@ static unsigned put_answers(gp_buf *b, const char *name, unsigned type)
             gp_buf_add(&d, n ? "\x0a\0\0\x09" : "\x0a\0\0\x01", 4);
             put_record(b, 1, &d);
         }
+    } else if (type == 28 && strcasecmp(name, "pool6.zrh.test") == 0) {
+        for (; n < 2; n++) {
+            static const uint8_t addr[16] = {0xfd, [15] = 1};
+            gp_buf_clear(&d);
+            gp_buf_add(&d, addr, sizeof addr);
+            d.data[15] = (uint8_t)(n ? 9 : 1);
+            put_record(b, 28, &d);
+        }
     }
     gp_buf_free(&d);
     return n;
@@ -101,7 +109,7 @@ static void answer(int fd, const uint8_t *q, size_t len, const struct sockaddr_i
     unsigned type = gp_be16(q + 12 + n);
     gp_buf_add(&b, q, 12 + n + 4);
     unsigned count = put_answers(&b, name, type);
-    int exists = count || strcasecmp(name, "pool.zrh.test") == 0;
+    int exists = count || strncasecmp(name, "pool", 4) == 0;
     b.data[2] = 0x85; /* an authoritative answer */
     b.data[3] = exists ? 0x80 : 0x83;
     gp_put_be16(b.data + 4, 1);
