@@ -3,8 +3,11 @@
 #include "fanout_int.h"
 
 #include "gp/mem.h"
+#include "wire/limits.h"
 
 #include <string.h>
+
+enum { MAX_LEFT_OUT = WIRE_MAX_TEXT / 2 }; /* bytes */
 
 static const char *known_id(void *ctx, size_t i)
 {
@@ -132,6 +135,17 @@ static int excluded(const struct router *r, const wire_selector *sel, size_t i)
     return 0;
 }
 
+/* Hosts that are asked directly and are behind the i-th entry as well: not twice. */
+static void leave_out_ours(const struct router *r, size_t i, gp_buf *part)
+{
+    for (size_t k = 0; r->behind[i] && k < fleet_table_count(r->t); k++) {
+        const char *id = fleet_table_at(r->t, k)->id;
+        if (r->agent[k] && part->len < MAX_LEFT_OUT &&
+            wire_selector_covers(r->behind[i], &id, 1, NULL, 0) == WIRE_COVERS)
+            gp_buf_printf(part, ",!%s", id);
+    }
+}
+
 /* "any" and globs mean hosts behind aggregators too, and exclusions hold there. Groups are those of
  * our own table: nobody below knows them. */
 static gp_status route_open_items(struct router *r, const char *selector)
@@ -157,6 +171,8 @@ static gp_status route_open_items(struct router *r, const char *selector)
             add_part(part, r->whole[i] ? "any" : o);
         if (part->len)
             gp_buf_adds(part, n);
+        if (r->whole[i] || *o)
+            leave_out_ours(r, i, part);
     }
     gp_buf_free(&open);
     gp_buf_free(&negative);

@@ -281,6 +281,35 @@ static void test_levels_are_exact(void **state)
     fell(&t);
 }
 
+/* A host in the table that is behind an aggregator, too, is asked once, whoever is faster. */
+static void test_overlap(void **state)
+{
+    (void)state;
+    struct tree t;
+    gp_err err = {0};
+    gp_buf table = {0};
+    fleet_table *ft = NULL;
+    grow(&t, 0);
+    some_agents(t.s, 1, 5, &table); /* all but agent 0 */
+    gp_buf_printf(&table, "left:\n  addr: %s\n  kind: aggregator\n  hosts: \"agent-*\"\n",
+                  t.left.addr);
+    want_ok_err(&err, fleet_table_parse("t", table.data, table.len, &ft, &err));
+    want_ok_err(&err, fleet_reload(t.top.fleet, ft, &err));
+    gp_buf_free(&table);
+    rig_wait_connected(&t.top, HOSTS);
+    for (int i = 0; i < 10; i++) {
+        sim_behave(t.s, 1, SIM_DELAY, i % 2 ? 20 : 0);
+        sim_behave(t.s, 0, SIM_DELAY, i % 2 ? 0 : 20);
+        result r = ask(&t, i % 3 ? "any" : "left,agent-*", 100000, i % 2);
+        assert_int_equal(r.n_host_statuses, HOSTS);
+        for (size_t h = 0; h < HOSTS; h++)
+            assert_int_equal(rig_status(&r, sim_host_name(t.s, h))->code, RESULT_OK);
+        check_totals(&t, &r, "overlap");
+        result_clear(&r);
+    }
+    fell(&t);
+}
+
 /* A loop ends with a status, and no host counts twice. */
 static void test_loop(void **state)
 {
@@ -313,11 +342,9 @@ static void test_loop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_faults_keep_their_path),
-        cmocka_unit_test(test_older_aggregator),
-        cmocka_unit_test(test_levels_are_exact),
-        cmocka_unit_test(test_loop),
+        cmocka_unit_test(test_routes),           cmocka_unit_test(test_faults_keep_their_path),
+        cmocka_unit_test(test_older_aggregator), cmocka_unit_test(test_levels_are_exact),
+        cmocka_unit_test(test_overlap),          cmocka_unit_test(test_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
