@@ -199,11 +199,53 @@ static void test_slow_agent(void **state)
     gp_buf_free(&all);
 }
 
+static int all_asked(const fair_counts *c, unsigned answering)
+{
+    return c->running == 1 && answering == HOSTS;
+}
+
+/* fleet.md 16.7: a client whose connection breaks leaves nothing behind: hosts are told at once,
+ * not when their time is over. */
+static void test_client_vanishes(void **state)
+{
+    (void)state;
+    sim_opts so = {.n = HOSTS, .rows = 20, .seed = 19};
+    sim *s = NULL;
+    rig r;
+    throttle *t = NULL;
+    char addr[64];
+    gp_buf table = {0};
+    gp_err err = {0};
+    want_ok_err(&err, sim_new(&so, &s, &err));
+    sim_endpoints(s, 0, &table);
+    rig_start(&r, sim_aggregator(s), sim_trust(s), &table, NULL);
+    rig_wait_connected(&r, HOSTS);
+    for (size_t i = 0; i < HOSTS; i++)
+        sim_behave(s, i, SIM_SILENT, 0);
+    want_ok_err(&err, throttle_new(r.addr, 0, 0, &t, addr, sizeof addr, &err));
+    query_stmt *q = rig_prepare("sip", 10, 0);
+    struct slow_client c = {.r = &r, .s = s, .addr = addr, .stmt = q, .cancel = GP_CANCEL_INIT};
+    assert_int_equal(pthread_create(&c.t, NULL, read_slowly, &c), 0);
+    wait_until(&r, s, all_asked, "silent hosts");
+    int64_t start = gp_mono_ns();
+    throttle_free(t); /* the line is cut */
+    wait_until(&r, s, all_gone, "client gone");
+    print_message("hosts were told within %lld ms\n",
+                  (long long)(sim_told_ns(s) - start) / 1000000);
+    pthread_join(c.t, NULL);
+    assert_int_equal(c.st, GP_EUNAVAILABLE);
+    query_stmt_free(q);
+    rig_stop(&r);
+    sim_free(s);
+    gp_buf_free(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slow_clients),
         cmocka_unit_test(test_slow_agent),
+        cmocka_unit_test(test_client_vanishes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
