@@ -4,8 +4,9 @@
  * Simulator and client run in this process, global-query as a process of its own.
  * Usage: fleet [--agents N] [--rows N] [--limit N] [--merge-hosts] [--shared PCT] [--silent N]
  *   [--dead N] [--slow N] [--max-wait MS] [--repeat N] [--idle S] [--partials]
- *   [--cancel N] [--json] */
+ *   [--cancel N] [--slow-clients N] [--json] */
 #include "sim.h"
+#include "throttle.h"
 
 #include "gp/clock.h"
 #include "gp/io.h"
@@ -29,7 +30,8 @@
 #include <unistd.h>
 
 static struct {
-    uint64_t agents, rows, limit, shared, silent, dead, slow, max_wait, repeat, idle, cancel;
+    uint64_t agents, rows, limit, shared, silent, dead, slow, max_wait, repeat, idle, cancel,
+        slow_clients;
     int merge, partials, json;
 } opt = {.agents = 1000, .rows = 1000, .limit = 1000, .shared = 30, .repeat = 10};
 
@@ -45,6 +47,7 @@ static const struct argp_option table[] = {
     {"repeat", 'n', "N", 0, "queries", 0},
     {"idle", 't', "S", 0, "seconds of idling to measure", 0},
     {"cancel", 'c', "N", 0, "queries to give up in the middle", 0},
+    {"slow-clients", 'k', "N", 0, "of another user, who read all rows at 100 kB/s meanwhile", 0},
     {"json", 'j', NULL, 0, "compare with the bytes of the same rows as JSON", 0},
     {"merge-hosts", 'g', NULL, 0, "add up rows of different hosts", 0},
     {"partials", 'p', NULL, 0, "ask for snapshots", 0},
@@ -52,10 +55,10 @@ static const struct argp_option table[] = {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    static const char keys[] = "arlsidwmntc";
-    uint64_t *const where[] = {&opt.agents, &opt.rows, &opt.limit, &opt.shared,
-                               &opt.silent, &opt.dead, &opt.slow,  &opt.max_wait,
-                               &opt.repeat, &opt.idle, &opt.cancel};
+    static const char keys[] = "arlsidwmntck";
+    uint64_t *const where[] = {&opt.agents, &opt.rows, &opt.limit,  &opt.shared,
+                               &opt.silent, &opt.dead, &opt.slow,   &opt.max_wait,
+                               &opt.repeat, &opt.idle, &opt.cancel, &opt.slow_clients};
     const char *at = key > 0 && key < 128 ? strchr(keys, key) : NULL;
     if (key == 'g') {
         opt.merge = 1;
@@ -189,7 +192,7 @@ static double cpu_s(void)
 
 /* ---- queries ---- */
 
-static query_stmt *prepare(void)
+static query_stmt *prepare(uint64_t limit)
 {
     query_args a = {0};
     query_stmt *s = NULL;
@@ -199,7 +202,7 @@ static query_stmt *prepare(void)
     if (query_args_init(&a) != GP_OK || query_args_set(&a.query, "sip,dip") != GP_OK ||
         query_args_set(&a.ifaces, "eth0") != GP_OK)
         exit(1);
-    a.num_results = opt.limit;
+    a.num_results = limit;
     a.merge_hosts = opt.merge;
     if (query_prepare(&a, &env, &s, &p, &err) != GP_OK)
         die("query", &err);
@@ -284,7 +287,7 @@ static void measure(sim *s, remote_opts *o)
 {
     int64_t *total = gp_calloc(opt.repeat, sizeof *total);
     int64_t *first = gp_calloc(opt.repeat, sizeof *first);
-    query_stmt *q = prepare();
+    query_stmt *q = prepare(opt.limit);
     size_t shown = 0, hosts = 0;
     double cpu = cpu_s();
     for (uint64_t i = 0; i < opt.repeat; i++) {
@@ -361,7 +364,7 @@ static int64_t give_up_once(sim *s, struct given_up *g)
 
 static void measure_cancel(sim *s, const remote_opts *o)
 {
-    struct given_up g = {.o = *o, .q = prepare()};
+    struct given_up g = {.o = *o, .q = prepare(opt.limit)};
     int64_t *took = gp_calloc(opt.cancel, sizeof *took);
     for (uint64_t i = 0; i < opt.agents; i++)
         sim_behave(s, i, SIM_SILENT, 0);
@@ -372,6 +375,54 @@ static void measure_cancel(sim *s, const remote_opts *o)
            (double)took[opt.cancel / 2] / 1e6, (double)took[opt.cancel - 1] / 1e6, opt.cancel);
     query_stmt_free(g.q);
     gp_free(took);
+}
+
+/* ---- clients that read slowly ---- */
+
+enum { MAX_SLOW_CLIENTS = 16, SLOW_BYTES_S = 100000 };
+
+static struct {
+    throttle *line;
+    char addr[64];
+    gp_cancel cancel;
+    pthread_t t[MAX_SLOW_CLIENTS];
+    struct given_up ask;
+} slow = {.cancel = GP_CANCEL_INIT};
+
+static void start_slow_clients(sim *s, const remote_opts *o)
+{
+    gp_err err = {0};
+    if (opt.slow_clients > MAX_SLOW_CLIENTS)
+        opt.slow_clients = MAX_SLOW_CLIENTS;
+    if (!opt.slow_clients)
+        return;
+    if (throttle_new(aggr_addr, 0, SLOW_BYTES_S, &slow.line, slow.addr, sizeof slow.addr, &err) !=
+        GP_OK)
+        die("throttle", &err);
+    slow.ask = (struct given_up){.o = *o, .q = prepare(opt.agents * opt.rows)};
+    slow.ask.o.addr = slow.addr;
+    slow.ask.o.identity = sim_other_user(s);
+    slow.ask.o.cancel = &slow.cancel;
+    for (uint64_t i = 0; i < opt.slow_clients; i++) {
+        if (pthread_create(&slow.t[i], NULL, ask_in_vain, &slow.ask) != 0)
+            exit(1);
+    }
+    /* until the agents have answered and only the clients are waited for */
+    while (sim_queries(s) == 0 || sim_running(s))
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+}
+
+static void stop_slow_clients(void)
+{
+    if (!slow.line)
+        return;
+    gp_cancel_set(&slow.cancel, GP_ECANCELLED);
+    for (uint64_t i = 0; i < opt.slow_clients; i++)
+        pthread_join(slow.t[i], NULL);
+    printf("%" PRIu64 " slow clients read %.1f MB meanwhile\n", opt.slow_clients,
+           (double)throttle_down(slow.line) / 1e6);
+    throttle_free(slow.line);
+    query_stmt_free(slow.ask.q);
 }
 
 int main(int argc, char **argv)
@@ -412,8 +463,10 @@ int main(int argc, char **argv)
         printf("idle: %.2f %% of a core over %" PRIu64 " s\n",
                (cpu_s() - cpu) / (double)opt.idle * 100, opt.idle);
     }
+    start_slow_clients(s, &o);
     if (opt.repeat)
         measure(s, &o);
+    stop_slow_clients();
     if (opt.cancel)
         measure_cancel(s, &o);
     sim_free(s);
