@@ -341,21 +341,27 @@ int capture_live_timeout_ms(const capture_live *l)
     return best;
 }
 
-int capture_live_read(capture_live *l, int budget, capture_sink sink, void *ctx, gp_err *err)
+int capture_live_read(capture_live *l, unsigned *rings, int budget, capture_sink sink, void *ctx,
+                      gp_err *err)
 {
     int total = 0, failed = 0;
+    unsigned look = *rings;
 
     if (l->skipping && gp_mono_ms() > l->skip_until_ms)
         l->skipping = 0;
     l->sink = sink;
     l->sink_ctx = ctx;
+    *rings = 0;
     for (int i = 0; i < l->n_handles && !failed; i++) {
+        if (!(look >> i & 1))
+            continue;
         int n = pcap_dispatch(l->h[i].pcap, budget, on_packet, (u_char *)(void *)&l->h[i]);
         if (n < 0) {
             (void)gp_fail(err, GP_EIO, 0, "%s", pcap_geterr(l->h[i].pcap));
             failed = 1;
         } else {
             total += n;
+            *rings |= n >= budget ? 1u << i : 0;
         }
     }
     flush(l);

@@ -187,7 +187,7 @@ def top(agent, end):
         if not sent and text.count("Interface Traffic") >= 3:
             os.write(main, end)
             sent = True
-    if select.select([main], [], [], 0)[0]:
+    while select.select([main], [], [], 0.1)[0]:  # a terminal hands out its lines in parts
         text += os.read(main, 65536).decode()
     if p.poll() is None:
         p.kill()

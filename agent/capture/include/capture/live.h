@@ -76,9 +76,13 @@ int capture_live_timeout_ms(const capture_live *l);
 /* Takes parsed packets, at most 256 at a time, valid during the call. */
 typedef void (*capture_sink)(void *ctx, const capture_pkt *pkts, size_t n);
 
-/* Hand what is in the rings to sink, at most about `budget` frames per ring. Never blocks. Returns
- * frames read, or -1 when the interface is gone or broken for good (*err says how). */
-int capture_live_read(capture_live *l, int budget, capture_sink sink, void *ctx, gp_err *err);
+/* Hand what is in the rings to sink, at most about `budget` frames per ring. Never blocks. *rings:
+ * which to look at, bit i for the descriptor i of capture_live_fds(), since looking costs a system
+ * call; on return those that had more than the budget. Returns frames read, or -1 when the
+ * interface is gone or broken for good (*err says how). */
+int capture_live_read(capture_live *l, unsigned *rings, int budget, capture_sink sink, void *ctx,
+                      gp_err *err);
+enum { CAPTURE_ALL_RINGS = (1 << CAPTURE_MAX_FDS) - 1 };
 
 /* Ask the kernel for received and dropped; at least once a minute (32-bit counters, L-10). When it
  * does not answer, the old numbers stay and this returns 0 (D-12). */
