@@ -4,6 +4,7 @@ and what it may not do (system calls), and `gpctl top` on a terminal.
 
 GOPROBE, GOQUERY, GPKEY, GPCTL, GPDB; network namespaces of live_test.py; exit 77 without root.
 """
+import codecs
 import fcntl
 import json
 import os
@@ -176,19 +177,19 @@ def top(agent, end):
     """On a terminal, ended by a key or a signal; the terminal is as before afterwards."""
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    before = termios.tcgetattr(side)
+    before, utf8 = termios.tcgetattr(side), codecs.getincrementaldecoder("utf-8")()
     p = subprocess.Popen([GPCTL, "top", "-i", "100ms", "-s", "unix:" + agent.sock], stdin=side, stdout=side, stderr=side,
                          env=dict(os.environ, TERM="xterm"), start_new_session=True,
                          preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     text, sent, until = "", False, time.monotonic() + 30
     while p.poll() is None and time.monotonic() < until:
         if select.select([main], [], [], 0.1)[0]:
-            text += os.read(main, 65536).decode()
+            text += utf8.decode(os.read(main, 65536))
         if not sent and text.count("Interface Traffic") >= 3:
             os.write(main, end)
             sent = True
     while select.select([main], [], [], 0.1)[0]:  # a terminal hands out its lines in parts
-        text += os.read(main, 65536).decode()
+        text += utf8.decode(os.read(main, 65536))
     if p.poll() is None:
         p.kill()
     if p.wait() != 0 or not sent or "│ a0 " not in text:
