@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static gp_cancel cancel = GP_CANCEL_INIT; /* a handler has no argument to find it by */
 
@@ -39,13 +40,17 @@ void goquery_interrupt_end(void)
 const char *goquery_interrupt_text(gp_status st, int64_t timeout_ns, const char *text, char *buf,
                                    size_t cap)
 {
+    const char *filled = strstr(text, " before fully filled"); /* how far it came */
     char limit[32];
     if (st == GP_ECANCELLED)
-        return "query cancelled by a signal";
+        snprintf(buf, cap, "query cancelled by a signal%s", filled ? filled : "");
+    if (st == GP_ECANCELLED)
+        return buf;
     if (st != GP_EDEADLINE || timeout_ns <= 0)
         return text;
-    snprintf(buf, cap, "deadline exceeded: not finished within --query.timeout %s",
-             gp_num_duration_str(timeout_ns, limit, sizeof limit));
+    snprintf(buf, cap, "deadline exceeded: not finished within --query.timeout %s%s%s",
+             gp_num_duration_str(timeout_ns, limit, sizeof limit), filled ? "," : "",
+             filled ? filled : "");
     return buf;
 }
 

@@ -87,7 +87,8 @@ static void write_rows(void *ctx, unsigned thread)
     size_t from;
 
     (void)thread;
-    while ((from = atomic_fetch_add(&j->next, GRAIN)) < j->n) {
+    while (gp_cancel_check(x->opts->cancel) == GP_OK &&
+           (from = atomic_fetch_add(&j->next, GRAIN)) < j->n) {
         size_t end = from + GRAIN < j->n ? from + GRAIN : j->n;
         for (size_t i = from; i < end; i++) {
             const exec_part *p;
@@ -115,7 +116,7 @@ static gp_status sort_items(exec_final *f, exec_item *v, size_t n, gp_err *err)
     GP_TRY(exec_mem_alloc(mem, n * sizeof *v, &tmp, err));
     exec_keysort(v, tmp, n, levels + words, word_of, f);
     exec_mem_free(mem, tmp, n * sizeof *v);
-    return gp_cancel_check(f->x->opts->cancel);
+    return exec_unfilled(f->x, 0, err);
 }
 
 gp_status exec_final_all(exec_final *f, uint64_t hits, gp_err *err)
@@ -143,6 +144,10 @@ gp_status exec_final_all(exec_final *f, uint64_t hits, gp_err *err)
         j.rows = out->rows + out->n_rows;
         exec_mem_huge(j.rows, keep * sizeof *j.rows);
         st = gp_parallel(keep < GRAIN ? 1 : x->n_threads, write_rows, &j, err);
+    }
+    if (st == GP_OK) {
+        size_t done = atomic_load(&j.next);
+        st = exec_unfilled(x, done < keep ? done : keep, err);
     }
     exec_mem_free(&x->mem, items, bytes);
     if (st != GP_OK)

@@ -194,6 +194,28 @@ static gp_status part_tally(exec_final *f, unsigned thread, unsigned table, cons
     return GP_OK;
 }
 
+/* Groups in the shared tables. */
+static uint64_t groups(const exec_ctx *x)
+{
+    uint64_t n = 0;
+
+    for (unsigned t = 0; t < x->n_tables; t++)
+        for (unsigned i = 0; i < EXEC_PARTS; i++)
+            n += x->table[t].part[i].n;
+    return n;
+}
+
+gp_status exec_unfilled(const exec_ctx *x, uint64_t rows, gp_err *err)
+{
+    gp_status st = gp_cancel_check(x->opts->cancel);
+
+    if (st == GP_OK)
+        return GP_OK;
+    return gp_fail(err, st, 0, "%s before fully filled, %llu/%llu rows",
+                   st == GP_EDEADLINE ? "the query's deadline passed" : "cancelled",
+                   (unsigned long long)rows, (unsigned long long)groups(x));
+}
+
 static void pass_thread(void *ctx, unsigned thread)
 {
     exec_final *f = ctx;
@@ -202,10 +224,8 @@ static void pass_thread(void *ctx, unsigned thread)
     while ((i = atomic_fetch_add(&f->next, 1)) < f->x->n_tables * EXEC_PARTS) {
         const exec_part *p = &f->x->table[i / EXEC_PARTS].part[i % EXEC_PARTS];
         gp_err err = {0};
-        gp_status st = gp_cancel_check(f->x->opts->cancel);
-        if (st != GP_OK)
-            gp_fail(&err, st, 0, "%s", gp_status_name(st));
-        else
+        gp_status st = exec_unfilled(f->x, 0, &err);
+        if (st == GP_OK)
             st = part_tally(f, thread, i / EXEC_PARTS, p, &err);
         if (st != GP_OK) {
             exec_failed(f->x, st, &err);

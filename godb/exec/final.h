@@ -85,4 +85,8 @@ static inline void exec_tally_add(struct exec_tally *t, const uint64_t *c)
     t->totals.pkts_sent += c[3];
 }
 
+/* When the query is cancelled or late while its groups become rows: a failure that says how many of
+ * them have. */
+gp_status exec_unfilled(const exec_ctx *x, uint64_t rows, gp_err *err) GP_MUST_CHECK;
+
 #endif

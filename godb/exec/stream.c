@@ -72,10 +72,8 @@ static void sort_thread(void *ctx, unsigned thread)
     (void)thread;
     while ((i = atomic_fetch_add(&s->next, 1)) < EXEC_PARTS) {
         gp_err err = {0};
-        gp_status st = gp_cancel_check(s->f->x->opts->cancel);
-        if (st != GP_OK)
-            gp_fail(&err, st, 0, "%s", gp_status_name(st));
-        else
+        gp_status st = exec_unfilled(s->f->x, 0, &err);
+        if (st == GP_OK)
             st = sort_part(s, i, &err);
         if (st != GP_OK) {
             exec_failed(s->f->x, st, &err);
@@ -173,10 +171,8 @@ static gp_status send_all(stream *s, exec_sink sink, void *sink_ctx, result_row 
             exec_final_row(f, s->table, e, c, &rows[n++]);
         }
         if (n == EXEC_STREAM_ROWS || (!e && n)) {
-            gp_status st = gp_cancel_check(f->x->opts->cancel);
-            if (st != GP_OK)
-                return gp_fail(err, st, 0, "%s", gp_status_name(st));
-            st = sink(sink_ctx, f->out, rows, n);
+            GP_TRY(exec_unfilled(f->x, tally.hits - n, err));
+            gp_status st = sink(sink_ctx, f->out, rows, n);
             if (st != GP_OK)
                 return gp_fail(err, st, 0, "the receiver of the rows stopped: %s",
                                gp_status_name(st));

@@ -159,12 +159,13 @@ static void test_cancelled_before(void **state)
     want_err(GP_EDEADLINE, &err, "deadline", exec_run(db, s, &o, &out, &err));
 }
 
-/* Cancels at the first message. */
+/* Cancels at the first message, or when all blocks are done. */
 typedef struct watch {
     gp_cancel cancel;
     unsigned calls;
     exec_progress last;
     int cancel_it;
+    uint64_t cancel_at; /* blocks */
 } watch;
 
 static void on_progress(void *ctx, const exec_progress *p)
@@ -175,8 +176,16 @@ static void on_progress(void *ctx, const exec_progress *p)
     assert_true(p->blocks_done >= w->last.blocks_done && p->rows >= w->last.rows);
     assert_true(p->blocks_done <= p->blocks_total && p->days_done <= p->days_total);
     w->last = *p;
-    if (w->cancel_it)
+    if (w->cancel_it && p->blocks_done >= w->cancel_at)
         gp_cancel_set(&w->cancel, GP_ECANCELLED);
+}
+
+static gp_status count_rows(void *ctx, const result *labels, const result_row *rows, size_t n)
+{
+    (void)labels;
+    (void)rows;
+    *(uint64_t *)ctx += n;
+    return GP_OK;
 }
 
 static void test_progress_and_cancel(void **state)
@@ -203,6 +212,16 @@ static void test_progress_and_cancel(void **state)
     w = (watch){.cancel = GP_CANCEL_INIT, .cancel_it = 1};
     want_status(GP_ECANCELLED, exec_run(db, s, &o, &out, &err));
     assert_true(w.last.blocks_done < 3 * 64); /* stopped on the way */
+
+    uint64_t rows = 0;
+    o.threads = 1; /* so that no message is left out because another is on its way */
+    w = (watch){.cancel = GP_CANCEL_INIT, .cancel_it = 1, .cancel_at = 3 * 64};
+    want_err(GP_ECANCELLED, &err, "cancelled before fully filled, 0/",
+             exec_run(db, s, &o, &out, &err));
+    w = (watch){.cancel = GP_CANCEL_INIT, .cancel_it = 1, .cancel_at = 3 * 64};
+    want_err(GP_ECANCELLED, &err, "cancelled before fully filled, 0/",
+             exec_stream(db, s, &o, count_rows, &rows, &out, &err));
+    assert_int_equal(rows, 0);
 }
 
 static gp_status stop_sink(void *ctx, const result *labels, const result_row *rows, size_t n)
