@@ -100,15 +100,20 @@ def measure(name, argv, gen, flows, rate, seconds):
           % (name, flows, sent / seconds, sent, seen, lost, used * 1e9 / max(sent, 1), mem), flush=True)
 
 
+def veth():
+    """a0 and b0, joined, in a network namespace."""
+    subprocess.run(["ip", "netns", "add", NS], check=True)
+    for line in ("link set lo up", "link add a0 type veth peer name b0", "link set a0 addrgenmode none",
+                 "link set b0 addrgenmode none", "link set a0 up", "link set b0 up"):
+        subprocess.run(["ip", "-n", NS, *line.split()], check=True)
+
+
 def main():
     build = os.path.abspath(sys.argv[1])
     seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     tmp = tempfile.mkdtemp(prefix="fleetprobe-bench-")
-    subprocess.run(["ip", "netns", "add", NS], check=True)
     try:
-        for line in ("link set lo up", "link add a0 type veth peer name b0", "link set a0 addrgenmode none",
-                     "link set b0 addrgenmode none", "link set a0 up", "link set b0 up"):
-            subprocess.run(["ip", "-n", NS, *line.split()], check=True)
+        veth()
         for flows, rate in ((10000, 100000), (10000, 300000), (10000, 0), (1000000, 0)):
             for name, argv in programs(build, tmp):
                 if flows > 10000 and name != "goprobe":
