@@ -63,10 +63,13 @@ static int in_resolved(const char *const *names, size_t n, const wire_query *q)
     return 0;
 }
 
-/* via: the aggregator that asks us, or NULL. A user who signs its name means the hosts behind it.
- */
-static rpc_code check_cover(const serve *s, const wire_query *q, const char *via, gp_buf *text)
+/* A user who signs the name of the aggregator that asks us means the hosts behind it; one who asks
+ * us himself need not say whom he means. */
+static rpc_code check_cover(const serve *s, const serve_job *j, const auth_peer *peer, gp_buf *text)
 {
+    const wire_query *q = &j->q;
+    const char *via = peer->kind == AUTH_KIND_AGGREGATOR ? peer->name : NULL;
+    int direct = memcmp(peer->sign_pk, j->who.sign_pk, AUTH_SIGN_PK) == 0;
     const char *names[GP_COUNT(s->names) + 1];
     size_t n = s->n_names;
     wire_selector *sel = NULL;
@@ -83,6 +86,8 @@ static rpc_code check_cover(const serve *s, const wire_query *q, const char *via
         c = wire_selector_covers(sel, names, s->n_names, s->o.groups, s->o.n_groups);
         if (c == WIRE_COVERS_NOT && via)
             c = wire_selector_covers(sel, names, n, s->o.groups, s->o.n_groups);
+        if (wire_selector_count(sel) == 0 && direct)
+            c = WIRE_COVERS;
         wire_selector_free(sel);
     }
     if (c == WIRE_COVERS || (c == WIRE_COVERS_UNKNOWN && in_resolved(names, n, q)))
@@ -187,8 +192,7 @@ static rpc_code check_body(serve *s, const auth_peer *peer, const wire_request *
         if (st != GP_OK)
             return refuse_err(
                 text, st == GP_ELIMIT ? RPC_RESOURCE_EXHAUSTED : RPC_PERMISSION_DENIED, &err);
-        rpc_code code =
-            check_cover(s, &j->q, peer->kind == AUTH_KIND_AGGREGATOR ? peer->name : NULL, text);
+        rpc_code code = check_cover(s, j, peer, text);
         if (code != RPC_OK)
             return code;
     }

@@ -149,7 +149,9 @@ static void test_equals_local(void **state)
         {.what = "time in bins", .query = "time,sip", .ifaces = "/^h/", .resolution = "6h"},
         {.what = "nothing matches", .query = "sip", .ifaces = "/^h/", .cond = "dport = 9"},
         {.what = "labels only", .query = "iface", .ifaces = "/^h/"},
-        {.what = "everything", .query = "raw", .ifaces = "/^h/"},
+        {.what = "everything (Q4, U33: allowed without a condition)",
+         .query = "raw",
+         .ifaces = "/^h/"},
         {.what = "hosts merged", .query = "sip,dip", .ifaces = "eth0", .merge_hosts = 1},
         {.what = "hosts merged, top",
          .query = "dip",
@@ -256,6 +258,10 @@ static void test_direct(void **state)
     assert_string_equal(r.hostname, "host02");
     assert_string_equal(r.hosts[r.rows[0].host].name, "host02");
     result_clear(&r);
+    o.hosts = NULL; /* Q15: it needs no selector to know itself */
+    r = ask_remote(&q, &o);
+    assert_int_equal(r.n_rows, 20);
+    result_clear(&r);
 }
 
 /* ---- refusals ---- */
@@ -276,21 +282,26 @@ static void test_stranger(void **state)
     query_stmt_free(s);
 }
 
-/* A connection of the user to an agent, for requests made by hand. */
+/* A connection to an agent, for requests made by hand. */
 struct raw {
     rpc_runtime *rt;
     rpc_conn *conn;
 };
 
-static struct raw raw_open(const char *addr)
+static struct raw raw_open_as(const char *addr, const auth_identity *id)
 {
     struct raw w = {0};
     gp_err err = {0};
-    rpc_opts ro = {.workers = 1, .identity = env.user, .trust = env.trust};
+    rpc_opts ro = {.workers = 1, .identity = id, .trust = env.trust};
     want_ok_err(&err, rpc_runtime_new(&ro, &w.rt, &err));
     rpc_dial_opts d = {.addr = addr, .deadline = gp_deadline_in_ms(5000)};
     want_ok_err(&err, rpc_dial(w.rt, &d, &w.conn, &err));
     return w;
+}
+
+static struct raw raw_open(const char *addr)
+{
+    return raw_open_as(addr, env.user);
 }
 
 static void raw_close(struct raw *w)
@@ -334,7 +345,7 @@ static void make_request(wire_request *r, const char *hosts, int64_t issued_s, u
 static void test_refusals(void **state)
 {
     (void)state;
-    enum how { PLAIN, TAMPER, UNSIGNED, OTHER_KEY, AGENT_KEY, TO_AGGREGATOR };
+    enum how { PLAIN, TAMPER, UNSIGNED, OTHER_KEY, AGENT_KEY, TO_AGGREGATOR, RELAYED };
     int64_t now = gp_wall_s();
     const struct {
         const char *what, *hosts;
@@ -358,8 +369,18 @@ static void test_refusals(void **state)
         {"this host excluded", "any,!host01", now, 60, PLAIN, RPC_PERMISSION_DENIED,
          "does not cover"},
         {"group nobody resolved", "@odd", now, 60, PLAIN, RPC_PERMISSION_DENIED, "does not cover"},
+        {"no selector, asked directly", "", now, 60, PLAIN, RPC_OK, ""},
+        {"no selector, relayed", "", now, 60, RELAYED, RPC_PERMISSION_DENIED, "does not cover"},
+        {"the aggregator's name, relayed", "agg", now, 60, RELAYED, RPC_OK, ""},
+        {"the aggregator's name, asked directly", "agg", now, 60, PLAIN, RPC_PERMISSION_DENIED,
+         "does not cover"},
+        {"the aggregator's name, this host excluded", "agg,!host01", now, 60, RELAYED,
+         RPC_PERMISSION_DENIED, "does not cover"},
+        {"another aggregator's name, relayed", "hub", now, 60, RELAYED, RPC_PERMISSION_DENIED,
+         "does not cover"},
     };
-    struct raw w = raw_open(env.agent[1].addr), aggr = raw_open(env.aggr.addr);
+    struct raw w = raw_open(env.agent[1].addr), aggr = raw_open(env.aggr.addr),
+               relay = raw_open_as(env.agent[1].addr, env.aggr_id);
     for (size_t i = 0; i < COUNT(cases); i++) {
         wire_request r;
         gp_buf req = {0};
@@ -373,8 +394,10 @@ static void test_refusals(void **state)
         if (cases[i].how == TAMPER)
             r.body.data[r.body.len - 1] ^= 1;
         want_ok(wire_request_encode(&r, &req, NULL));
-        rpc_code code =
-            raw_ask(cases[i].how == TO_AGGREGATOR ? &aggr : &w, &req, &msgs, text, sizeof text);
+        rpc_code code = raw_ask(cases[i].how == TO_AGGREGATOR ? &aggr
+                                : cases[i].how == RELAYED     ? &relay
+                                                              : &w,
+                                &req, &msgs, text, sizeof text);
         if (code != cases[i].code || !strstr(text, cases[i].text))
             fail_msg("%s: got %s \"%s\", want %s \"%s\"", cases[i].what, rpc_code_name(code), text,
                      rpc_code_name(cases[i].code), cases[i].text);
@@ -383,6 +406,7 @@ static void test_refusals(void **state)
         gp_buf_free(&req);
         wire_request_clear(&r);
     }
+    raw_close(&relay);
     raw_close(&aggr);
     raw_close(&w);
 }

@@ -110,6 +110,10 @@ class Gpctl(unittest.TestCase):
                                    "dropped_total", "parsing_errors"})
         self.assertEqual(len(a0["parsing_errors"]), 3)
         self.assertRegex(r["started_at"], r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
+        # Q16: to look changes nothing: what came since the last rotation is still there
+        again = json.loads(self.ctl("status", "--json", key="look"))
+        if again.get("last_writeout") == r.get("last_writeout"):
+            self.assertGreaterEqual(again["statuses"]["a0"]["received"], a0["received"])
 
     def test_3_interfaces_top(self):
         self.assertRegex(self.ctl("interfaces"), r"│ a0 +│ capturing │ +%s │" % DURATION)
