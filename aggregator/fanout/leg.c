@@ -3,6 +3,7 @@
 
 #include "gp/mem.h"
 #include "wire/features.h"
+#include "wire/limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -242,6 +243,9 @@ static gp_status encode_for_child(leg *l, uint32_t has, gp_buf *out, gp_err *err
         return gp_fail(err, GP_EUNSUPPORTED, 0,
                        "it is of an older version, which does not pass on what the hosts signed; "
                        "update it");
+    if (strlen(l->targets) > WIRE_MAX_TARGETS)
+        return gp_fail(err, GP_EINVAL, 0,
+                       "too many names of hosts behind it; use any, a glob or fewer names");
     r.partials = r.partials && (has & WIRE_F_PARTIALS);
     memcpy(r.via[r.n_via++], l->job->f->instance, 16); /* room was checked */
     return wire_request_encode(&r, out, err);

@@ -163,10 +163,13 @@ static gp_status route_open_items(struct router *r, const char *selector)
     const char *o = gp_buf_str(&open), *n = gp_buf_str(&negative);
     for (size_t i = 0; o && n && i < fleet_table_count(r->t); i++) {
         gp_buf *part = &r->parts[i];
-        if (fleet_table_at(r->t, i)->kind != AUTH_KIND_AGGREGATOR || excluded(r, sel, i))
+        if (fleet_table_at(r->t, i)->kind != AUTH_KIND_AGGREGATOR)
             continue;
-        if (r->whole[i])
+        int out = excluded(r, sel, i);
+        if (r->whole[i] || out)
             gp_buf_clear(part);
+        if (out)
+            continue;
         if (r->whole[i] || *o)
             add_part(part, r->whole[i] ? "any" : o);
         if (part->len)

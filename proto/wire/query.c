@@ -349,8 +349,8 @@ static const char *request_problem(const Fp__SignedRequest *m)
         return "size of the certificate";
     if (m->n_via > WIRE_MAX_HOPS)
         return "too many aggregators in a row";
-    if (!wire_text_ok(m->targets, WIRE_MAX_TEXT))
-        return "targets";
+    if (!wire_text_ok(m->targets, WIRE_MAX_TARGETS))
+        return "the part of the host selector is too long or holds control characters";
     for (size_t i = 0; i < m->n_via; i++) {
         if (m->via[i].len != 16)
             return "id of an aggregator";

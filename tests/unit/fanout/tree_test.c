@@ -142,6 +142,7 @@ static void test_routes(void **state)
         {"left,any,!agent-0000", "12345"},
         {"@edge", "0125"},
         {"any,!@edge", "34"},
+        {"agent-0001,agent-0003,!left", "3"},
     };
     struct tree t;
     grow(&t, 0);
@@ -281,6 +282,48 @@ static void test_levels_are_exact(void **state)
     fell(&t);
 }
 
+/* Thousands of names behind one aggregator fit its part of the selector; too many are refused with
+ * a reason, and harm nobody else. */
+static void test_many_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hosts;
+        size_t statuses, ok;
+        result_code left; /* RESULT_OK: it has none of its own */
+    } cases[] = {
+        {"agent-000[0-5],agent-[1000-8999]", HOSTS + 8000, HOSTS, RESULT_OK},
+        {"agent-000[0-5],agent-[1000-9999],agent-[10000-19999]", HOSTS - 3 + 1, HOSTS - 3,
+         RESULT_ERROR},
+    };
+    struct tree t;
+    gp_err err = {0};
+    gp_buf table = {0};
+    fleet_table *ft = NULL;
+    grow(&t, 0);
+    some_agents(t.s, 3, 5, &table);
+    gp_buf_printf(&table, "left:\n  addr: %s\n  kind: aggregator\n  hosts: \"agent-*\"\n",
+                  t.left.addr);
+    want_ok_err(&err, fleet_table_parse("t", table.data, table.len, &ft, &err));
+    want_ok_err(&err, fleet_reload(t.top.fleet, ft, &err));
+    gp_buf_free(&table);
+    rig_wait_connected(&t.top, 4);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        result r = ask(&t, cases[i].hosts, 100000, 0);
+        size_t ok = 0;
+        for (size_t k = 0; k < r.n_host_statuses; k++)
+            ok += r.host_statuses[k].code == RESULT_OK;
+        const result_host_status *left = result_find_host_status(&r, "left");
+        if (r.n_host_statuses != cases[i].statuses || ok != cases[i].ok ||
+            (left ? left->code : RESULT_OK) != cases[i].left)
+            fail_msg("%s: %zu statuses, %zu ok, left: %s", cases[i].hosts, r.n_host_statuses, ok,
+                     left ? left->message : "-");
+        check_totals(&t, &r, cases[i].hosts);
+        result_clear(&r);
+    }
+    fell(&t);
+}
+
 /* A host in the table that is behind an aggregator, too, is asked once, whoever is faster. */
 static void test_overlap(void **state)
 {
@@ -342,9 +385,13 @@ static void test_loop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_routes),           cmocka_unit_test(test_faults_keep_their_path),
-        cmocka_unit_test(test_older_aggregator), cmocka_unit_test(test_levels_are_exact),
-        cmocka_unit_test(test_overlap),          cmocka_unit_test(test_loop),
+        cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_faults_keep_their_path),
+        cmocka_unit_test(test_older_aggregator),
+        cmocka_unit_test(test_levels_are_exact),
+        cmocka_unit_test(test_many_names),
+        cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@ enum {
     WIRE_MAX_REQUEST = 256 * 1024,        /* bytes of a signed request */
     WIRE_MAX_BODY = 192 * 1024,           /* bytes of a query body */
     WIRE_MAX_TEXT = 16 * 1024,            /* bytes of query, condition, interfaces, selector each */
+    WIRE_MAX_TARGETS = 128 * 1024,        /* bytes of an aggregator's part of a selector */
     WIRE_MAX_MESSAGE_TEXT = 1024,         /* bytes of a status text */
     WIRE_MAX_HOSTS = 65536,               /* hosts of one query */
     WIRE_MAX_IFACES = 1024,               /* interfaces in one summary */
