@@ -126,6 +126,14 @@ static void stop_threads(flow_manager *m)
     }
 }
 
+static uint64_t flows_lost(flow_manager *m)
+{
+    pthread_mutex_lock(&m->mu);
+    uint64_t n = m->info.flows_lost;
+    pthread_mutex_unlock(&m->mu);
+    return n;
+}
+
 gp_status flow_manager_finish(flow_manager *m, gp_err *err)
 {
     pthread_mutex_lock(&m->admin);
@@ -134,9 +142,9 @@ gp_status flow_manager_finish(flow_manager *m, gp_err *err)
     pthread_mutex_unlock(&m->admin);
     if (done)
         return GP_OK;
-    uint64_t before = m->info.flows_lost;
+    uint64_t before = flows_lost(m);
     stop_threads(m);
-    uint64_t lost = m->info.flows_lost - before;
+    uint64_t lost = flows_lost(m) - before;
     if (lost)
         return gp_fail(err, GP_EIO, 0, "%llu flows could not be written at the end",
                        (unsigned long long)lost);
