@@ -65,20 +65,6 @@ static void test_drops(void **state)
     end(f);
 }
 
-/* A boundary that passes before it is planned is not made up for (4.1). */
-static void wait_planned(fixture *f, int64_t at_s)
-{
-    flow_manager_info info;
-
-    for (int i = 0; i < 1000; i++) {
-        flow_manager_info_get(f->m, &info);
-        if (info.next_writeout_s == at_s)
-            return;
-        (void)usleep(10000);
-    }
-    fail_msg("next write-out at %" PRId64 ", want %" PRId64, info.next_writeout_s, at_s);
-}
-
 /* A write that takes long holds nobody up but other writes: rotations go on, status and live rows
  * answer (D-11), and everything is stored in the end. */
 static void test_slow_disk(void **state)

@@ -223,6 +223,20 @@ static inline void wait_processed(fixture *f, const char *name, uint64_t n)
              s.total.capture.processed, n, s.total.capture.received);
 }
 
+/* A boundary that passes before it is planned is not made up for (4.1). */
+static inline void wait_planned(fixture *f, int64_t at_s)
+{
+    flow_manager_info info;
+
+    for (int i = 0; i < 1000; i++) {
+        flow_manager_info_get(f->m, &info);
+        if (info.next_writeout_s == at_s)
+            return;
+        (void)usleep(10000);
+    }
+    fail_msg("next write-out at %" PRId64 ", want %" PRId64, info.next_writeout_s, at_s);
+}
+
 /* A UDP frame; v6 chooses the family. len: bytes on the wire. */
 static inline size_t make_udp(uint8_t *b, int v6, unsigned host, unsigned sport, unsigned dport)
 {
