@@ -48,7 +48,7 @@ class Agent(live.Agent):
         self.log = open(tmp + "/log", "w")
         self.p = subprocess.Popen(["ip", "netns", "exec", live.SENSOR, live.GOPROBE, "-c", tmp + "/conf/c.yaml"],
                                   stderr=self.log)
-        live.until(lambda: "query service listens" in self.text() and "iface=a0" in self.text(), "start")
+        live.until(lambda: "capture started" in self.text(), "start")
 
     def mount(self, text):
         self.version += 1

@@ -102,7 +102,7 @@ class Agent:
         self.log = open(tmp + "/log", "w")
         self.p = subprocess.Popen(["ip", "netns", "exec", SENSOR, GOPROBE, "-c", tmp + "/c.yaml"],
                                   stderr=self.log)
-        until(lambda: "query service listens" in self.text(), "start:\n" + self.text())
+        until(lambda: "capture started" in self.text(), "start:\n" + self.text())
 
     def write_config(self, *ifaces):
         ring = "{ring_buffer: {block_size: 1048576, num_blocks: 4}}"

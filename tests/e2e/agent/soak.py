@@ -35,7 +35,7 @@ class Soak:
         self.log = open(tmp + "/log", "w")
         self.p = subprocess.Popen(["ip", "netns", "exec", NS, build + "/bin/goprobe", "-c", tmp + "/c.yaml"],
                                   stderr=self.log)
-        while "query service listens" not in self.text():
+        while "capture started" not in self.text():
             if self.p.poll() is not None:
                 raise AssertionError(self.text())
             time.sleep(0.1)
