@@ -426,34 +426,52 @@ static void count_failure(void *ctx, const gp_err *err)
     atomic_fetch_add(&failures, 1);
 }
 
-/* A full disk: /dev/full is none of ours to make, so a file size limit stands for it. */
-static void test_cannot_write(void **state)
+/* A full disk: /dev/full is none of ours to make, so a file size limit stands for it. Returns the
+ * limit before. */
+static rlim_t limit_files(rlim_t bytes)
 {
-    env *e = *state;
-    auth_audit_check c = {0};
-    struct rlimit old, lim;
+    struct rlimit l;
+    assert_int_equal(sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+    rlim_t before = l.rlim_cur;
+    l.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+    return before;
+}
+
+static void open_counting(env *e)
+{
     const auth_audit_opts o = {.path = e->path,
                                .identity = e->id,
                                .program = "test/1",
                                .checkpoint_ms = 1000000,
                                .on_error = count_failure};
     want_ok(auth_audit_open(&o, &e->log, NULL));
-    assert_int_equal(sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL), 0);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    lim = old;
-    lim.rlim_cur = 2000;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &lim), 0);
+}
+
+/* The log is good and holds text. */
+static void want_text(env *e, const char *text)
+{
+    auth_audit_check c = {0};
+    gp_buf b = {0};
+    want_good(e, e->path, &c);
+    load(e->path, &b);
+    assert_non_null(strstr(gp_buf_str(&b), text));
+    gp_buf_free(&b);
+}
+
+static void test_cannot_write(void **state)
+{
+    env *e = *state;
+    open_counting(e);
+    rlim_t before = limit_files(2000);
     for (int i = 0; i < 50; i++)
         add(e, "sip,dip,dport,proto", i);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)limit_files(before);
     assert_true(atomic_load(&failures) > 10);
     add(e, "again", 1);
     close_log(e);
-    want_good(e, e->path, &c);
-    gp_buf b = {0};
-    load(e->path, &b);
-    assert_non_null(strstr(gp_buf_str(&b), "\"what\":\"again\",\"n\":1,\"lost\":"));
-    gp_buf_free(&b);
+    want_text(e, "\"what\":\"again\",\"n\":1,\"lost\":");
 }
 
 /* A daemon starts on a full disk all the same, and says that lines are missing when there is room.
@@ -461,32 +479,17 @@ static void test_cannot_write(void **state)
 static void test_opens_on_full_disk(void **state)
 {
     env *e = *state;
-    auth_audit_check c = {0};
-    struct rlimit old, lim;
-    const auth_audit_opts o = {.path = e->path,
-                               .identity = e->id,
-                               .program = "test/1",
-                               .checkpoint_ms = 1000000,
-                               .on_error = count_failure};
-    want_ok(auth_audit_open(&o, &e->log, NULL));
+    open_counting(e);
     close_log(e);
-    int before = atomic_load(&failures);
-    assert_int_equal(sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL), 0);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    lim = old;
-    lim.rlim_cur = 10;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &lim), 0);
-    want_ok(auth_audit_open(&o, &e->log, NULL));
+    int failed = atomic_load(&failures);
+    rlim_t before = limit_files(10);
+    open_counting(e);
     add(e, "full", 1);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    assert_true(atomic_load(&failures) >= before + 2);
+    (void)limit_files(before);
+    assert_true(atomic_load(&failures) >= failed + 2);
     add(e, "again", 1);
     close_log(e);
-    want_good(e, e->path, &c);
-    gp_buf b = {0};
-    load(e->path, &b);
-    assert_non_null(strstr(gp_buf_str(&b), "\"what\":\"again\",\"n\":1,\"lost\":2"));
-    gp_buf_free(&b);
+    want_text(e, "\"what\":\"again\",\"n\":1,\"lost\":2");
 }
 
 int main(void)
