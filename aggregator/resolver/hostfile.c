@@ -145,6 +145,9 @@ static gp_status add_line(struct hostfile *f, char *line, gp_err *err)
     if (*line == '@' && strchr(line, ':'))
         return add_group(f, line, err);
     gp_status st = add_hosts(f, line, &hosts, err);
+    if (st == GP_OK && hosts.n == 0)
+        st = gp_fail(err, GP_EINVAL, 0,
+                     "names no host (exclusions hold for their own line, globs for lines above)");
     resolver_hosts_clear(&hosts);
     return st;
 }

@@ -136,6 +136,8 @@ static void test_file_errors(void **state)
         {"unknown group", "a\n@x: @y\n", ":2: unknown group \"@y\""},
         {"group twice", "@x: a\n@x: b\n", ":2: group @x appears twice"},
         {"no name", "@: a\n", ":1: expected \"@group: host, host\""},
+        {"only an exclusion", "a\n!a\n", ":2: names no host"},
+        {"a glob of nothing", "a\nb*\n", ":2: names no host"},
         {"bad range", "a\nb\nfw[9-1]\n", ":3: host selector"},
         {"blank in a name", "fw 1\n", ":1: host selector"},
     };
