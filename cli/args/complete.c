@@ -63,6 +63,14 @@ static void each_command(const script *s, const cli_cmd *cmd, const char *path,
     }
 }
 
+static int asks_for_words(const cli_cmd *cmd)
+{
+    int found = cmd->words_from != NULL;
+    for (size_t i = 0; cmd->subs && cmd->subs[i]; i++)
+        found |= asks_for_words(cmd->subs[i]);
+    return found;
+}
+
 /* ---- bash ---- */
 
 /* What completes the value of an option, as one arm of a case. */
@@ -95,11 +103,21 @@ static void bash_values(const script *s, const cli_cmd *cmd, const char *path)
     }
 }
 
+/* What stands before the command is passed on: it says which agent is meant. Bash has cut it at
+ * colons, so it is taken from the line. */
 static void bash_words(const script *s, const cli_cmd *cmd, const char *path)
 {
     fprintf(s->out, "    '%s') words='", path);
     put_subs(s, cmd);
     fputs("' flags='", s->out);
+    if (cmd->words_from) {
+        put_flags(s, cmd);
+        fprintf(s->out,
+                "'\n      read -ra w <<<\"${COMP_LINE%%%% %s*}\"\n"
+                "      words+=\" $(\"${w[@]}\" %s 2>/dev/null)\" ;;\n",
+                path, cmd->words_from);
+        return;
+    }
     put_flags(s, cmd);
     fputs("' ;;\n", s->out);
 }
@@ -213,7 +231,21 @@ static void zsh_command(const script *s, const cli_cmd *cmd, const char *path)
         put_subs(s, cmd);
         fputs(")'", s->out);
     }
-    fputs(" '*: :_files' ;;\n", s->out);
+    if (cmd->words_from)
+        fprintf(s->out, " '*: : _%s_words %s' ;;\n", s->func, cmd->words_from);
+    else
+        fputs(" '*: :_files' ;;\n", s->out);
+}
+
+/* Names that the program itself prints, asked with what stands before the command. */
+static void zsh_words(const script *s)
+{
+    fprintf(s->out,
+            "_%s_words() {\n"
+            "  local -a found=(\"${(@f)$(\"${(@)line_words[1,to-1]}\" \"$@\" 2>/dev/null)}\")\n"
+            "  compadd -a found\n"
+            "}\n",
+            s->func);
 }
 
 /* Query types and interfaces come from the helper; its hints in brackets are cut off. */
@@ -232,18 +264,29 @@ static void zsh_helper(const script *s)
     fputs("\n}\n", s->out);
 }
 
+static void zsh_paths(const script *s, const cli_cmd *cmd, const char *path)
+{
+    (void)cmd;
+    if (*path)
+        fprintf(s->out, "      '%s') at='%s' to=$i ;;\n", path, path);
+}
+
 static void zsh(const script *s)
 {
     fprintf(s->out, "#compdef %s\n", s->program);
     if (s->root->completer)
         zsh_helper(s);
+    if (asks_for_words(s->root))
+        zsh_words(s);
     fprintf(s->out,
             "_%s() {\n"
             "  local at='' w\n"
-            "  for w in \"${(@)words[2,CURRENT-1]}\"; do\n"
-            "    case \"${at:+$at }$w\" in\n",
+            "  integer i to=1\n"
+            "  local -a line_words=(\"${words[@]}\")\n"
+            "  for (( i = 2; i < CURRENT; i++ )); do\n"
+            "    case \"${at:+$at }${words[i]}\" in\n",
             s->func);
-    each_command(s, s->root, "", bash_paths);
+    each_command(s, s->root, "", zsh_paths);
     fputs("    esac\n  done\n  case \"$at\" in\n", s->out);
     each_command(s, s->root, "", zsh_command);
     fprintf(s->out, "  esac\n}\ncompdef _%s %s\n", s->func, s->program);
@@ -265,6 +308,9 @@ static void fish_command(const script *s, const cli_cmd *cmd, const char *path)
         put_short_help(cmd->subs[i]->summary, s->out);
         fputs("'\n", s->out);
     }
+    if (cmd->words_from)
+        fprintf(s->out, "complete -c %s %s -f -a '(__%s_words %s)'\n", s->program, when, s->func,
+                cmd->words_from);
     for (const cli_opt *o = cmd->opts; o && o->name; o++) {
         if (o->flags & CLI_HIDDEN)
             continue;
@@ -305,9 +351,28 @@ static void fish_helper(const script *s)
     fprintf(s->out, "' -f -a '(__%s_helper)'\n", s->func);
 }
 
+static void fish_words(const script *s)
+{
+    fprintf(s->out,
+            "function __%s_words\n"
+            "  set -l call\n"
+            "  for w in (commandline -opc)\n"
+            "    contains -- $w ",
+            s->func);
+    put_subs(s, s->root);
+    fputs("; and break\n"
+          "    set -a call $w\n"
+          "  end\n"
+          "  $call $argv 2>/dev/null\n"
+          "end\n",
+          s->out);
+}
+
 static void fish(const script *s)
 {
     fprintf(s->out, "# fish completion for %s\n", s->program);
+    if (asks_for_words(s->root))
+        fish_words(s);
     if (s->root->completer)
         fish_helper(s);
     each_command(s, s->root, "", fish_command);

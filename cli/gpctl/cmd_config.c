@@ -359,5 +359,6 @@ const cli_cmd gpctl_config = {
              "  gpctl config translate /etc/goprobe.yaml",
     .opts = opts,
     .subs = config_subs,
+    .words_from = GPCTL_WORDS,
     .run = run,
 };

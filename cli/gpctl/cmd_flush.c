@@ -66,5 +66,6 @@ const cli_cmd gpctl_flush = {
              "\n"
              "Example:\n"
              "  gpctl flush eth0 && goquery -i eth0 -f -5m sip,dip",
+    .words_from = GPCTL_WORDS,
     .run = run,
 };

@@ -83,7 +83,10 @@ static int run(void *values, const cli_line *line)
     int code = 0;
 
     gp_status st = gpctl_get_status(o, line->words, line->n_words, &r, &err);
-    if (st == GP_OK && o->json)
+    if (st == GP_OK && o->names)
+        for (size_t i = 0; i < r.n; i++)
+            puts(r.v[i].name);
+    else if (st == GP_OK && o->json)
         code = print_json(&r);
     else if (st == GP_OK)
         st = print_table(&r, &err);
@@ -91,6 +94,11 @@ static int run(void *values, const cli_line *line)
     return st == GP_OK ? code : gpctl_fail("%s", err.msg);
 }
 
+static const cli_opt opts[] = {
+    {"names", 0, CLI_BOOL, offsetof(gpctl_opts, names), NULL, NULL, "Only the names, one a line.",
+     "Flags", NULL, 0},
+    {0},
+};
 static const char *const usage[] = {"[flags] [IFACE...]", NULL};
 
 const cli_cmd gpctl_interfaces = {
@@ -103,5 +111,7 @@ const cli_cmd gpctl_interfaces = {
              "\n"
              "Example:\n"
              "  gpctl interfaces --json",
+    .opts = opts,
+    .words_from = GPCTL_WORDS,
     .run = run,
 };

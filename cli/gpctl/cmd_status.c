@@ -192,5 +192,6 @@ const cli_cmd gpctl_status = {
              "Example:\n"
              "  gpctl status eth0 -v",
     .opts = opts,
+    .words_from = GPCTL_WORDS,
     .run = run,
 };

@@ -285,5 +285,6 @@ const cli_cmd gpctl_top = {
         "  gpctl top\n"
         "  gpctl top eth0 -i 10s -n 6 --json",
     .opts = opts,
+    .words_from = GPCTL_WORDS,
     .run = run,
 };

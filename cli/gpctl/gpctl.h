@@ -8,6 +8,8 @@
 #include "wire/control.h"
 
 /* Values of all options. Strings may come from the configuration file; then they belong to conf. */
+#define GPCTL_WORDS "interfaces --names --timeout 1s" /* interfaces, for shell completion */
+
 typedef struct gpctl_opts {
     const char *config, *server, *key, *trust;
     int64_t timeout_ns;
@@ -16,6 +18,7 @@ typedef struct gpctl_opts {
     int reload;       /* config */
     int silent;       /* config */
     const char *file; /* config */
+    int names;        /* interfaces */
     uint64_t count;   /* top; 0 = until it is interrupted, or once where there is no terminal */
     int64_t every_ns; /* top */
 } gpctl_opts;

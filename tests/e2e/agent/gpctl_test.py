@@ -80,6 +80,7 @@ class Gpctl(unittest.TestCase):
     def test_1_status(self):
         live.ns(live.PEER, sys.executable, "-c", live.UDP_SEND, "10.77.0.1", "7001", "2000", "100")
         live.until(lambda: self.received() >= 2000, "packets")
+        self.assertEqual(self.ctl("interfaces", "--names"), "a0\n")
         text = self.ctl("status")
         lines = text.splitlines()
         self.assertEqual(lines[0], "")

@@ -32,9 +32,20 @@ class Shells(unittest.TestCase):
     def tearDownClass(cls):
         cls.tmp.cleanup()
 
+    def env(self):
+        return {**ENV, "HOME": self.tmp.name, "PATH": os.path.join(self.tmp.name, "stub") + ":" + ENV["PATH"]}
+
+    def stub_gpctl(self):
+        """A gpctl that knows the interfaces of the agent at unix:/x."""
+        path = os.path.join(self.tmp.name, "stub")
+        os.makedirs(path, exist_ok=True)
+        with open(os.path.join(path, "gpctl"), "w") as f:
+            f.write("#!/bin/sh\n[ \"$*\" = '-s unix:/x interfaces --names --timeout 1s' ] && printf 'eth0\\neth1\\nwg0\\n'\n")
+        os.chmod(f.name, 0o755)
+
     def run_shell(self, *argv, **kw):
-        p = subprocess.run(argv, capture_output=True, text=True, cwd=self.tmp.name, env={**ENV, "HOME": self.tmp.name},
-                           timeout=60, check=False, **kw)
+        p = subprocess.run(argv, capture_output=True, text=True, cwd=self.tmp.name, env=self.env(), timeout=60,
+                           check=False, **kw)
         self.assertEqual((p.returncode, p.stderr), (0, ""), argv)
         return p.stdout
 
@@ -70,6 +81,10 @@ class Shells(unittest.TestCase):
         self.assertEqual(self.bash(["gpkey", "s"], "gpkey"), ["show", "sign-csr", "seal"])
         self.assertEqual(self.bash(["gpctl", "st"], "gpctl"), ["status"])
         self.assertEqual(self.bash(["gpctl", "config", "--re"], "gpctl"), ["--reload"])
+        self.stub_gpctl()
+        self.assertEqual(self.bash(["gpctl", "-s", "unix:/x", "status", "et"], "gpctl"), ["eth0", "eth1"])
+        self.assertEqual(self.bash(["gpctl", "-s", "unix:/x", "status", "eth0", "w"], "gpctl"), ["wg0"])
+        self.assertEqual(self.bash(["gpctl", "-s", "unix:/other", "top", "et"], "gpctl"), [])
 
     # ---- fish ----
 
@@ -88,6 +103,8 @@ class Shells(unittest.TestCase):
         self.assertEqual(self.fish("goquery lis"), ["list"])
         self.assertIn("--db.path", self.fish("goquery list --db"))
         self.assertEqual(self.fish("gpkey sho", "gpkey"), ["show"])
+        self.stub_gpctl()
+        self.assertEqual(self.fish("gpctl -s unix:/x flush et", "gpctl"), ["eth0", "eth1"])
 
     # ---- zsh ----
 
@@ -98,7 +115,7 @@ class Shells(unittest.TestCase):
                  (script("zsh", program), self.tmp.name))
         pid, fd = pty.fork()
         if pid == 0:
-            os.execvpe("zsh", ["zsh", "-f", "-i"], {**ENV, "HOME": self.tmp.name})
+            os.execvpe("zsh", ["zsh", "-f", "-i"], self.env())
         try:
             self.type(fd, setup, "ready")
             # instead of running the line print it
@@ -131,6 +148,8 @@ class Shells(unittest.TestCase):
         self.assertEqual(self.zsh("goquery -d db -i tu").strip()[:24], "goquery -d db -i tun0")
         self.assertEqual(self.zsh("goquery lis").strip(), "goquery list")
         self.assertEqual(self.zsh("gpkey sho", "gpkey").strip(), "gpkey show")
+        self.stub_gpctl()
+        self.assertEqual(self.zsh("gpctl -s unix:/x status w", "gpctl").strip(), "gpctl -s unix:/x status wg0")
 
 
 if __name__ == "__main__":

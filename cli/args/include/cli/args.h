@@ -59,6 +59,8 @@ struct cli_cmd {
     const cli_opt *opts;        /* ended by a NULL name; NULL = none */
     const cli_cmd *const *subs; /* NULL-ended; NULL = none */
     const char *completer;      /* root: helper program (query.md 8), or NULL */
+    const char *words_from;     /* shell completion: a command of this program that prints what its
+                                   positional arguments may be, one a line; NULL = files */
     /* Run it with the program's struct; returns the exit code. */
     int (*run)(void *values, const cli_line *line);
 };
