@@ -8,7 +8,7 @@ fuzz_pid=
 started=$(date +%s)
 export CTEST_OUTPUT_ON_FAILURE=1 CTEST_NO_TESTS_ACTION=error
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$(pwd)/tests/tsan.supp"
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp"
 
 # Everything the tests write goes into one directory, which goes away also after an interrupt. Some
 # tests prefer memory for thousands of syncs: what an interrupt left of those in /dev/shm goes, too.
