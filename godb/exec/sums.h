@@ -7,14 +7,6 @@
 
 enum { EXEC_SUMS = 64 }; /* groups whose sums are fetched ahead */
 
-static inline int exec_quad_any(exec_quad x)
-{
-    typedef uint64_t halves __attribute__((vector_size(16)));
-    halves h = (halves)x;
-
-    return (h[0] | h[1]) != 0;
-}
-
 /* Put a group to the front of v, behind the *left groups there. */
 void exec_sums_leave(exec_vec *v, size_t *left, uint64_t key, exec_quad low, exec_quad high);
 

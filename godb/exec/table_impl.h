@@ -169,7 +169,7 @@ static gp_status FN(scatter)(exec_feed *s, const exec_vec *v, gp_err *err)
             k[w] = v->k[w][i];
         uint64_t h = FN(hash)(seed, k);
         unsigned part = (unsigned)(h >> (64 - EXEC_PARTS_LOG2)) & parts;
-        if (v->has_high) {
+        if (v->has_high && exec_quad_any(v->high[i])) {
             GP_TRY(FN(add_now)(s->t, &s->t->part[part], (uint32_t)(h >> (32 - EXEC_PARTS_LOG2)), k,
                                v, i, err));
             continue;

@@ -13,6 +13,15 @@ typedef struct exec_counter {
 /* 32 bits of each counter of a row or group: bytes rcvd, bytes sent, packets rcvd, packets sent. */
 typedef uint32_t exec_quad __attribute__((vector_size(16)));
 
+/* 1 unless all are 0. */
+static inline int exec_quad_any(exec_quad x)
+{
+    typedef uint64_t halves __attribute__((vector_size(16)));
+    halves h = (halves)x;
+
+    return (h[0] | h[1]) != 0;
+}
+
 enum { EXEC_VEC_ROOM = 16 }; /* elements that kernels may write behind a vector's end */
 
 /* Scratch of one worker. Keys lie in columns, so that loops over them vectorise; the counters of a
