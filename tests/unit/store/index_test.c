@@ -107,6 +107,7 @@ static void test_written(void **state)
         {"one small block", 1, 3, 0, 0},    {"small blocks", 60, 30, 5, 0},
         {"middle blocks", 20, 1500, 10, 0}, {"large blocks, bulk", 4, 30000, 20, 1},
         {"only IPv6", 10, 500, 1, 1},       {"empty blocks between", 50, 0, 0, 0},
+        {"huge blocks", 2, 120000, 0, 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         GP_CLEANUP(test_tmpdirp) char *root = test_tmpdir();
@@ -402,10 +403,13 @@ static void test_xor_filter(void **state)
                 fail_msg("%u keys, %u bits: %zu of 4000 wrong", n, k, wrong);
             gp_buf_free(&b);
         }
-    uint64_t same[4] = {7, 7, 7, 7};
+    uint64_t same[256]; /* as many as a slot's count cannot hold */
     gp_buf b = {0};
     uint8_t seed;
+    for (size_t i = 0; i < COUNT(same); i++)
+        same[i] = 7;
     want_status(GP_ELIMIT, godb_xor_build(same, 4, 8, &b, &seed, NULL));
+    want_status(GP_ELIMIT, godb_xor_build(same, COUNT(same), 8, &b, &seed, NULL));
     gp_buf_free(&b);
 }
 
