@@ -43,10 +43,14 @@ typedef struct leg {
     job *job;
     struct leg *next_event; /* on the job's list; protected by job.lock */
     enum leg_state state;
-    char *id;                   /* host ID */
-    char *name;                 /* expected identity: key of its status */
-    char *targets;              /* for an aggregator: its part of the selector; NULL for agents */
-    int is_aggregator, counted; /* counted: holds a place in flight */
+    char *id;      /* host ID */
+    char *name;    /* expected identity: key of its status */
+    char *targets; /* for an aggregator: its part of the selector; NULL for agents */
+    int is_aggregator;
+    int counted;      /* its call is taken from what users share */
+    int in_flight;    /* it is one of the hosts asked at once */
+    int64_t begun_ms; /* monotonic */
+    atomic_int heard; /* it has said something */
     int64_t timeout_ms;
     gp_deadline until; /* of the host's whole answer, connecting included */
     int gone;          /* given up while connecting; protected by job.lock */
@@ -82,7 +86,7 @@ struct job {
     fanout_acc *acc;
     gp_deadline wait_until;
     gp_deadline connect_until; /* the first of those that connect is late then */
-    int64_t next_partial_ms, next_progress_ms;
+    int64_t next_partial_ms, next_progress_ms, next_quiet_ms;
     int partial_due; /* rows came since the last snapshot */
     unsigned n_ok, n_failed;
     uint64_t rows; /* sent at the end */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TICK_MS = 20, TURN_MS = 5, PROGRESS_MS = 500 };
+enum { TICK_MS = 20, TURN_MS = 5, PROGRESS_MS = 500, QUIET_MS = 1000 };
 
 /* ---- checks; agents check again, so this is for early and clear answers ---- */
 
@@ -96,7 +96,8 @@ static long start_legs(job *j)
     for (unsigned i = 0; i < got; i++) {
         leg *l = &j->legs[j->next_leg++];
         j->in_flight++;
-        l->counted = 1;
+        l->counted = l->in_flight = 1;
+        l->begun_ms = gp_mono_ms();
         fanout_leg_start(l);
     }
     return got < want ? TURN_MS : TICK_MS;
@@ -125,7 +126,8 @@ static void finish_leg(job *j, leg *l)
 {
     fanout_leg_release(l);
     l->state = LEG_FINISHED;
-    j->in_flight -= (size_t)l->counted;
+    j->in_flight -= (size_t)l->in_flight;
+    l->in_flight = 0;
     fair_calls_give(j->fair, (unsigned)l->counted);
     j->finished++;
 }
@@ -164,6 +166,23 @@ static gp_status give_up_connecting(job *j, gp_err *err)
     }
     j->connect_until = next;
     return GP_OK;
+}
+
+/* Hosts that say nothing, or can't be reached, don't keep others waiting: after a moment they are
+ * not among those asked at once any more. */
+static void pass_over_quiet(job *j)
+{
+    int64_t now = gp_mono_ms();
+    if (j->next_leg == j->n_legs || now < j->next_quiet_ms)
+        return;
+    j->next_quiet_ms = now + QUIET_MS / 10;
+    for (size_t i = 0; i < j->next_leg; i++) {
+        leg *l = &j->legs[i];
+        if (!l->in_flight || now - l->begun_ms < QUIET_MS || atomic_load(&l->heard))
+            continue;
+        l->in_flight = 0;
+        j->in_flight--;
+    }
 }
 
 static int partial_due(job *j)
@@ -245,6 +264,7 @@ static gp_status run_legs(job *j, gp_err *err)
             return give_up_on_rest(j, why, err);
         }
         GP_TRY(give_up_connecting(j, err));
+        pass_over_quiet(j);
         GP_TRY(tick(j, err));
     }
     return GP_OK;

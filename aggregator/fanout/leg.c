@@ -214,6 +214,7 @@ static void on_event(void *ctx, rpc_call *call, const rpc_event *ev)
 {
     leg *l = ctx;
     if (ev->kind == RPC_EV_MSG) {
+        atomic_store_explicit(&l->heard, 1, memory_order_relaxed);
         if (!l->malformed && !on_message(l, ev->data, ev->len))
             rpc_call_cancel(call);
         return;

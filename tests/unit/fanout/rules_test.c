@@ -228,6 +228,39 @@ static void one_deadline(struct fleet_of_six *f)
     assert_true(gp_mono_ms() - start < FAST_MS); /* a dial alone may take 5 s */
 }
 
+struct heard {
+    gp_cancel cancel;
+    unsigned ok;
+};
+
+static void on_host(void *ctx, const char *host, result_code code, const char *message)
+{
+    struct heard *h = ctx;
+    (void)host, (void)message;
+    h->ok += code == RESULT_OK;
+    if (h->ok == HOSTS / 2)
+        gp_cancel_set(&h->cancel, GP_ECANCELLED);
+}
+
+/* As many silent hosts as may be asked at once, and more: the others answer all the same. */
+static void silent_hosts_make_room(struct fleet_of_six *f)
+{
+    struct heard h = {.cancel = GP_CANCEL_INIT};
+    query_stmt *q = rig_prepare("sip", 10, 0);
+    remote_opts o = rig_client(&f->r, f->s);
+    result r = {0};
+    gp_err err = {0};
+    o.hosts = "agent-*";
+    o.cancel = &h.cancel;
+    o.on_host = on_host;
+    o.ctx = &h;
+    for (size_t i = 0; i < HOSTS / 2; i++)
+        sim_behave(f->s, i, SIM_SILENT, 0);
+    want_err(GP_ECANCELLED, &err, "", remote_query(q, &o, &r, &err));
+    assert_int_equal(h.ok, HOSTS / 2);
+    query_stmt_free(q);
+}
+
 static void trimmed_any(struct fleet_of_six *f)
 {
     remote_opts o = rig_client(&f->r, f->s);
@@ -365,6 +398,7 @@ static void test_rules(void **state)
         void (*holds)(struct fleet_of_six *f);
     } rules[] = {
         {"Q1: querier.max_concurrent is honoured", max_concurrent},
+        {"Q1: silent hosts don't block the others", silent_hosts_make_room},
         {"Q2: one deadline bounds a host, connecting included", one_deadline},
         {"Q3: any is trimmed, in any case", trimmed_any},
         {"Q5: good and bad statuses have the same name", one_name},
