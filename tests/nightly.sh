@@ -7,7 +7,7 @@
 #   rounds    property and fault tests with TEST_ROUNDS (default 20) times as many rounds
 #   fuzz      every fuzzer for NIGHTLY_FUZZ_SECONDS (default 600)
 #   packages  built twice in different places: same bytes; lintian; install, upgrade, remove and purge
-#             in a fresh Debian, where the README's quickstart runs, too
+#             in a fresh Debian, and the README's two commands in another one
 #   images    container images built by buildah on a minimal Debian; Dockerfile, compose file, chart and manifest held
 #             against the linters that npm has (dockerfile-utils, kubernetes-models, helm), where there is npm
 #   soak      live capture at a steady rate with a query every second for NIGHTLY_SOAK_SECONDS (default 600)

@@ -32,7 +32,7 @@ export SOURCE_DATE_EPOCH
 for n in 1 2; do
     (cd "$build" && cpack -B "$tmp/deb$n") >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "cpack"; }
     rm -rf "$tmp/deb$n/_CPack_Packages"
-    sleep 1.1 # another second on the clock
+    [ $n = 2 ] || sleep 1.1 # another second on the clock
 done
 for f in "$tmp"/deb1/*.deb; do
     cmp "$f" "$tmp/deb2/$(basename "$f")" || fail "not reproducible: $f"
