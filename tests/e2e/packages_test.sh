@@ -84,6 +84,7 @@ sed -i 's/^Version: .*/Version: 99.0/' "$tmp/newer/DEBIAN/control"
 echo "# newer" >>"$tmp/newer/etc/fleetprobe/goprobe.yaml"
 (cd "$tmp/newer" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 dpkg-deb -b --root-owner-group "$tmp/newer" "$root/debs/newer.deb" >/dev/null
+rm -f "$root/var/lib/man-db/auto-update" # no index of all manual pages after each step
 in_root() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"; }
 install_debs=dpkg\ -i
 [ -z "${FRESH_ROOT:-}" ] || install_debs="apt-get -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends install"
@@ -130,4 +131,7 @@ in_root dpkg -P fleetprobe-aggregator fleetprobe-tools libgodb-dev >"$tmp/log" 2
 [ ! -e "$root/var/lib/fleetprobe" ] || fail "purge left $(ls "$root/var/lib/fleetprobe")"
 find "$root/etc/systemd" "$root/lib/systemd/system" "$root/var/lib/systemd" \( -name '*goprobe*' -o -name '*global-query*' \) 2>/dev/null |
     grep . && fail "purge left units"
+# Overlay: what was made is in "up", what was there and is gone is a character device.
+find "$tmp/up" ! -type d ! -type c ! -path "$tmp/up/debs/*" -printf '%P\n' |
+    grep -E '(fleetprobe|goprobe|global-query|go[qQ]uery|go[cC]onvert|gpctl|gpdb|gpkey|godb)' && fail "purge left files"
 echo "packages: reproducible, installed, upgraded, removed, purged"
