@@ -124,8 +124,8 @@ def hot(agent):
     live.run("ip", "-n", live.PEER, "addr", "add", "10.78.0.2/24", "dev", "b1")
     live.run("ip", "-n", live.PEER, "link", "set", "b1", "up")
     ip("link", "set", "hot0", "up")
-    live.until(lambda: 'msg="interface opened"' in agent.text().split("iface=hot0")[0].splitlines()[-1]
-               if "iface=hot0" in agent.text() else False, "hot0")
+    # perhaps after "cannot capture": it was seen before it was up
+    live.until(lambda: re.search(r'msg="interface opened".* iface=hot0\b', agent.text()), "hot0")
     live.until(lambda: live.ns(live.PEER, "ping", "-q", "-c", "1", "-W", "1", "10.78.0.1", check=False).returncode == 0,
                "link")
     live.ns(live.PEER, sys.executable, "-c", live.UDP_SEND, "10.78.0.1", "7005", "70", "100")
