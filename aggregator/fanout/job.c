@@ -244,7 +244,8 @@ static gp_status give_up_on_rest(job *j, const char *why, gp_err *err)
         l->state = LEG_FINISHED;
         j->finished++;
         if (why && st == GP_OK)
-            st = fanout_fail_host(j, l->name, RESULT_TIMEOUT, why, err);
+            st = fanout_fail_host(j, l->name, RESULT_TIMEOUT,
+                                  was == LEG_NEW ? "there was no time left to ask it" : why, err);
     }
     return st;
 }

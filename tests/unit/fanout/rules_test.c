@@ -261,6 +261,26 @@ static void silent_hosts_make_room(struct fleet_of_six *f)
     query_stmt_free(q);
 }
 
+/* Of six silent hosts two are asked; the others' status does not say that they were. */
+static void late_is_not_asked(struct fleet_of_six *f)
+{
+    size_t asked = 0, not_asked = 0;
+    remote_opts o = rig_client(&f->r, f->s);
+    o.hosts = "agent-*";
+    o.max_wait_ms = 200;
+    for (size_t i = 0; i < HOSTS; i++)
+        sim_behave(f->s, i, SIM_SILENT, 0);
+    result r = ask(&o);
+    for (size_t i = 0; i < r.n_host_statuses; i++) {
+        assert_int_equal(r.host_statuses[i].code, RESULT_TIMEOUT);
+        asked += strstr(r.host_statuses[i].message, "no time left to ask") == NULL;
+        not_asked += strstr(r.host_statuses[i].message, "no time left to ask") != NULL;
+    }
+    assert_int_equal(asked, 2);
+    assert_int_equal(not_asked, HOSTS - 2);
+    result_clear(&r);
+}
+
 static void trimmed_any(struct fleet_of_six *f)
 {
     remote_opts o = rig_client(&f->r, f->s);
@@ -399,6 +419,7 @@ static void test_rules(void **state)
     } rules[] = {
         {"Q1: querier.max_concurrent is honoured", max_concurrent},
         {"Q1: silent hosts don't block the others", silent_hosts_make_room},
+        {"Q1: who was not asked is not said to be late", late_is_not_asked},
         {"Q2: one deadline bounds a host, connecting included", one_deadline},
         {"Q3: any is trimmed, in any case", trimmed_any},
         {"Q5: good and bad statuses have the same name", one_name},
