@@ -194,17 +194,6 @@ static gp_status part_tally(exec_final *f, unsigned thread, unsigned table, cons
     return GP_OK;
 }
 
-/* Groups in the shared tables. */
-static uint64_t groups(const exec_ctx *x)
-{
-    uint64_t n = 0;
-
-    for (unsigned t = 0; t < x->n_tables; t++)
-        for (unsigned i = 0; i < EXEC_PARTS; i++)
-            n += x->table[t].part[i].n;
-    return n;
-}
-
 gp_status exec_unfilled(const exec_ctx *x, uint64_t rows, gp_err *err)
 {
     gp_status st = gp_cancel_check(x->opts->cancel);
@@ -213,7 +202,7 @@ gp_status exec_unfilled(const exec_ctx *x, uint64_t rows, gp_err *err)
         return GP_OK;
     return gp_fail(err, st, 0, "%s before fully filled, %llu/%llu rows",
                    st == GP_EDEADLINE ? "the query's deadline passed" : "cancelled",
-                   (unsigned long long)rows, (unsigned long long)groups(x));
+                   (unsigned long long)rows, (unsigned long long)exec_groups(x));
 }
 
 static void pass_thread(void *ctx, unsigned thread)

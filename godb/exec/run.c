@@ -28,14 +28,19 @@ gp_status exec_check(exec_ctx *x, gp_err *err)
     return x->status;
 }
 
-int exec_few_groups(const exec_ctx *x)
+uint64_t exec_groups(const exec_ctx *x)
 {
     uint64_t n = 0;
 
     for (unsigned t = 0; t < x->n_tables; t++)
         for (unsigned i = 0; i < EXEC_PARTS; i++)
             n += x->table[t].part[i].n;
-    return n < FEW_GROUPS;
+    return n;
+}
+
+int exec_few_groups(const exec_ctx *x)
+{
+    return exec_groups(x) < FEW_GROUPS;
 }
 
 /* ---- progress ---- */

@@ -140,6 +140,8 @@ void exec_partial(exec_ctx *x);
 void exec_failed(exec_ctx *x, gp_status st, const gp_err *err);
 /* The failure that was remembered, or GP_OK. Call when no worker runs. */
 gp_status exec_check(exec_ctx *x, gp_err *err) GP_MUST_CHECK;
+/* Groups in the shared tables. */
+uint64_t exec_groups(const exec_ctx *x);
 /* 1 when starting threads to look at the groups would cost more than it gives. */
 int exec_few_groups(const exec_ctx *x);
 
