@@ -439,8 +439,11 @@ int main(int argc, char **argv)
     if (!mkdtemp(dir))
         return 1;
     atexit(clean_up);
-    sim_opts so = {
-        .n = opt.agents, .rows = opt.rows, .shared_pct = (unsigned)opt.shared, .seed = 7};
+    sim_opts so = {.n = opt.agents,
+                   .rows = opt.rows,
+                   .shared_pct = (unsigned)opt.shared,
+                   .seed = 7,
+                   .held = (unsigned)(opt.silent + opt.slow)};
     if (sim_new(&so, &s, &err) != GP_OK)
         die("simulator", &err);
     for (uint64_t i = 0; i < opt.silent; i++)

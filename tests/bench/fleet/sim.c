@@ -364,7 +364,7 @@ static gp_status listen_all(sim *s, gp_err *err)
 {
     rpc_opts o = {.identity = s->agents[0].id,
                   .trust = s->trust,
-                  .workers = 4,
+                  .workers = 4 + s->o.held,
                   .features = WIRE_FEATURES & ~s->o.lacks,
                   .max_workers = (unsigned)s->o.n + 64,
                   .max_conns = (unsigned)s->o.n * 4 + 64,
