@@ -443,7 +443,7 @@ int main(int argc, char **argv)
                    .rows = opt.rows,
                    .shared_pct = (unsigned)opt.shared,
                    .seed = 7,
-                   .held = (unsigned)(opt.silent + opt.slow)};
+                   .held = (unsigned)(opt.cancel ? opt.agents : opt.silent + opt.slow)};
     if (sim_new(&so, &s, &err) != GP_OK)
         die("simulator", &err);
     for (uint64_t i = 0; i < opt.silent; i++)
