@@ -87,8 +87,7 @@ static gp_status read_mode(agent_config *c, gp_err *err)
     return GP_OK;
 }
 
-static gp_status read_db(agent_config *c, void (*warn)(void *ctx, const char *text), void *ctx,
-                         gp_err *err)
+static gp_status read_db(agent_config *c, gp_err *err)
 {
     static const char *const syncs[] = {"block", "day", "none"};
     const char *encoder;
@@ -102,8 +101,8 @@ static gp_status read_db(agent_config *c, void (*warn)(void *ctx, const char *te
     int codec = godb_codec_by_name(encoder);
     if (codec == GODB_CODEC_LZ4CUST) {
         codec = GODB_CODEC_LZ4;
-        if (warn)
-            warn(ctx, "db.encoder_type: lz4cust is historic and cannot be read; using lz4");
+        rt_config_warn(c->source, "db.encoder_type",
+                       "lz4cust is historic and cannot be read; using lz4");
     }
     if (codec < 0)
         return rt_config_fail(c->source, "db.encoder_type", err,
@@ -189,32 +188,17 @@ static gp_status read_security(agent_config *c, gp_err *err)
 
 /* Keys of the reference that have nothing to act on here: checked, then said to be without effect.
  */
-static gp_status read_inert(agent_config *c, void (*warn)(void *ctx, const char *text), void *ctx,
-                            gp_err *err)
+static gp_status read_inert(agent_config *c, gp_err *err)
 {
     static const char *const keys[] = {"local_buffers.size_limit", "local_buffers.num_buffers"};
     int64_t v;
 
     for (size_t i = 0; i < GP_COUNT(keys); i++) {
         GP_TRY(rt_config_i64(c->source, keys[i], 0, 0, INT64_MAX, &v, err));
-        if (rt_config_has(c->source, keys[i]) && v && warn)
-            warn(ctx, "local_buffers: no effect, rotation does not stop capture");
+        if (rt_config_has(c->source, keys[i]) && v)
+            rt_config_warn(c->source, keys[i], "no effect, rotation does not stop capture");
     }
     return GP_OK;
-}
-
-typedef struct unused {
-    void (*warn)(void *ctx, const char *text);
-    void *ctx;
-} unused;
-
-static void on_unused(void *ctx, const char *path, unsigned line)
-{
-    unused *u = ctx;
-    char text[256];
-
-    (void)snprintf(text, sizeof text, "line %u: %s: unknown key, ignored", line, path);
-    u->warn(u->ctx, text);
 }
 
 static gp_status open_source(const char *path, const agent_override *set, size_t n_set,
@@ -231,7 +215,6 @@ static gp_status open_source(const char *path, const agent_override *set, size_t
 }
 
 gp_status agent_config_load(const char *path, const agent_override *set, size_t n_set,
-                            void (*warn)(void *ctx, const char *text), void *ctx,
                             agent_config **out, gp_err *err)
 {
     GP_CLEANUP(agent_config_freep) agent_config *c = gp_calloc(1, sizeof *c);
@@ -241,19 +224,15 @@ gp_status agent_config_load(const char *path, const agent_override *set, size_t 
     c->writer = (godb_writer_opts)GODB_WRITER_OPTS_INIT;
     c->path = path;
     GP_TRY(open_source(path, set, n_set, &c->source, err));
-    GP_TRY(read_db(c, warn, ctx, err));
+    GP_TRY(read_db(c, err));
     GP_TRY(read_retention(c, err));
-    GP_TRY(agent_config_api(c, warn, ctx, err));
-    GP_TRY(read_inert(c, warn, ctx, err));
+    GP_TRY(agent_config_api(c, err));
+    GP_TRY(read_inert(c, err));
     GP_TRY(agent_config_ifaces(c, err));
     GP_TRY(read_capture(c, err));
     GP_TRY(read_logging(c, err));
     GP_TRY(read_security(c, err));
     GP_TRY(rt_config_check(c->source, 0, err));
-    if (warn) {
-        unused u = {warn, ctx};
-        (void)rt_config_unused(c->source, on_unused, &u);
-    }
     *out = c;
     c = NULL;
     return GP_OK;

@@ -80,11 +80,9 @@ typedef struct agent_key {
 } agent_key;
 extern const agent_key agent_keys[];
 
-/* Read and check everything. path may be NULL (flags and environment only). warn (may be NULL) is
- * called once per thing that is accepted but does nothing, such as unknown keys. Errors name file,
- * line and key. */
+/* Read and check everything. path may be NULL (flags and environment only). What is accepted but
+ * does nothing is in rt_config_warnings() of (*out)->source. Errors name file, line and key. */
 gp_status agent_config_load(const char *path, const agent_override *set, size_t n_set,
-                            void (*warn)(void *ctx, const char *text), void *ctx,
                             agent_config **out, gp_err *err) GP_MUST_CHECK;
 void agent_config_free(agent_config *c); /* NULL is fine */
 static inline void agent_config_freep(agent_config **c)
@@ -102,8 +100,7 @@ int agent_config_needs_restart(const agent_config *a, const agent_config *b, con
 void agent_config_default_capture(capture_conf *conf);
 
 /* ---- parts, each in its own file ---- */
-gp_status agent_config_api(agent_config *c, void (*warn)(void *ctx, const char *text), void *ctx,
-                           gp_err *err) GP_MUST_CHECK;
+gp_status agent_config_api(agent_config *c, gp_err *err) GP_MUST_CHECK;
 gp_status agent_config_ifaces(agent_config *c, gp_err *err) GP_MUST_CHECK;
 /* The settings of one interface from a map node, as in the file and in a configuration request. */
 gp_status agent_config_iface(const rt_node *n, capture_conf *out, gp_err *err) GP_MUST_CHECK;

@@ -15,8 +15,7 @@ static const char *const published[] = {
 };
 
 /* The text of a key is never printed (D-37). */
-static gp_status check_keys(agent_config *c, void (*warn)(void *ctx, const char *text), void *ctx,
-                            gp_err *err)
+static gp_status check_keys(agent_config *c, gp_err *err)
 {
     const char *const *keys;
     size_t n;
@@ -34,8 +33,9 @@ static gp_status check_keys(agent_config *c, void (*warn)(void *ctx, const char 
                                       "key %zu is compromised: it stands in public documentation",
                                       i + 1);
     }
-    if (n && warn)
-        warn(ctx, "api.keys: no effect, access is granted to key files and certificates");
+    if (n)
+        rt_config_warn(c->source, "api.keys",
+                       "no effect, access is granted to key files and certificates");
     return GP_OK;
 }
 
@@ -119,8 +119,7 @@ static gp_status read_audit(agent_config *c, gp_err *err)
     return GP_OK;
 }
 
-gp_status agent_config_api(agent_config *c, void (*warn)(void *ctx, const char *text), void *ctx,
-                           gp_err *err)
+gp_status agent_config_api(agent_config *c, gp_err *err)
 {
     int64_t timeout;
     int profiling;
@@ -138,9 +137,10 @@ gp_status agent_config_api(agent_config *c, void (*warn)(void *ctx, const char *
     GP_TRY(check_rate(c, err));
     GP_TRY(rt_config_i64(c->source, "api.request_timeout", 0, 0, INT32_MAX, &timeout, err));
     GP_TRY(rt_config_bool(c->source, "api.profiling", 0, &profiling, err));
-    if (warn && timeout)
-        warn(ctx, "api.request_timeout: no effect, callers send their own deadline");
-    if (warn && profiling)
-        warn(ctx, "api.profiling: no effect, use perf on the process");
-    return check_keys(c, warn, ctx, err);
+    if (timeout)
+        rt_config_warn(c->source, "api.request_timeout",
+                       "no effect, callers send their own deadline");
+    if (profiling)
+        rt_config_warn(c->source, "api.profiling", "no effect, use perf on the process");
+    return check_keys(c, err);
 }

@@ -39,18 +39,6 @@ typedef struct agent {
 
 /* ---- configuration ---- */
 
-static void warn_config(void *ctx, const char *text)
-{
-    const char *path = ctx;
-    rt_warn("configuration", RT_S("file", path ? path : "-"), RT_S("note", text));
-}
-
-static void warn_check(void *ctx, const char *text)
-{
-    const char *path = ctx;
-    fprintf(stderr, "goprobe: %s: warning: %s\n", path ? path : "configuration", text);
-}
-
 static gp_status init_log(const agent_config *c, gp_err *err)
 {
     rt_log_opts o = {.level = c->log_level,
@@ -82,11 +70,11 @@ static gp_status reload(void *ctx, flow_change **changes, size_t *n, gp_err *err
     const char *key;
     flow_change *ch = NULL;
     size_t k = 0;
-    char *path = a->o->config ? gp_strdup(a->o->config) : NULL;
 
     pthread_mutex_lock(&a->mu);
-    gp_status st = agent_config_load(path, a->o->set, a->o->n_set, warn_config, path, &fresh, err);
-    gp_free(path);
+    gp_status st = agent_config_load(a->o->config, a->o->set, a->o->n_set, &fresh, err);
+    if (st == GP_OK)
+        rt_config_log_warnings(fresh->source);
     if (st == GP_OK)
         st = flow_manager_apply(a->manager, agent_config_take_rules(fresh), &ch, &k, err);
     if (st == GP_OK) {
@@ -309,11 +297,11 @@ static int check_only(const agent_options *o)
     agent_config *c = NULL;
     gp_err err = {0};
 
-    if (agent_config_load(o->config, o->set, o->n_set, warn_check, (void *)(uintptr_t)o->config, &c,
-                          &err) != GP_OK) {
+    if (agent_config_load(o->config, o->set, o->n_set, &c, &err) != GP_OK) {
         fprintf(stderr, "goprobe: %s\n", err.msg);
         return 1;
     }
+    rt_config_print_warnings(c->source, "goprobe");
     agent_config_free(c);
     printf("configuration is fine\n");
     return 0;
@@ -333,12 +321,13 @@ int agent_run(const agent_options *o)
     gp_status st = rt_signals_init(&err);
     a.watch = agent_watch_open(o->config); /* before it is read: no change is missed */
     if (st == GP_OK)
-        st = agent_config_load(o->config, o->set, o->n_set, warn_config,
-                               (void *)(uintptr_t)o->config, &a.config, &err);
+        st = agent_config_load(o->config, o->set, o->n_set, &a.config, &err);
     if (st == GP_OK)
         st = init_log(a.config, &err);
-    if (st == GP_OK)
+    if (st == GP_OK) {
         rt_info("configuration loaded", RT_S("file", o->config ? o->config : "-"));
+        rt_config_log_warnings(a.config->source);
+    }
     if (st == GP_OK)
         st = drop_privileges(a.config, &err);
     if (st == GP_OK)

@@ -51,6 +51,7 @@ static gp_status check(struct daemon *d, gp_err *err)
     fleet_table_free(t);
     GP_TRY(resolver_set_new(d->o.resolvers, d->o.n_resolvers, d->o.default_resolver, &r, err));
     resolver_set_free(r);
+    rt_config_print_warnings(d->o.config, "global-query");
     printf("configuration is fine: %zu hosts\n", n);
     return GP_OK;
 }
@@ -111,6 +112,7 @@ static int is_ready(void *ctx)
 static gp_status start(struct daemon *d, gp_err *err)
 {
     GP_TRY(rt_log_init(&d->o.log, err));
+    rt_config_log_warnings(d->o.config);
     GP_TRY(rt_metrics_new(&d->metrics, err));
     rt_metrics_process(d->metrics, "global_query", FLEETPROBE_VERSION);
     GP_TRY(load_trust(d, err));
@@ -158,6 +160,8 @@ static void reload(void *ctx)
     if (auth_audit_reopen(d->audit, &err) != GP_OK)
         rt_error("audit log not reopened", RT_ERR(&err));
     gp_status st = aggr_options_reread(&d->o, &fresh, &err);
+    if (st == GP_OK)
+        rt_config_log_warnings(fresh.config);
     if (st == GP_OK)
         st = apply(d, &fresh, &err);
     wire_audit_config(d->audit, "SIGHUP", "configuration file", st == GP_OK ? NULL : err.msg);

@@ -281,8 +281,8 @@ static void warn_inert(aggr_options *o)
         const rt_node *n = rt_config_node(o->config, keys[i]);
         if (rt_node_kind(n) == RT_NULL)
             continue;
-        rt_warn("setting has no effect here", RT_S("file", o->file), RT_U("line", rt_node_line(n)),
-                RT_S("key", keys[i]));
+        rt_config_warn(o->config, keys[i],
+                       "no effect: there is no HTTP service, and no traces are sent");
         rt_node_mark(n);
     }
 }
@@ -312,13 +312,6 @@ static gp_status read_all(aggr_options *o, gp_err *err)
     return read_ms(o, "server.shutdowngraceperiod", 30000, 3600 * 1000, &o->grace_ms, err);
 }
 
-static void warn_unused(void *ctx, const char *path, unsigned line)
-{
-    const aggr_options *o = ctx;
-    rt_warn("unknown setting ignored", RT_S("file", o->file), RT_U("line", line),
-            RT_S("key", path));
-}
-
 static gp_status open_config(aggr_options *o, gp_err *err)
 {
     if (o->file)
@@ -338,9 +331,7 @@ static gp_status read_with_line(const struct command_line *c, aggr_options *o, g
     for (size_t i = 0; i < c->n; i++)
         GP_TRY(rt_config_set(o->config, c->set[i].key, c->set[i].value, err));
     GP_TRY(read_all(o, err));
-    GP_TRY(rt_config_check(o->config, 0, err));
-    rt_config_unused(o->config, warn_unused, o);
-    return GP_OK;
+    return rt_config_check(o->config, 0, err);
 }
 
 gp_status aggr_options_read(int argc, char **argv, aggr_options *o, gp_err *err)

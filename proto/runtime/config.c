@@ -4,6 +4,7 @@
 #include "gp/bytes.h"
 #include "gp/io.h"
 #include "gp/mem.h"
+#include "rt/log.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -21,10 +22,16 @@ struct override {
     const char *key, *value;
 };
 
+struct warning {
+    struct warning *next;
+    const char *text;
+};
+
 struct rt_config {
     gp_arena *arena; /* owns everything but this struct */
     rt_node *root;
     struct override *flags;
+    struct warning *warnings, **last_warning; /* in order; where the next goes */
     int use_env;
     const char *env_prefix; /* "" = none */
 };
@@ -38,6 +45,7 @@ gp_status rt_config_parse(const char *name, const void *text, size_t len, rt_con
     if (!c)
         return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", name);
     c->env_prefix = "";
+    c->last_warning = &c->warnings;
     c->arena = gp_arena_new(TREE_BYTES);
     gp_status st = c->arena ? rt_yaml_parse(name, text, len, c->arena, &c->root, err)
                             : gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", name);
@@ -359,4 +367,65 @@ size_t rt_config_unused(rt_config *c, void (*fn)(void *ctx, const char *path, un
                         void *ctx)
 {
     return unused_below(c->root, fn, ctx);
+}
+
+void rt_config_warn(rt_config *c, const char *key, const char *text)
+{
+    struct warning *w = gp_arena_alloc(c->arena, 1, sizeof *w);
+    gp_err e = {0};
+
+    (void)rt_config_fail(c, key, &e, "%s", text);
+    const char *kept = keep(c, e.msg);
+    if (!w || !kept)
+        return;
+    *w = (struct warning){.text = kept};
+    *c->last_warning = w;
+    c->last_warning = &w->next;
+}
+
+/* Who hears of a key that nobody asked for. */
+struct listener {
+    const char *file;
+    void (*fn)(void *ctx, const char *text);
+    void *ctx;
+};
+
+static void warn_unused(void *ctx, const char *path, unsigned line)
+{
+    const struct listener *l = ctx;
+    gp_err e = {0};
+
+    (void)gp_fail(&e, GP_EINVAL, 0, "%s:%u: %s: unknown key, ignored", l->file, line, path);
+    l->fn(l->ctx, e.msg);
+}
+
+void rt_config_warnings(rt_config *c, void (*fn)(void *ctx, const char *text), void *ctx)
+{
+    struct listener l = {c->root->file, fn, ctx};
+
+    for (const struct warning *w = c->warnings; w; w = w->next)
+        fn(ctx, w->text);
+    (void)rt_config_unused(c, warn_unused, &l);
+}
+
+static void log_warning(void *ctx, const char *text)
+{
+    (void)ctx;
+    rt_warn("configuration", RT_S("note", text));
+}
+
+void rt_config_log_warnings(rt_config *c)
+{
+    rt_config_warnings(c, log_warning, NULL);
+}
+
+static void print_warning(void *ctx, const char *text)
+{
+    const char *const *program = ctx;
+    fprintf(stderr, "%s: warning: %s\n", *program, text);
+}
+
+void rt_config_print_warnings(rt_config *c, const char *program)
+{
+    rt_config_warnings(c, print_warning, &program);
 }

@@ -65,7 +65,7 @@ TABLE
     printf 'hosts: {resolvers: [{type: dns, config: dns.yaml}]}\n' >bad.conf
     check 'dns.yaml:1: servers: expected addresses\|without c-ares' $good -c bad.conf
     printf 'tracing: {enabled: true}\n' >bad.conf
-    check 'setting has no effect here.*line=1 key=tracing' $good -c bad.conf
+    check '^global-query: warning: bad.conf:1: tracing: no effect' $good -c bad.conf
     check 'fine: 0 hosts' -c "$src/deploy/systemd/global-query.yaml" $good \
         --querier.config "$src/deploy/systemd/endpoints.yaml"
     GLOBAL_QUERY_QUERIER_CONFIG=missing.yaml "$bin/global-query" --check-config --identity.key hub.key \
@@ -90,7 +90,7 @@ misspelt: 1
 CONF
 start hub "$bin/global-query" server -c hub.conf
 server=$addr hub=$pid
-grep -q 'unknown setting ignored.*misspelt' hub.log || fail "no warning about a misspelt key"
+grep -q 'msg=configuration note="hub.conf:6: misspelt: unknown key, ignored"' hub.log || fail "no warning about a misspelt key"
 until_ok grep -q '^metrics on' hub.log
 metrics=$(sed -n 's/^metrics on //p' hub.log)
 

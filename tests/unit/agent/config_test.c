@@ -27,7 +27,10 @@ static gp_status load(const char *text, const agent_override *set, size_t n_set,
     memset(n, 0, sizeof *n);
     memset(err, 0, sizeof *err);
     test_spew(path, text, strlen(text));
-    return agent_config_load(path, set, n_set, note, n, out, err);
+    gp_status st = agent_config_load(path, set, n_set, out, err);
+    if (st == GP_OK)
+        rt_config_warnings((*out)->source, note, n);
+    return st;
 }
 
 static void test_defaults_and_values(void **state)
@@ -182,12 +185,12 @@ static void test_warnings(void **state)
         const char *what, *text, *want;
     } cases[] = {
         {"unknown key", "db: {path: /x}\ndb2: 1\ninterfaces: {e: " RING "}\n",
-         "line 2: db2: unknown key"},
+         "x.conf:2: db2: unknown key, ignored\n"},
         {"keys", "db: {path: /x}\napi: {keys: [" KEY "]}\ninterfaces: {e: " RING "}\n",
-         "api.keys: no effect"},
+         "x.conf:2: api.keys: no effect"},
         {"local buffers",
          "db: {path: /x}\nlocal_buffers: {size_limit: 9}\ninterfaces: {e: " RING "}\n",
-         "local_buffers: no effect"},
+         "x.conf:2: local_buffers.size_limit: no effect"},
         {"historic codec", "db: {path: /x, encoder_type: lz4cust}\ninterfaces: {e: " RING "}\n",
          "lz4cust is historic"},
         {"timeout", "db: {path: /x}\napi: {request_timeout: 9}\ninterfaces: {e: " RING "}\n",
@@ -234,7 +237,7 @@ static void test_precedence(void **state)
     /* without a file */
     assert_int_equal(setenv("GOPROBE_AUTODETECTION_ENABLED", "1", 1), 0);
     assert_int_equal(setenv("GOPROBE_AUTODETECTION_EXCLUDE", "lo,/^veth/", 1), 0);
-    want_ok_err(&err, agent_config_load(NULL, NULL, 0, NULL, NULL, &c, &err));
+    want_ok_err(&err, agent_config_load(NULL, NULL, 0, &c, &err));
     assert_true(c->detect);
     assert_non_null(flow_ruleset_conf(c->rules, "eth0"));
     assert_null(flow_ruleset_conf(c->rules, "lo"));

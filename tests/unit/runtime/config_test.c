@@ -193,6 +193,33 @@ static void test_tree_and_unused(void **state)
     rt_config_free(c);
 }
 
+static void add_line(void *ctx, const char *text)
+{
+    gp_buf_printf(ctx, "%s\n", text);
+}
+
+/* In the order they were made, where the value came from; then unknown keys. */
+static void test_warnings(void **state)
+{
+    (void)state;
+    rt_config *c = parse("a: {b: 1}\ntypo: 2\n");
+    const char *v;
+    gp_buf b = {0};
+
+    assert_int_equal(rt_config_set(c, "d", "x", NULL), GP_OK);
+    assert_int_equal(rt_config_str(c, "a.b", "", &v, NULL), GP_OK);
+    rt_config_warnings(c, add_line, &b);
+    assert_string_equal(gp_buf_str(&b), "t.yaml:2: typo: unknown key, ignored\n");
+    gp_buf_clear(&b);
+    rt_config_warn(c, "d", "no effect");
+    rt_config_warn(c, "a.b", "100% \"old\"");
+    rt_config_warnings(c, add_line, &b);
+    assert_string_equal(gp_buf_str(&b), "--d: no effect\nt.yaml:1: a.b: 100% \"old\"\n"
+                                        "t.yaml:2: typo: unknown key, ignored\n");
+    gp_buf_free(&b);
+    rt_config_free(c);
+}
+
 static void test_check(void **state)
 {
     (void)state;
@@ -260,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_value_errors),    cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_tree_and_unused), cmocka_unit_test(test_json),
         cmocka_unit_test(test_check),           cmocka_unit_test(test_alias_bomb),
+        cmocka_unit_test(test_warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

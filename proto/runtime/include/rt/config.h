@@ -108,4 +108,13 @@ gp_status rt_config_check(rt_config *c, int strict, gp_err *err) GP_MUST_CHECK;
 size_t rt_config_unused(rt_config *c, void (*fn)(void *ctx, const char *path, unsigned line),
                         void *ctx);
 
+/* Something to say about a key that is set, but no error: kept for the calls below, as
+ * "FILE:LINE: KEY: <text>" like an error (lost when memory runs out). */
+void rt_config_warn(rt_config *c, const char *key, const char *text);
+/* After all getters ran, and once the log is set up as the configuration wants it: each warning,
+ * and one for each key that nobody asked for. text lives until the call returns. */
+void rt_config_warnings(rt_config *c, void (*fn)(void *ctx, const char *text), void *ctx);
+void rt_config_log_warnings(rt_config *c);                        /* lines of the log */
+void rt_config_print_warnings(rt_config *c, const char *program); /* "PROGRAM: warning: TEXT" */
+
 #endif
