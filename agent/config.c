@@ -242,8 +242,10 @@ void agent_config_free(agent_config *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < AGENT_MAX_LISTEN; i++)
+    for (size_t i = 0; i < AGENT_MAX_LISTEN; i++) {
         gp_free(c->listen[i]);
+        gp_free(c->dial_out[i]);
+    }
     flow_ruleset_free(c->rules);
     rt_config_free(c->source);
     gp_free(c);
@@ -292,7 +294,8 @@ int agent_config_needs_restart(const agent_config *a, const agent_config *b, con
         {"syslog_flows", a->syslog_flows != b->syslog_flows},
         {"api.addr", !same_list((const char *const *)a->listen, a->n_listen,
                                 (const char *const *)b->listen, b->n_listen)},
-        {"api.dial_out", !same_list(a->dial_out, a->n_dial_out, b->dial_out, b->n_dial_out)},
+        {"api.dial_out", !same_list((const char *const *)a->dial_out, a->n_dial_out,
+                                    (const char *const *)b->dial_out, b->n_dial_out)},
         {"api.key_file", strcmp(a->key_file, b->key_file) != 0},
         {"api.metrics", a->metrics != b->metrics},
         {"api.metrics_addr", strcmp(a->metrics_addr, b->metrics_addr) != 0},

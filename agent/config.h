@@ -48,9 +48,9 @@ typedef struct agent_config {
 
     int syslog_flows;
 
-    char *listen[AGENT_MAX_LISTEN]; /* "tcp://ADDR:PORT", "ipc:///path"; owned */
-    size_t n_listen;                /* with n_dial_out: both 0 = no query service */
-    const char *const *dial_out;    /* aggregators to connect to */
+    char *listen[AGENT_MAX_LISTEN];   /* "tcp://ADDR:PORT", "ipc:///path"; owned */
+    size_t n_listen;                  /* with n_dial_out: both 0 = no query service */
+    char *dial_out[AGENT_MAX_LISTEN]; /* aggregators to connect to; owned */
     size_t n_dial_out;
     const char *key_file, *trusted_keys;
     const char *host_name; /* "" = the name in the key */

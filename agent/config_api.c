@@ -2,8 +2,8 @@
 #include "config.h"
 
 #include "gp/mem.h"
+#include "rpc/rpc.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { KEY_MIN = 32, CONCURRENT = 8, CONCURRENT_MAX = 256 };
@@ -60,34 +60,21 @@ static gp_status check_rate(agent_config *c, gp_err *err)
     return GP_OK;
 }
 
-/* Addresses of the query service; the reference's forms "host:port", ":port" and "unix:/path" too.
- */
-static gp_status read_listen(agent_config *c, gp_err *err)
+/* A list of addresses to listen on or to connect to. */
+static gp_status read_addrs(agent_config *c, const char *key, int listening, char **out, size_t *n,
+                            gp_err *err)
 {
-    const char *const *addr;
-    size_t n;
+    const char *const *list;
+    size_t count;
+    gp_err why = {0};
 
-    GP_TRY(rt_config_list(c->source, "api.addr", &addr, &n, err));
-    if (n > AGENT_MAX_LISTEN)
-        return rt_config_fail(c->source, "api.addr", err, "%zu addresses, at most %d", n,
+    GP_TRY(rt_config_list(c->source, key, &list, &count, err));
+    if (count > AGENT_MAX_LISTEN)
+        return rt_config_fail(c->source, key, err, "%zu addresses, at most %d", count,
                               AGENT_MAX_LISTEN);
-    for (size_t i = 0; i < n; i++) {
-        const char *a = addr[i];
-        if (strncmp(a, "tcp://", 6) == 0 || strncmp(a, "ipc://", 6) == 0)
-            c->listen[i] = gp_strdup(a);
-        else if (strncmp(a, "unix:/", 6) == 0)
-            c->listen[i] = gp_asprintf("ipc://%s", a + 5);
-        else if (a[0] == ':')
-            c->listen[i] = gp_asprintf("tcp://0.0.0.0%s", a);
-        else if (strchr(a, ':'))
-            c->listen[i] = gp_asprintf("tcp://%s", a);
-        else
-            return rt_config_fail(c->source, "api.addr", err,
-                                  "expected tcp://ADDRESS:PORT or ipc:///path, got \"%s\"", a);
-        if (!c->listen[i])
-            return gp_fail(err, GP_ENOMEM, 0, "out of memory");
-        c->n_listen++;
-    }
+    for (; *n < count; ++*n)
+        if (rpc_address(list[*n], listening, &out[*n], &why) != GP_OK)
+            return rt_config_fail(c->source, key, err, "%s", why.msg);
     return GP_OK;
 }
 
@@ -95,8 +82,8 @@ static gp_status read_service(agent_config *c, gp_err *err)
 {
     rt_config *s = c->source;
 
-    GP_TRY(read_listen(c, err));
-    GP_TRY(rt_config_list(s, "api.dial_out", &c->dial_out, &c->n_dial_out, err));
+    GP_TRY(read_addrs(c, "api.addr", 1, c->listen, &c->n_listen, err));
+    GP_TRY(read_addrs(c, "api.dial_out", 0, c->dial_out, &c->n_dial_out, err));
     GP_TRY(rt_config_str(s, "api.key_file", "", &c->key_file, err));
     GP_TRY(rt_config_str(s, "api.trusted_keys", "", &c->trusted_keys, err));
     GP_TRY(rt_config_str(s, "api.host_name", "", &c->host_name, err));

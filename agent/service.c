@@ -55,7 +55,7 @@ static gp_status start(agent_service *s, rt_metrics *metrics, gp_err *err)
                     .n_groups = c->n_groups,
                     .listen = (const char *const *)c->listen,
                     .n_listen = c->n_listen,
-                    .dial_out = c->dial_out,
+                    .dial_out = (const char *const *)c->dial_out,
                     .n_dial_out = c->n_dial_out,
                     .software = "fleetprobe/" FLEETPROBE_VERSION,
                     .live = &s->live,

@@ -2,7 +2,7 @@
 #include "options.h"
 
 #include "gp/mem.h"
-#include "gp/num.h"
+#include "rpc/rpc.h"
 #include "rt/metrics.h"
 
 #include <argp.h>
@@ -102,46 +102,15 @@ static void parse_line(int argc, char **argv, struct command_line *c)
 
 /* ---- values ---- */
 
-static int starts(const char *s, const char *prefix)
+static gp_status add_listen(aggr_options *o, const char *addr, gp_err *err)
 {
-    return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
-/* Is there a port (0 = any) or a path to listen on? */
-static int listens(const char *scheme, const char *rest)
-{
-    const char *colon = strrchr(rest, ':');
-    uint64_t port;
-    if (starts(scheme, "ipc://"))
-        return rest[starts(rest, "ipc://") ? 6 : 0] == '/';
-    return colon && gp_num_u64(colon + 1, strlen(colon + 1), 65535, &port);
-}
-
-/* host:port and unix:/path as the reference writes them. */
-static gp_status normal_listen(aggr_options *o, const char *addr, gp_err *err)
-{
-    const char *rest = addr, *prefix = "tcp://";
+    gp_err why = {0};
     if (o->n_listen == AGGR_MAX_LISTEN)
         return rt_config_fail(o->config, "server.addr", err, "at most %d addresses",
                               AGGR_MAX_LISTEN);
-    if (starts(addr, "tcp://") || starts(addr, "ipc://")) {
-        prefix = "";
-    } else if (starts(addr, "unix:")) {
-        prefix = "ipc://";
-        rest += 5;
-    } else if (starts(addr, "localhost:")) { /* numeric: listening must not depend on DNS */
-        prefix = "tcp://127.0.0.1";
-        rest += 9;
-    } else if (*addr == ':') {
-        prefix = "tcp://0.0.0.0";
-    }
-    if (!listens(*prefix ? prefix : addr, rest))
-        return rt_config_fail(o->config, "server.addr", err,
-                              "expected host:port or unix:/path, got \"%s\"", addr);
-    char *s = gp_asprintf("%s%s", prefix, rest);
-    if (!s)
-        return gp_fail(err, GP_ENOMEM, 0, "out of memory");
-    o->listen[o->n_listen++] = s;
+    if (rpc_address(addr, 1, &o->listen[o->n_listen], &why) != GP_OK)
+        return rt_config_fail(o->config, "server.addr", err, "%s", why.msg);
+    o->n_listen++;
     return GP_OK;
 }
 
@@ -151,8 +120,8 @@ static gp_status read_listen(aggr_options *o, gp_err *err)
     size_t n;
     GP_TRY(rt_config_list(o->config, "server.addr", &list, &n, err));
     for (size_t i = 0; i < n; i++)
-        GP_TRY(normal_listen(o, list[i], err));
-    return n ? GP_OK : normal_listen(o, "localhost:8145", err);
+        GP_TRY(add_listen(o, list[i], err));
+    return n ? GP_OK : add_listen(o, "localhost:8145", err);
 }
 
 static gp_status read_log(aggr_options *o, gp_err *err)
@@ -348,13 +317,8 @@ gp_status aggr_options_reread(const aggr_options *old, aggr_options *o, gp_err *
 
 void aggr_options_clear(aggr_options *o)
 {
-    for (size_t i = 0; i < o->n_listen; i++) {
-        union {
-            const char *c;
-            char *m;
-        } u = {.c = o->listen[i]};
-        gp_free(u.m);
-    }
+    for (size_t i = 0; i < o->n_listen; i++)
+        gp_free(o->listen[i]);
     for (size_t i = 0; i < o->n_resolvers; i++)
         gp_free(o->where[i]);
     rt_config_free(o->config);

@@ -16,7 +16,7 @@ typedef struct aggr_options {
     const char *file;  /* --config; NULL = none */
     int check_only;    /* --check-config */
     rt_log_opts log;
-    const char *listen[AGGR_MAX_LISTEN]; /* normalised */
+    char *listen[AGGR_MAX_LISTEN]; /* as rpc_listen() takes them */
     size_t n_listen;
     const char *key, *trusted_keys, *fleet_name, *endpoints;
     const char *default_resolver;

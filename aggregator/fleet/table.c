@@ -3,7 +3,7 @@
 
 #include "gp/arena.h"
 #include "gp/mem.h"
-#include "gp/num.h"
+#include "rpc/rpc.h"
 #include "rt/config.h"
 #include "wire/selector.h"
 
@@ -31,49 +31,23 @@ void fleet_table_free(fleet_table *t)
     gp_free(t);
 }
 
-static int starts(const char *s, const char *prefix)
-{
-    return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
 /* "host:port", with or without a scheme before it. */
-static int has_port(const char *addr)
+static gp_status read_addr(fleet_table *t, const rt_node *n, const char *addr, const char **out,
+                           gp_err *err)
 {
-    const char *host = starts(addr, "tcp://") ? addr + 6 : addr, *colon = strrchr(host, ':');
-    uint64_t port;
-    return colon && colon > host && gp_num_u64(colon + 1, strlen(colon + 1), 65535, &port) && port;
-}
-
-/* Addresses as the reference writes them, and ours. */
-static gp_status normal_addr(fleet_table *t, const rt_node *n, const char *addr, const char **out,
-                             gp_err *err)
-{
-    const char *prefix = "tcp://";
+    GP_CLEANUP(gp_freep) char *url = NULL;
+    gp_err why = {0};
     if (strcmp(addr, FLEET_DIAL_IN) == 0) {
         *out = FLEET_DIAL_IN;
         return GP_OK;
     }
-    if (starts(addr, "tcp://") || starts(addr, "ipc://")) {
-        prefix = "";
-    } else if (starts(addr, "unix:")) {
-        prefix = "ipc://";
-        addr += 5;
-        if (*addr != '/')
-            return rt_node_fail(n, err, "expected an absolute path after unix:");
-    } else if (starts(addr, "http://") || starts(addr, "https://")) {
-        return rt_node_fail(n, err,
-                            "HTTP is not spoken here: expected host:port, tcp://host:port "
-                            "or unix:/path");
-    }
-    size_t a = strlen(prefix), b = strlen(addr);
-    int is_path = starts(addr, "ipc://") || starts(prefix, "ipc");
-    if (b == 0 || b > 250 || (!is_path && !has_port(addr)))
-        return rt_node_fail(n, err, "expected host:port or unix:/path, got \"%s\"", addr);
-    char *s = gp_arena_alloc(t->arena, a + b + 1, 1);
+    if (rpc_address(addr, 0, &url, &why) != GP_OK)
+        return rt_node_fail(n, err, "%s", why.msg);
+    size_t len = strlen(url) + 1;
+    char *s = gp_arena_alloc(t->arena, len, 1);
     if (!s)
         return gp_fail(err, GP_ENOMEM, 0, "endpoint table: out of memory");
-    memcpy(s, prefix, a);
-    memcpy(s + a, addr, b);
+    memcpy(s, url, len);
     *out = s;
     return GP_OK;
 }
@@ -140,7 +114,7 @@ static gp_status read_entry(fleet_table *t, const char *id, const rt_node *n, fl
     GP_TRY(rt_node_str(rt_node_get(n, "addr"), "", &addr, err));
     if (!*addr)
         return rt_node_fail(n, err, "addr is missing");
-    GP_TRY(normal_addr(t, rt_node_get(n, "addr"), addr, &e->addr, err));
+    GP_TRY(read_addr(t, rt_node_get(n, "addr"), addr, &e->addr, err));
     GP_TRY(rt_node_str(rt_node_get(n, "name"), id, &e->name, err));
     GP_TRY(rt_node_duration(rt_node_get(n, "timeout"), DEFAULT_TIMEOUT_NS, 1000000, MAX_TIMEOUT_NS,
                             &timeout_ns, err));

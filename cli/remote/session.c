@@ -8,31 +8,6 @@
 
 enum { DIAL_MS = 10000, DEFAULT_TIMEOUT_MS = 30 * 60 * 1000 };
 
-static int starts(const char *s, const char *prefix)
-{
-    return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
-/* Address forms of query.md 2.7 and ours; a fresh string. */
-static gp_status normal_addr(const char *addr, char **out, gp_err *err)
-{
-    if (starts(addr, "http://") || starts(addr, "https://"))
-        return gp_fail(err, GP_EINVAL, 0,
-                       "%s: HTTP is not spoken here, expected host:port, tcp://host:port or "
-                       "unix:/path",
-                       addr);
-    if (starts(addr, "tcp://") || starts(addr, "ipc://"))
-        *out = gp_strdup(addr);
-    else if (starts(addr, "unix:"))
-        *out = gp_asprintf("ipc://%s", addr + 5);
-    else if (strrchr(addr, ':'))
-        *out = gp_asprintf("tcp://%s", addr);
-    else
-        return gp_fail(err, GP_EINVAL, 0,
-                       "\"%s\": expected host:port, tcp://host:port or unix:/path", addr);
-    return *out ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "out of memory");
-}
-
 static gp_status check_keys(const session *s, gp_err *err)
 {
     if (s->local || (s->o->identity && s->o->trust))
@@ -47,8 +22,8 @@ gp_status remote_session_open(const remote_opts *o, session *s, gp_err *err)
 {
     char *addr = NULL;
     *s = (session){.o = o};
-    GP_TRY(normal_addr(o->addr, &addr, err));
-    s->local = starts(addr, "ipc://");
+    GP_TRY(rpc_address(o->addr, 0, &addr, err));
+    s->local = strncmp(addr, "ipc://", 6) == 0;
     s->deadline = gp_deadline_in_ms(o->timeout_ms > 0 ? o->timeout_ms : DEFAULT_TIMEOUT_MS);
     gp_deadline dial = gp_deadline_in_ms(DIAL_MS);
     rpc_opts ro = {

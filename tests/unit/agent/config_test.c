@@ -117,6 +117,12 @@ static void test_refusals(void **state)
          ":2: api.query_rate_limit.max_concurrent"},
         {"too many at once", "db: {path: /x}\napi: {query_rate_limit: {max_concurrent: 257}}\n",
          ":2: api.query_rate_limit.max_concurrent"},
+        {"address", "db: {path: /x}\napi: {addr: here}\n", ":2: api.addr: expected host:port"},
+        {"octet", "db: {path: /x}\napi:\n  addr: ['tcp://300.1.1.1:80']\n",
+         ":3: api.addr: expected an IPv4 address or a name before the port, got "
+         "\"tcp://300.1.1.1:80\""},
+        {"aggregator without port", "db: {path: /x}\napi:\n  dial_out: ['tcp://hub:0']\n",
+         ":3: api.dial_out: expected host:port"},
         {"short key", "db: {path: /x}\napi: {keys: [abc]}\n", "too short: 3 characters"},
         {"published key",
          "db: {path: /x}\napi:\n  keys:\n    - " KEY "\n    - "

@@ -93,6 +93,12 @@ typedef struct rpc_method {
     void *ctx;          /* of the handler; NULL: that of the listener */
 } rpc_method;
 
+/* An address as users write it ("host:port", "unix:/path", and the forms below as they are) as
+ * rpc_listen() or rpc_dial() takes it; *out is for gp_free(). listening: ":port" is every IPv4
+ * address, "localhost:port" 127.0.0.1, port 0 any. Nothing is looked up. Fails with GP_EINVAL and
+ * what was expected. */
+gp_status rpc_address(const char *s, int listening, char **out, gp_err *err) GP_MUST_CHECK;
+
 /* Listen on "tcp://ADDR:PORT" (port 0 = any) or "ipc:///path". methods: array of n, borrowed for
  * the life of the runtime. *bound (may be NULL): the address really bound. On ipc:// a stale socket
  * file is removed after a connect test and the mode is set to 0660. */
