@@ -45,8 +45,10 @@ struct auth_audit {
     uint64_t seq;        /* of the last line */
     uint64_t lost;       /* lines that could not be written since */
     uint64_t not_signed; /* lines since the last checkpoint */
-    int64_t signed_ms;   /* when that was */
-    int64_t second;      /* of the monotonic clock, in which so many refusals were written */
+    const char *due;     /* why an "open" line must come before the next one; NULL = it is there */
+    uint64_t torn, missing; /* what that line says; see find_end(), heed_head() */
+    int64_t signed_ms;      /* when that was */
+    int64_t second;         /* of the monotonic clock, in which so many refusals were written */
     unsigned refusals;
     uint8_t hash[AUTH_HASH];
     gp_buf head; /* the last checkpoint, to be written to head_path after the next sync */
@@ -177,20 +179,37 @@ static gp_status put_checkpoint(auth_audit *a, gp_err *err)
 }
 
 /* The line that begins a file or a run; it names the hash it hangs on. Lock held. */
-static gp_status put_open(auth_audit *a, const char *why, const auth_audit_field *more, gp_err *err)
+static gp_status put_open(auth_audit *a, gp_err *err)
 {
-    const auth_audit_field own[] = {auth_audit_text("why", why),
-                                    auth_audit_text("program", a->o.program),
-                                    auth_audit_text("name", auth_identity_name(a->o.identity)),
-                                    {0}};
+    auth_audit_field f[6] = {auth_audit_text("why", a->due),
+                             auth_audit_text("program", a->o.program),
+                             auth_audit_text("name", auth_identity_name(a->o.identity))};
+    size_t n = 3;
     gp_buf b = {.limit = AUTH_AUDIT_LINE_MAX};
+    if (a->torn)
+        f[n++] = auth_audit_number("torn_bytes", (int64_t)a->torn);
+    if (a->missing)
+        f[n++] = auth_audit_number("missing", (int64_t)a->missing);
     begin_line(a, &b, "open");
     add_hex(&b, "prev", a->hash, AUTH_HASH);
-    add_fields(&b, own, AUTH_AUDIT_TEXT_MAX);
-    add_fields(&b, more, AUTH_AUDIT_TEXT_MAX);
+    add_fields(&b, f, AUTH_AUDIT_TEXT_MAX);
     gp_status st = end_line(a, &b, err);
     gp_buf_free(&b);
+    if (st == GP_OK) {
+        a->due = NULL;
+        a->torn = a->missing = 0;
+    }
     return st;
+}
+
+/* Begin a file or a run. When that fails (disk full), the next line tries again: a file never
+ * begins with another one. Lock held. */
+static gp_status begin_part(auth_audit *a, const char *why, gp_err *err)
+{
+    a->due = why;
+    gp_status st = put_open(a, err);
+    a->lost += st != GP_OK;
+    return st == GP_OK ? put_checkpoint(a, err) : st;
 }
 
 /* ---- files ---- */
@@ -223,8 +242,8 @@ static int is_torn_first(const char *p, size_t n)
     return memcmp(p, first, n < k ? n : k) == 0;
 }
 
-/* Go on after the last complete line; *torn: bytes of a line that was not. */
-static gp_status find_end(auth_audit *a, uint64_t *torn, gp_err *err)
+/* Go on after the last complete line; a->torn: bytes of a line that was not. */
+static gp_status find_end(auth_audit *a, gp_err *err)
 {
     auth_audit_line l;
     gp_err why = {0};
@@ -239,8 +258,8 @@ static gp_status find_end(auth_audit *a, uint64_t *torn, gp_err *err)
     size_t end = nl ? (size_t)(nl - tail) : 0;
     const char *before = end ? memrchr(tail, '\n', end) : NULL;
     size_t start = before ? (size_t)(before - tail) + 1 : 0;
-    *torn = n - (nl ? end + 1 : 0);
-    if (*torn == a->size && is_torn_first(tail, n)) { /* not one line was finished */
+    a->torn = n - (nl ? end + 1 : 0);
+    if (a->torn == a->size && is_torn_first(tail, n)) { /* not one line was finished */
         a->size = 0;
     } else if (auth_audit_line_parse(tail + start, end - start, &l, &why) != GP_OK) {
         return gp_fail(err, GP_ECORRUPT, 0,
@@ -248,18 +267,18 @@ static gp_status find_end(auth_audit *a, uint64_t *torn, gp_err *err)
                        "keep it elsewhere, a new one is made",
                        a->path, why.msg);
     } else {
-        a->size -= *torn;
+        a->size -= a->torn;
         a->seq = l.seq;
         memcpy(a->hash, l.hash, AUTH_HASH);
     }
-    if (*torn && ftruncate(a->fd, (off_t)a->size) != 0)
+    if (a->torn && ftruncate(a->fd, (off_t)a->size) != 0)
         return gp_fail(err, GP_EIO, errno, "audit log %s", a->path);
     return GP_OK;
 }
 
 /* A signed checkpoint beyond the end of the file says that lines went away: the chain goes on
- * behind it, so that the gap stays visible. *missing: how many. */
-static void heed_head(auth_audit *a, uint64_t *missing)
+ * behind it, so that the gap stays visible. a->missing: how many. */
+static void heed_head(auth_audit *a)
 {
     auth_audit_line l;
     gp_buf b = {0};
@@ -268,7 +287,7 @@ static void heed_head(auth_audit *a, uint64_t *missing)
                               NULL) == GP_OK &&
         l.seq > a->seq) {
         if (a->size > 0)
-            *missing = l.seq - a->seq;
+            a->missing = l.seq - a->seq;
         a->seq = l.seq;
         memcpy(a->hash, l.hash, AUTH_HASH);
     }
@@ -277,19 +296,10 @@ static void heed_head(auth_audit *a, uint64_t *missing)
 
 static gp_status begin(auth_audit *a, gp_err *err)
 {
-    uint64_t torn = 0, missing = 0;
-    auth_audit_field more[3] = {{0}};
-    size_t n = 0;
     GP_TRY(open_file(a->path, &a->fd, &a->size, err));
-    GP_TRY(find_end(a, &torn, err));
-    heed_head(a, &missing);
-    if (torn)
-        more[n++] = auth_audit_number("torn_bytes", (int64_t)torn);
-    if (missing)
-        more[n++] = auth_audit_number("missing", (int64_t)missing);
-    gp_status st = put_open(a, "start", more, err);
-    a->lost += st != GP_OK;
-    return st == GP_OK ? put_checkpoint(a, err) : st;
+    GP_TRY(find_end(a, err));
+    heed_head(a);
+    return begin_part(a, "start", err);
 }
 
 /* A full disk must not keep a daemon from starting: lines are missing then, as when it fills up
@@ -338,8 +348,7 @@ static gp_status change_file(auth_audit *a, const char *why, gp_err *err)
     close(a->fd);
     a->fd = fd;
     a->size = 0;
-    GP_TRY(put_open(a, why, NULL, err));
-    return put_checkpoint(a, err);
+    return begin_part(a, why, err);
 }
 
 static int is_same_file(const auth_audit *a)
@@ -362,9 +371,8 @@ static gp_status sync_all(auth_audit *a, gp_err *err)
     pthread_mutex_unlock(&a->lock);
     if (fdatasync(a->fd) != 0)
         st = gp_fail(err, GP_EIO, errno, "audit log %s", a->path);
-    else if (head.len)
-        st = gp_write_file_atomic(AT_FDCWD, a->head_path, head.data, head.len, 0600, err);
-    if (st != GP_OK && head.len)
+    else if (head.len && (st = gp_write_file_atomic(AT_FDCWD, a->head_path, head.data, head.len,
+                                                    0600, err)) != GP_OK)
         gp_fail_context(err, st, "audit log %s", a->head_path);
     gp_buf_free(&head);
     return st;
@@ -551,6 +559,7 @@ void auth_audit_add(auth_audit *a, const char *event, const auth_audit_field *fi
         return;
     pthread_mutex_lock(&a->lock);
     int idle = !a->dirty && !a->not_signed; /* else the thread waits for more lines to sync */
+    gp_status st = a->due ? put_open(a, &err) : GP_OK;
     begin_line(a, &b, event);
     add_fields(&b, fields, AUTH_AUDIT_TEXT_MAX);
     if (b.failed) { /* nobody escapes by long texts: rather shorter ones than no line */
@@ -559,7 +568,8 @@ void auth_audit_add(auth_audit *a, const char *event, const auth_audit_field *fi
         add_fields(&b, fields, SHORT_TEXT);
     }
     b.limit = AUTH_AUDIT_LINE_MAX;
-    gp_status st = end_line(a, &b, &err);
+    if (st == GP_OK)
+        st = end_line(a, &b, &err);
     a->lost += st != GP_OK;
     int full = st == GP_OK && a->o.max_bytes && a->size >= a->o.max_bytes && !a->stopping;
     if (idle)

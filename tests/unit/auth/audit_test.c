@@ -474,22 +474,47 @@ static void test_cannot_write(void **state)
     want_text(e, "\"what\":\"again\",\"n\":1,\"lost\":");
 }
 
-/* A daemon starts on a full disk all the same, and says that lines are missing when there is room.
- */
+/* A daemon starts on a full disk all the same, and says that lines are missing when there is room:
+ * in the line with which every file begins, also one that is made anew. */
 static void test_opens_on_full_disk(void **state)
 {
     env *e = *state;
+    for (int fresh = 0; fresh < 2; fresh++) {
+        int failed = atomic_load(&failures);
+        if (!fresh) {
+            open_counting(e);
+            close_log(e);
+        }
+        rlim_t before = limit_files(10);
+        open_counting(e);
+        add(e, "full", 1);
+        add(e, "full", 2);
+        (void)limit_files(before);
+        assert_true(atomic_load(&failures) >= failed + 3);
+        add(e, "again", 1);
+        close_log(e);
+        want_text(e, "\"event\":\"open\",\"prev\":");
+        want_text(e, ",\"lost\":3,\"hash\":");
+        want_text(e, "\"what\":\"again\",\"n\":1,\"hash\":");
+        char head[128];
+        snprintf(head, sizeof head, "%s.head", e->path);
+        assert_int_equal(unlink(e->path) + unlink(head), 0);
+    }
+}
+
+/* The same for a file that is made while the daemon runs. */
+static void test_new_file_on_full_disk(void **state)
+{
+    env *e = *state;
+    gp_err err = {0};
     open_counting(e);
-    close_log(e);
-    int failed = atomic_load(&failures);
+    assert_int_equal(unlink(e->path), 0); /* logrotate took it */
     rlim_t before = limit_files(10);
-    open_counting(e);
-    add(e, "full", 1);
+    want_status(GP_EIO, auth_audit_reopen(e->log, &err));
     (void)limit_files(before);
-    assert_true(atomic_load(&failures) >= failed + 2);
     add(e, "again", 1);
     close_log(e);
-    want_text(e, "\"what\":\"again\",\"n\":1,\"lost\":2");
+    want_text(e, "\"why\":\"reopened\"");
 }
 
 int main(void)
@@ -508,6 +533,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flood_of_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cannot_write, setup, teardown),
         cmocka_unit_test_setup_teardown(test_opens_on_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_new_file_on_full_disk, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
