@@ -132,7 +132,7 @@ static char *cert_path(const char *path)
 }
 
 /* One that was renewed, but could not be written beside the key file. What an administrator put
- * there counts more: this one may say nothing else. */
+ * there counts more: this one may say nothing else, and must have been made later. */
 static void take_renewed(auth_identity *id, const auth_chain *beside)
 {
     auth_chain kept;
@@ -142,7 +142,7 @@ static void take_renewed(auth_identity *id, const auth_chain *beside)
         auth_chain_load(gp_buf_str(&path), &kept, NULL) == GP_OK &&
         auth_cert_parse(beside->der[0], beside->len[0], &a, NULL) == GP_OK &&
         auth_cert_parse(kept.der[0], kept.len[0], &b, NULL) == GP_OK &&
-        auth_cert_prolongs(&a, &b, NULL) == GP_OK)
+        b.not_before_s >= a.not_before_s && auth_cert_prolongs(&a, &b, NULL) == GP_OK)
         (void)!auth_identity_set_chain(id, &kept, NULL);
     gp_buf_free(&path);
 }

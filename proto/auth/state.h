@@ -10,6 +10,7 @@
 int auth_state_path(const char *path, const char *suffix, gp_buf *out);
 /* Write path + suffix (mode 0644), or where that fails the file in the state directory. GP_EIO when
  * neither can be written. */
-gp_status auth_state_write(const char *path, const char *suffix, const gp_buf *text, gp_err *err);
+gp_status auth_state_write(const char *path, const char *suffix, const gp_buf *text,
+                           gp_err *err) GP_MUST_CHECK;
 
 #endif

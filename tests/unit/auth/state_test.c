@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NOW = 1000000, LIFE = 1000 };
+enum { NOW = 1000000, LIFE = 1000, FROM = NOW - 100 };
 
 /* DIR/etc with the files of an agent, DIR/away where it is while nothing can be written to it, and
  * DIR/state. */
@@ -19,13 +19,14 @@ typedef struct fixture {
     auth_identity *fleet, *agent;
 } fixture;
 
-static void sign_for(const fixture *f, int64_t until_s, uint32_t roles, auth_chain *out)
+static void sign_for(const fixture *f, int64_t from_s, int64_t until_s, uint32_t roles,
+                     auth_chain *out)
 {
     gp_buf b = {0};
     gp_err err = {0};
     auth_cert c = {.kind = AUTH_KIND_AGENT,
                    .name = "fw-1",
-                   .not_before_s = NOW - 100,
+                   .not_before_s = from_s,
                    .not_after_s = until_s,
                    .roles = roles,
                    .host_globs = "*",
@@ -38,11 +39,11 @@ static void sign_for(const fixture *f, int64_t until_s, uint32_t roles, auth_cha
     gp_buf_free(&b);
 }
 
-static void put_cert(const fixture *f, int64_t until_s, uint32_t roles)
+static void put_cert(const fixture *f, int64_t from_s, int64_t until_s, uint32_t roles)
 {
     auth_chain ch;
     gp_buf text = {0};
-    sign_for(f, until_s, roles, &ch);
+    sign_for(f, from_s, until_s, roles, &ch);
     auth_chain_text(&ch, &text);
     test_spew(f->crt, text.data, text.len);
     gp_buf_free(&text);
@@ -67,7 +68,7 @@ static void up(fixture *f)
     want_ok(auth_identity_new(AUTH_KIND_FLEET, "acme", &f->fleet, NULL));
     want_ok(auth_identity_new(AUTH_KIND_AGENT, "fw-1", &f->agent, NULL));
     want_ok_err(&err, auth_identity_write(f->agent, f->key, 0, NULL, NULL, &err));
-    put_cert(f, NOW + LIFE, 0);
+    put_cert(f, FROM, NOW + LIFE, 0);
     auth_trust_entry(f->fleet, NULL, &text);
     test_spew(f->trusted, text.data, text.len);
     gp_buf_free(&text);
@@ -103,7 +104,7 @@ static gp_status renew(const fixture *f, int64_t until_s, int away)
     want_ok_err(&err, auth_identity_load(f->key, &id, &err));
     want_ok(auth_trust_new(&t, NULL));
     want_ok_err(&err, auth_trust_load(t, f->trusted, &err));
-    sign_for(f, until_s, 0, &fresh);
+    sign_for(f, FROM, until_s, 0, &fresh);
     auth_chain_pack(&fresh, &packed);
     if (away)
         assert_int_equal(rename(f->etc, f->away), 0);
@@ -128,11 +129,14 @@ static void test_renewed_certificate(void **state)
     want_ok(renew(&f, NOW + 3 * LIFE, 1));
     assert_int_equal(access(f.kept_crt, F_OK), 0);
     assert_int_equal(loaded_until(&f), NOW + 3 * LIFE);
-    put_cert(&f, NOW + LIFE, AUTH_ROLE_STATUS); /* issued anew: says something else, so it counts */
+    put_cert(&f, FROM, NOW + LIFE,
+             AUTH_ROLE_STATUS); /* issued anew: says something else, so it counts */
     assert_int_equal(loaded_until(&f), NOW + LIFE);
-    put_cert(&f, NOW + 9 * LIFE, 0); /* longer than what was kept */
+    put_cert(&f, FROM + 1, NOW + LIFE, 0); /* issued after what was kept, maybe to replace it */
+    assert_int_equal(loaded_until(&f), NOW + LIFE);
+    put_cert(&f, FROM, NOW + 9 * LIFE, 0); /* longer than what was kept */
     assert_int_equal(loaded_until(&f), NOW + 9 * LIFE);
-    put_cert(&f, NOW + LIFE, 0);
+    put_cert(&f, FROM, NOW + LIFE, 0);
     test_spew(f.kept_crt, "fleetprobe-cert-v1 AAAA\n", 24); /* damaged: the other one does */
     assert_int_equal(loaded_until(&f), NOW + LIFE);
     assert_int_equal(unsetenv("STATE_DIRECTORY"), 0);
