@@ -81,8 +81,10 @@ static int to_journal(int fd, const char *path, const void *data, size_t len)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
 
-    if (strlen(path) >= sizeof sa.sun_path)
+    if (strlen(path) >= sizeof sa.sun_path) {
+        errno = ENAMETOOLONG;
         return 0;
+    }
     memcpy(sa.sun_path, path, strlen(path));
     return sendto(fd, data, len, MSG_NOSIGNAL, (const struct sockaddr *)&sa, sizeof sa) >= 0;
 }
@@ -153,8 +155,8 @@ gp_status rt_log_init(const rt_log_opts *o, gp_err *err)
     the_log.target = t;
     the_log.encoding = o->encoding;
     the_log.version = o->version;
-    the_log.priorities =
-        o->priorities < 0 ? fd == STDERR_FILENO && stderr_is_journal() : o->priorities;
+    the_log.priorities = o->priorities < 0 ? fd == STDERR_FILENO && stderr_is_journal()
+                                           : o->priorities && t == TO_FD;
     pthread_mutex_unlock(&the_log.lock);
     atomic_store(&the_log.level, (int)o->level);
     return GP_OK;
@@ -338,7 +340,7 @@ void rt_log_write(rt_level l, const char *msg, const rt_field *fields)
         add_line(&b, l, msg, fields);
         if (b.failed && b.len) /* a line over the limit: cut it, keep it one line */
             b.data[b.len - 1] = '\n';
-        if (the_log.target == TO_SYSLOG)
+        if (b.len && the_log.target == TO_SYSLOG)
             syslog(level_priority[l] - '0', "%.*s", (int)b.len - 1, (const char *)b.data);
         else if (the_log.target == TO_JOURNAL)
             (void)to_journal(the_log.fd, the_log.path, b.data, b.len);

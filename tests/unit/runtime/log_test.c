@@ -130,10 +130,15 @@ static int listen_at(const char *at)
 static void test_journal(void **state)
 {
     (void)state;
-    char at[80], got[512];
-    rt_log_opts o = {.level = RT_INFO, .destination = "Journal", .journal = at};
+    char at[80], got[512], longer[200] = "/"; /* than the address of a socket may be */
+    rt_log_opts o = {.level = RT_INFO, .destination = "Journal"};
     gp_err err = {0};
 
+    memset(longer + 1, 'x', sizeof longer - 2);
+    o.journal = longer;
+    assert_int_equal(rt_log_init(&o, &err), GP_EIO);
+    assert_int_equal(err.sys, ENAMETOOLONG);
+    o.journal = at;
     (void)snprintf(at, sizeof at, "%s.journal", path);
     assert_int_equal(rt_log_init(&o, &err), GP_EIO); /* no journal here */
     assert_non_null(strstr(err.msg, "logging.destination: journal at "));
@@ -165,7 +170,8 @@ static void test_journal(void **state)
 static int try_syslog(void)
 {
     char got[512];
-    rt_log_opts o = {.level = RT_INFO, .encoding = RT_JSON, .destination = "syslog"};
+    rt_log_opts o = {
+        .level = RT_INFO, .encoding = RT_JSON, .destination = "syslog", .priorities = 1};
 
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("none", "/dev", "tmpfs", 0, NULL) != 0)
