@@ -304,7 +304,7 @@ static int allow_some(scmp_filter_ctx ctx)
 gp_status rt_restrict_syscalls(gp_err *err)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    int r = ctx ? 0 : -ENOMEM;
+    int r = ctx ? seccomp_attr_set(ctx, SCMP_FLTATR_API_SYSRAWRC, 1) : -ENOMEM; /* what it was */
 
     for (size_t i = 0; r == 0 && i < GP_COUNT(allowed); i++)
         r = allow(ctx, allowed[i]);

@@ -16,10 +16,11 @@ gp_status rt_drop_user(const char *user, const int *caps, size_t n_caps, gp_err 
 gp_status rt_chown_to(const char *path, const char *user, gp_err *err) GP_MUST_CHECK;
 
 /* From now on, this thread and those it starts may make the system calls that a daemon of ours
- * makes, and no others (EPERM): no programs, no processes, no
- * tracing, mounting, namespaces, modules, keys, bpf(2), io_uring, setting of clocks or user ids;
- * sockets only of the families unix, inet, inet6, netlink and packet. Sets no_new_privs.
- * GP_EUNSUPPORTED on kernels without seccomp. */
+ * makes, and no others (EPERM): no programs, no processes, no tracing, mounting, namespaces,
+ * modules, keys, bpf(2), io_uring, setting of clocks or user ids; sockets only of the families
+ * unix, inet, inet6, netlink and packet. Sets no_new_privs. GP_EUNSUPPORTED on kernels without
+ * seccomp.
+ */
 gp_status rt_restrict_syscalls(gp_err *err) GP_MUST_CHECK;
 
 #endif
