@@ -42,6 +42,19 @@ void fanout_set_resolvers(fanout *f, resolver_set *take_resolvers)
     resolvers_put(old);
 }
 
+gp_status fanout_resolve(fanout *f, const fleet_table *t, const char *type, const char *selector,
+                         resolver_hosts *out, gp_err *err)
+{
+    resolver_known known = fanout_known(t);
+    pthread_mutex_lock(&f->lock);
+    struct resolvers *r = f->resolvers;
+    atomic_fetch_add(&r->refs, 1);
+    pthread_mutex_unlock(&f->lock);
+    gp_status st = resolver_resolve(r->set, type, selector, &known, out, err);
+    resolvers_put(r);
+    return st;
+}
+
 unsigned fanout_running(const fanout *f)
 {
     fair_counts c;
@@ -165,15 +178,8 @@ static gp_status send_hosts(const struct listing *l, size_t from, size_t n, gp_e
 static gp_status list_hosts(struct listing *l, const char *resolver, const char *selector,
                             gp_err *err)
 {
-    fanout *f = l->f;
     size_t n = 0;
-    resolver_known known = fanout_known(l->t);
-    pthread_mutex_lock(&f->lock);
-    struct resolvers *rs = f->resolvers;
-    atomic_fetch_add(&rs->refs, 1);
-    pthread_mutex_unlock(&f->lock);
-    gp_status st = resolver_resolve(rs->set, resolver, selector, &known, &l->hosts, err);
-    resolvers_put(rs);
+    gp_status st = fanout_resolve(l->f, l->t, resolver, selector, &l->hosts, err);
     if (st == GP_OK)
         st = fanout_behind_new(l->t, &l->behind, err);
     for (size_t at = 0; st == GP_OK && at < l->hosts.n; at += n) {

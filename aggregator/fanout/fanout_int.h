@@ -111,6 +111,11 @@ const fleet_endpoint *fanout_behind(const fleet_table *t, wire_selector *const *
 /* The known hosts of a table, for the resolvers. */
 resolver_known fanout_known(const fleet_table *t);
 
+/* ---- fanout.c ---- */
+/* resolver_resolve() by the resolvers in force. */
+gp_status fanout_resolve(fanout *f, const fleet_table *t, const char *type, const char *selector,
+                         resolver_hosts *out, gp_err *err) GP_MUST_CHECK;
+
 /* ---- leg.c ---- */
 void fanout_leg_start(leg *l); /* connect; posts events */
 /* 1: it is still connecting, and will say nothing any more. */

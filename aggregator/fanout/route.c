@@ -89,6 +89,7 @@ struct router {
     uint8_t *agent;         /* per table entry: 1 = asked */
     uint8_t *whole;   /* per table entry: 1 = an aggregator that was named itself: all behind it */
     const char *type; /* resolver; NULL or "" = the default */
+    wire_selector *sel; /* NULL when the resolver has a grammar of its own */
     gp_err *err;
 };
 
@@ -108,10 +109,26 @@ static gp_status route_unknown(struct router *r, const char *host)
     return GP_OK;
 }
 
+/* Is the entry not to be asked? Who names a disabled host is told that it is. */
+static int left_out(const struct router *r, const fleet_endpoint *e)
+{
+    if (!e->disabled)
+        return 0;
+    for (size_t i = 0; r->sel && i < wire_selector_count(r->sel); i++) {
+        const wire_item *it = wire_selector_item(r->sel, i);
+        if (!it->negative && (it->kind == WIRE_ITEM_NAME || it->kind == WIRE_ITEM_RANGE) &&
+            wire_item_match(it, e->id))
+            return 0;
+    }
+    return 1;
+}
+
 static gp_status route_hosts(struct router *r, const resolver_hosts *hosts)
 {
     for (size_t i = 0; i < hosts->n; i++) {
         const fleet_endpoint *e = fleet_table_find(r->t, hosts->v[i]);
+        if (e && left_out(r, e))
+            continue;
         if (!e)
             GP_TRY(route_unknown(r, hosts->v[i]));
         else if (e->kind == AUTH_KIND_AGENT)
@@ -123,10 +140,10 @@ static gp_status route_hosts(struct router *r, const resolver_hosts *hosts)
 }
 
 /* Is the i-th entry, an aggregator, taken away as a whole? */
-static int excluded(const struct router *r, const wire_selector *sel, size_t i)
+static int excluded(const struct router *r, size_t i)
 {
-    for (size_t k = 0; k < wire_selector_count(sel); k++) {
-        const wire_item *it = wire_selector_item(sel, k);
+    for (size_t k = 0; k < wire_selector_count(r->sel); k++) {
+        const wire_item *it = wire_selector_item(r->sel, k);
         if (it->negative &&
             (it->kind == WIRE_ITEM_GROUP ? entry_in_group(fleet_table_at(r->t, i), it->text)
                                          : wire_item_match(it, fleet_table_at(r->t, i)->id)))
@@ -148,13 +165,11 @@ static void leave_out_ours(const struct router *r, size_t i, gp_buf *part)
 
 /* "any" and globs mean hosts behind aggregators too, and exclusions hold there. Groups are those of
  * our own table: nobody below knows them. */
-static gp_status route_open_items(struct router *r, const char *selector)
+static gp_status route_open_items(struct router *r)
 {
-    wire_selector *sel = NULL;
     gp_buf open = {0}, negative = {0};
-    GP_TRY(wire_selector_parse(selector, &sel, r->err));
-    for (size_t i = 0; i < wire_selector_count(sel); i++) {
-        const wire_item *it = wire_selector_item(sel, i);
+    for (size_t i = 0; i < wire_selector_count(r->sel); i++) {
+        const wire_item *it = wire_selector_item(r->sel, i);
         if (it->negative && it->kind != WIRE_ITEM_GROUP)
             gp_buf_printf(&negative, ",!%s", it->text);
         else if (it->kind == WIRE_ITEM_ANY || it->kind == WIRE_ITEM_GLOB)
@@ -162,25 +177,26 @@ static gp_status route_open_items(struct router *r, const char *selector)
     }
     const char *o = gp_buf_str(&open), *n = gp_buf_str(&negative);
     for (size_t i = 0; o && n && i < fleet_table_count(r->t); i++) {
+        const fleet_endpoint *e = fleet_table_at(r->t, i);
         gp_buf *part = &r->parts[i];
-        if (fleet_table_at(r->t, i)->kind != AUTH_KIND_AGGREGATOR)
+        if (e->kind != AUTH_KIND_AGGREGATOR)
             continue;
-        int out = excluded(r, sel, i);
+        int out = excluded(r, i), open_to = *o && !left_out(r, e);
         if (r->whole[i] || out)
             gp_buf_clear(part);
         if (out)
             continue;
-        if (r->whole[i] || *o)
+        if (r->whole[i] || open_to)
             add_part(part, r->whole[i] ? "any" : o);
         if (part->len)
             gp_buf_adds(part, n);
-        if (r->whole[i] || *o)
+        if (r->whole[i] || open_to)
             leave_out_ours(r, i, part);
     }
+    gp_status st = o && n ? GP_OK : gp_fail(r->err, GP_ENOMEM, 0, "query: out of memory");
     gp_buf_free(&open);
     gp_buf_free(&negative);
-    wire_selector_free(sel);
-    return GP_OK;
+    return st;
 }
 
 /* Other resolvers say names only. */
@@ -240,22 +256,6 @@ static gp_status make_legs(struct router *r)
     return GP_OK;
 }
 
-static gp_status resolve(const struct router *r, const char *selector, resolver_hosts *hosts)
-{
-    fanout *f = r->j->f;
-    resolver_known known = fanout_known(r->t);
-    pthread_mutex_lock(&f->lock);
-    struct resolvers *rs = f->resolvers;
-    atomic_fetch_add(&rs->refs, 1);
-    pthread_mutex_unlock(&f->lock);
-    gp_status st = resolver_resolve(rs->set, r->type, selector, &known, hosts, r->err);
-    if (atomic_fetch_sub(&rs->refs, 1) == 1) {
-        resolver_set_free(rs->set);
-        gp_free(rs);
-    }
-    return st;
-}
-
 gp_status fanout_route(job *j, gp_err *err)
 {
     fleet_view *v = fleet_view_get(j->f->o.fleet);
@@ -270,17 +270,21 @@ gp_status fanout_route(job *j, gp_err *err)
     r.agent = gp_calloc(n ? n : 1, 1);
     r.whole = gp_calloc(n ? n : 1, 1);
     gp_status st = r.parts && r.agent && r.whole
-                       ? resolve(&r, selector, &hosts)
+                       ? fanout_resolve(j->f, t, r.type, selector, &hosts, err)
                        : gp_fail(err, GP_ENOMEM, 0, "query: out of memory");
     if (st == GP_OK)
         st = fanout_behind_new(t, &r.behind, err);
+    int by_name = r.type && *r.type && strcmp(r.type, "string") != 0;
+    if (st == GP_OK) {
+        gp_status parsed = wire_selector_parse(selector, &r.sel, by_name ? NULL : err);
+        st = by_name ? GP_OK : parsed;
+    }
     if (st == GP_OK)
         st = route_hosts(&r, &hosts);
-    int by_name = r.type && *r.type && strcmp(r.type, "string") != 0;
     if (st == GP_OK && by_name)
         route_whole(&r);
     else if (st == GP_OK)
-        st = route_open_items(&r, selector);
+        st = route_open_items(&r);
     if (st == GP_OK)
         st = make_legs(&r);
     for (size_t i = 0; r.parts && i < n; i++)
@@ -289,6 +293,7 @@ gp_status fanout_route(job *j, gp_err *err)
     fanout_behind_free(r.behind, n);
     gp_free(r.agent);
     gp_free(r.whole);
+    wire_selector_free(r.sel);
     resolver_hosts_clear(&hosts);
     fleet_view_put(v);
     return st;

@@ -275,14 +275,14 @@ static int answer_now(fleet *f, struct peer *p, fleet_link **l, gp_status *st, c
         *st = GP_OK;
         return 1;
     }
-    if (dials_in(p)) {
-        *st = GP_EUNAVAILABLE;
-        snprintf(why, cap, "has not dialled in");
-        return 1;
-    }
     if (p->state == FLEET_DISABLED) {
         *st = GP_EUNAVAILABLE;
         snprintf(why, cap, "disabled in the endpoint table");
+        return 1;
+    }
+    if (dials_in(p)) {
+        *st = GP_EUNAVAILABLE;
+        snprintf(why, cap, "has not dialled in");
         return 1;
     }
     if (p->failures >= f->o.open_after) {

@@ -388,10 +388,43 @@ static void sorted_any(struct fleet_of_six *f)
     void *owner = NULL;
     gp_err err = {0};
     want_ok_err(&err, remote_hosts(&o, &v, &n, &owner, &err));
-    assert_int_equal(n, HOSTS + 2);
+    assert_int_equal(n, HOSTS + 4);
     for (size_t i = 1; i < n; i++)
         assert_true(strcmp(v[i - 1].host, v[i].host) < 0);
+    assert_string_equal(v[n - 1].host, "off"); /* shown, but not asked */
+    assert_string_equal(v[n - 1].state, "disabled");
     wire_hosts_free(v, owner);
+}
+
+/* Hosts and aggregators that are disabled in the endpoint table are asked when they are named only,
+ * and then it is said what they are. */
+static void disabled_is_left_out(struct fleet_of_six *f)
+{
+    static const struct {
+        const char *hosts, *host; /* host: with a status; NULL = none at all */
+    } cases[] = {
+        {"off*", NULL},
+        {"any,!agent-*,!mute,!closed", NULL},
+        {"@lab", NULL},
+        {"off", "off"},
+        {"[of-og]f,off,any,!agent-*,!mute,!closed", "off"},
+        {"o[ff,gg]", "off"},
+        {"below", "below"},
+        {"far-1", "below"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        remote_opts o = rig_client(&f->r, f->s);
+        o.hosts = cases[i].hosts;
+        result r = ask(&o);
+        const result_host_status *s =
+            cases[i].host ? result_find_host_status(&r, cases[i].host) : NULL;
+        if ((cases[i].host && (!s || s->code != RESULT_UNREACHABLE ||
+                               !strstr(s->message, "disabled in the endpoint table"))) ||
+            (!cases[i].host && r.n_host_statuses))
+            fail_msg("%s: %zu statuses, %s", cases[i].hosts, r.n_host_statuses,
+                     s ? s->message : "-");
+        result_clear(&r);
+    }
 }
 
 /* A port that takes connections and never says a word. */
@@ -405,7 +438,9 @@ static int mute_port(char *line, size_t cap)
     assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
     snprintf(line, cap,
              "mute: {addr: 'tcp://127.0.0.1:%u', timeout: 200ms}\n"
-             "closed: {addr: 'tcp://127.0.0.1:1'}\n",
+             "closed: {addr: 'tcp://127.0.0.1:1'}\n"
+             "off: {addr: 'tcp://127.0.0.1:1', disabled: true, groups: lab}\n"
+             "below: {addr: dial-in, kind: aggregator, hosts: 'far-*', disabled: true}\n",
              ntohs(a.sin_port));
     return fd;
 }
@@ -428,11 +463,12 @@ static void test_rules(void **state)
         {"Q13: an empty selector is a wrong argument", empty_selector},
         {"Q21: any is sorted", sorted_any},
         {"U32, Q22: a lone failure is shown in full", lone_failure},
+        {"disabled hosts are no part of any, globs and groups", disabled_is_left_out},
         {"fleet.md 4.6: no hosts is missing data, no error", no_hosts},
     };
     fanout_limits l = {.max_in_flight = 2, .partial_ms = 100};
     struct fleet_of_six f;
-    char more[200];
+    char more[400];
     int fd = mute_port(more, sizeof more);
     up(&f, &l, more);
     for (size_t i = 0; i < COUNT(rules); i++) {

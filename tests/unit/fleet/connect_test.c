@@ -184,6 +184,8 @@ static void test_failures(void **state)
         {"another identity", "x: {addr: '@', name: fw2}\n", GP_EDENIED, "fw1"},
         {"another kind", "x: {addr: '@', name: fw1, kind: aggregator}\n", GP_EDENIED, "agent"},
         {"disabled", "x: {addr: '@', name: fw1, disabled: true}\n", GP_EUNAVAILABLE, "disabled"},
+        {"dials in", "x: {addr: dial-in}\n", GP_EUNAVAILABLE, "has not dialled in"},
+        {"dials in, disabled", "x: {addr: dial-in, disabled: true}\n", GP_EUNAVAILABLE, "disabled"},
         {"dials in", "x: {addr: dial-in, name: fw1}\n", GP_EUNAVAILABLE, "has not dialled in"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

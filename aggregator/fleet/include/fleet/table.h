@@ -21,7 +21,7 @@ enum { FLEET_MAX_HOSTS = 65536, FLEET_MAX_GROUPS = 64 };
  *     kind: agent                  or aggregator
  *     hosts: "zrh-*"               aggregator: which hosts are reached through it
  *     groups: [zrh, dmz]           for "@zrh" in selectors
- *     disabled: false              keep the entry, never connect
+ *     disabled: false              keep the entry, never connect; asked when named only
  * scheme, key and log of the reference are read; key has no meaning here (the peer proves its
  * identity). */
 typedef struct fleet_endpoint {
