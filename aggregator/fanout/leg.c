@@ -244,12 +244,13 @@ static gp_status encode_for_child(leg *l, uint32_t has, gp_buf *out, gp_err *err
         return gp_fail(err, GP_EUNSUPPORTED, 0,
                        "it is of an older version, which does not pass on what the hosts signed; "
                        "update it");
-    if (strlen(l->targets) > WIRE_MAX_TARGETS)
-        return gp_fail(err, GP_EINVAL, 0,
-                       "too many names of hosts behind it; use any, a glob or fewer names");
     r.partials = r.partials && (has & WIRE_F_PARTIALS);
     memcpy(r.via[r.n_via++], l->job->f->instance, 16); /* room was checked */
-    return wire_request_encode(&r, out, err);
+    GP_TRY(wire_request_encode(&r, out, err));
+    if (strlen(l->targets) > WIRE_MAX_TARGETS || out->len > WIRE_MAX_REQUEST)
+        return gp_fail(err, GP_EINVAL, 0,
+                       "too many names of hosts behind it; use any, a glob or fewer names");
+    return GP_OK;
 }
 
 void fanout_leg_call(leg *l)

@@ -295,6 +295,10 @@ static void test_many_names(void **state)
         {"agent-000[0-5],agent-[1000-8999]", HOSTS + 8000, HOSTS, RESULT_OK},
         {"agent-000[0-5],agent-[1000-9999],agent-[10000-19999]", HOSTS - 3 + 1, HOSTS - 3,
          RESULT_ERROR},
+        /* fewer, but they stand in the body as well, because the user's side has resolved a group
+         */
+        {"@edge,agent-000[0-5],agent-[1000-9999],agent-[10000-12299]", HOSTS - 3 + 1, HOSTS - 3,
+         RESULT_ERROR},
     };
     struct tree t;
     gp_err err = {0};
@@ -302,7 +306,8 @@ static void test_many_names(void **state)
     fleet_table *ft = NULL;
     grow(&t, 0);
     some_agents(t.s, 3, 5, &table);
-    gp_buf_printf(&table, "left:\n  addr: %s\n  kind: aggregator\n  hosts: \"agent-*\"\n",
+    gp_buf_printf(&table,
+                  "  groups: edge\nleft:\n  addr: %s\n  kind: aggregator\n  hosts: \"agent-*\"\n",
                   t.left.addr);
     want_ok_err(&err, fleet_table_parse("t", table.data, table.len, &ft, &err));
     want_ok_err(&err, fleet_reload(t.top.fleet, ft, &err));
@@ -315,7 +320,8 @@ static void test_many_names(void **state)
             ok += r.host_statuses[k].code == RESULT_OK;
         const result_host_status *left = result_find_host_status(&r, "left");
         if (r.n_host_statuses != cases[i].statuses || ok != cases[i].ok ||
-            (left ? left->code : RESULT_OK) != cases[i].left)
+            (left ? left->code : RESULT_OK) != cases[i].left ||
+            (left && !strstr(left->message, "too many names of hosts behind it")))
             fail_msg("%s: %zu statuses, %zu ok, left: %s", cases[i].hosts, r.n_host_statuses, ok,
                      left ? left->message : "-");
         check_totals(&t, &r, cases[i].hosts);
