@@ -13,6 +13,7 @@ enum {
     DIAL_MS = 10000,
     CALL_MS = 10000,
     ALIVE_MS = 30000,
+    LOOK_MS = 500, /* how soon a lost connection is seen */
     BACKOFF_MIN_MS = 500,
     BACKOFF_MAX_MS = 30000
 };
@@ -40,6 +41,13 @@ static int64_t jitter(int64_t ms)
     uint32_t r;
     auth_random(&r, sizeof r);
     return ms / 2 + (int64_t)(r % (uint32_t)(ms + 1));
+}
+
+int64_t serve_dial_wait_ms(int64_t last_ms, int attached)
+{
+    if (attached)
+        return BACKOFF_MIN_MS;
+    return last_ms * 2 < BACKOFF_MAX_MS ? last_ms * 2 : BACKOFF_MAX_MS;
 }
 
 static gp_status call(rpc_conn *c, const char *method, gp_err *err)
@@ -72,8 +80,9 @@ static gp_status serve_once(serve_dialer *d, int *attached, gp_err *err)
         rt_info("connected to aggregator", RT_S("addr", d->addr),
                 RT_S("name", rpc_conn_peer(c)->name));
     }
-    for (int64_t asked = gp_mono_ms(); st == GP_OK && rpc_conn_alive(c) && !nap(d, 500);) {
-        if (gp_mono_ms() - asked < ALIVE_MS)
+    int64_t alive_ms = d->s->o.dial_alive_ms > 0 ? d->s->o.dial_alive_ms : ALIVE_MS;
+    for (int64_t asked = gp_mono_ms(); st == GP_OK && rpc_conn_alive(c) && !nap(d, LOOK_MS);) {
+        if (gp_mono_ms() - asked < alive_ms)
             continue;
         asked = gp_mono_ms(); /* a NAT that forgot us would stay silent for ever */
         st = call(c, "info", err);
@@ -92,7 +101,7 @@ static void *dial_main(void *arg)
         if (serve_once(d, &attached, &err) != GP_OK)
             RT_LOG_LIMITED(RT_WARN, 10000, "aggregator not reached", RT_S("addr", d->addr),
                            RT_ERR(&err));
-        wait = attached ? BACKOFF_MIN_MS : wait * 2 < BACKOFF_MAX_MS ? wait * 2 : BACKOFF_MAX_MS;
+        wait = serve_dial_wait_ms(wait, attached);
     } while (!nap(d, jitter(wait)));
     return NULL;
 }

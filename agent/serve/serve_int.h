@@ -66,6 +66,9 @@ void serve_job_clear(serve_job *j);
 rpc_code serve_authorise(serve *s, const auth_peer *peer, const uint8_t *req, size_t len,
                          serve_job *j, gp_buf *text);
 
+/* How long to wait, give or take a half, before the next attempt: after one that waited last_ms,
+ * and whether the aggregator had taken us. */
+int64_t serve_dial_wait_ms(int64_t last_ms, int attached);
 /* Connections to the aggregators of o.dial_out; stop is fine without start. */
 gp_status serve_dial_start(serve *s, gp_err *err) GP_MUST_CHECK;
 void serve_dial_stop(serve *s);

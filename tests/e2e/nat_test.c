@@ -1,5 +1,4 @@
-/* nat_test.c - agents that listen nowhere and connect to the aggregator; loss and return of both.
- */
+/* nat_test.c - agents that listen nowhere and connect to the aggregator; loss and return of one. */
 #include "env.h"
 #include "gp/clock.h"
 #include "remote/remote.h"

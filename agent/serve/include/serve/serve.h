@@ -54,6 +54,7 @@ typedef struct serve_opts {
     size_t n_listen;             /* 0..SERVE_MAX_LISTEN */
     const char *const *dial_out; /* aggregators to connect to, for hosts that can't be reached */
     size_t n_dial_out;           /* 0..SERVE_MAX_LISTEN; one of both must not be 0 */
+    int64_t dial_alive_ms;       /* they are asked for a sign of life so often; 0 = 30 s */
     const char *software;        /* "fleetprobe/0.1.0" */
     const exec_live *live;       /* NULL: database only; its list of interfaces is not used */
     /* With live: names of the interfaces captured now, NULL-ended, gp_free() the one block; asked
