@@ -102,10 +102,14 @@ gp_status gpkey_limits_of_signer(gpkey_values *v, auth_peer *p, gp_err *err)
     if (auth_identity_kind(v->signer) != AUTH_KIND_ISSUER)
         return GP_OK;
     GP_TRY(auth_issuer_cert(v->signer, &own, &c, err));
-    memcpy(p->host_globs, c.host_globs, sizeof p->host_globs);
-    memcpy(p->iface_globs, c.iface_globs, sizeof p->iface_globs);
-    p->max_span_s = c.max_span_s;
-    p->roles &= c.roles;
+    if (strcmp(p->host_globs, "*") == 0)
+        memcpy(p->host_globs, c.host_globs, sizeof p->host_globs);
+    if (strcmp(p->iface_globs, "*") == 0)
+        memcpy(p->iface_globs, c.iface_globs, sizeof p->iface_globs);
+    if (!p->max_span_s)
+        p->max_span_s = c.max_span_s;
+    if (p->roles == auth_roles_default(p->kind))
+        p->roles &= c.roles;
     return GP_OK;
 }
 

@@ -204,6 +204,8 @@ static int sign_csr(void *values, const cli_line *line)
         gp_buf crt = {0};
         gp_status st = gpkey_read_request(line->words[i], &p, &what, &err);
         if (st == GP_OK)
+            st = gpkey_limits_of_signer(v, &p, &err);
+        if (st == GP_OK)
             st = gpkey_with_options(v, &p, &err);
         if (v->out && *v->out)
             gp_buf_adds(&crt, v->out);

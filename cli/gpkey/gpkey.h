@@ -41,8 +41,8 @@ void gpkey_pub_path(const char *key_path, gp_buf *out);
 void gpkey_cert_path(const char *path, gp_buf *out);
 /* Put the options of the command line on top of what p says. */
 gp_status gpkey_with_options(const gpkey_values *v, auth_peer *p, gp_err *err) GP_MUST_CHECK;
-/* What a certificate signed with --by may say at most, as the default: scopes, roles (fewer of
- * them) and days of an issuing key. Nothing changes under a fleet key. */
+/* What p does not limit, limited as the issuing key --by is: scopes "*", any span, the roles of its
+ * kind. What it asks for stays. Nothing changes under a fleet key. */
 gp_status gpkey_limits_of_signer(gpkey_values *v, auth_peer *p, gp_err *err) GP_MUST_CHECK;
 /* v->days, unless given: 365, or the most that the issuing key --by may give. */
 gp_status gpkey_default_days(gpkey_values *v, gp_err *err) GP_MUST_CHECK;

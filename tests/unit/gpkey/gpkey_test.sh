@@ -47,6 +47,13 @@ ok issue user bob --by eu.key --hosts eu-1 --days 90
 ok issue agent eu-2 --by eu.key # within what the issuer may give, without a word
 grep -q 'hosts       eu-\*$' out || fail "scope of the issuer"
 ok verify eu-2.crt --trust ft
+ok new agent eu-3
+ok request eu-3.key
+ok sign-csr eu-3.csr --by eu.key # the same for a request that names no hosts
+grep -q 'hosts       eu-\*$' out || fail "scope of the issuer, of a request"
+no '(hosts)' sign-csr eu-3.csr --by eu.key --hosts '*'
+ok request eu-3.key --hosts 'us-*' -o wide.csr
+no '(hosts)' sign-csr wide.csr --by eu.key
 no '(hosts)' issue user eve --by eu.key --hosts '*'
 [ ! -e eve.key ] || fail "a key without certificate stayed"
 no '(kind)' issue gateway gw --by eu.key --hosts eu-1 --days 9
