@@ -44,13 +44,12 @@ const char *goquery_interrupt_text(gp_status st, int64_t timeout_ns, const char 
     char limit[32];
     if (st == GP_ECANCELLED)
         snprintf(buf, cap, "query cancelled by a signal%s", filled ? filled : "");
-    if (st == GP_ECANCELLED)
-        return buf;
-    if (st != GP_EDEADLINE || timeout_ns <= 0)
+    else if (st == GP_EDEADLINE && timeout_ns > 0)
+        snprintf(buf, cap, "deadline exceeded: not finished within --query.timeout %s%s%s",
+                 gp_num_duration_str(timeout_ns, limit, sizeof limit), filled ? "," : "",
+                 filled ? filled : "");
+    else
         return text;
-    snprintf(buf, cap, "deadline exceeded: not finished within --query.timeout %s%s%s",
-             gp_num_duration_str(timeout_ns, limit, sizeof limit), filled ? "," : "",
-             filled ? filled : "");
     return buf;
 }
 

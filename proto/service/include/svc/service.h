@@ -20,7 +20,8 @@ gp_status svc_audit_read(rt_config *c, svc_audit *out, gp_err *err) GP_MUST_CHEC
 gp_status svc_audit_open(const svc_audit *a, const auth_identity *id, const char *program,
                          auth_audit **out, gp_err *err) GP_MUST_CHECK;
 
-/* Connections and calls of rt on the metrics page; rt must outlive m. m may be NULL. */
+/* Connections and calls of rt on the metrics page, which must not be served any more when rt is
+ * freed. m may be NULL. */
 void svc_rpc_metrics(rt_metrics *m, rpc_runtime *rt);
 /* A gauge for the end of id's certificate; NULL if it has none. name, help: as of rt_gauge_fn(). id
  * must outlive m, or the gauge be dropped before. */
