@@ -279,8 +279,8 @@ static void stop(agent *a)
     if (a->manager && flow_manager_finish(a->manager, &err) != GP_OK)
         rt_error("end of capture", RT_ERR(&err));
     agent_retention_stop(a->retention);
+    rt_http_stop(a->http); /* its page asks the service */
     agent_service_stop(a->service);
-    rt_http_stop(a->http);
     if (a->events)
         agent_events_manager(a->events, NULL);
     (void)flow_manager_close(a->manager, NULL);
