@@ -5,33 +5,9 @@
 
 #include "gp/clock.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 enum { HOSTS = 40, SILENT = 30, FLOOD = 6, LIGHT = 5 };
-
-struct flood {
-    rig *r;
-    sim *s;
-    query_stmt *stmt;
-    gp_cancel cancel;
-    pthread_t t;
-    gp_status st;
-    gp_err err;
-};
-
-/* Asks hosts that never answer, until it is cancelled. */
-static void *flood_main(void *arg)
-{
-    struct flood *f = arg;
-    remote_opts o = rig_client(f->r, f->s);
-    result res = {0};
-    o.hosts = "agent-00[00-29]";
-    o.cancel = &f->cancel;
-    f->st = remote_query(f->stmt, &o, &res, &f->err);
-    result_clear(&res);
-    return NULL;
-}
 
 static void wait_for_calls(rig *r, unsigned n)
 {
@@ -49,45 +25,35 @@ static void test_light_user(void **state)
     (void)state;
     sim_opts so = {.n = HOSTS, .rows = 20, .seed = 6};
     fanout_limits l = {.share = {.max_concurrent = 4, .max_per_user = 4, .max_calls = 20}};
-    struct flood flood[FLOOD];
-    sim *s = NULL;
-    rig r;
-    gp_buf table = {0};
-    gp_err err = {0};
-    want_ok_err(&err, sim_new(&so, &s, &err));
-    sim_endpoints(s, 0, &table);
-    rig_start(&r, sim_aggregator(s), sim_trust(s), &table, &l);
-    rig_wait_connected(&r, HOSTS);
+    rig_query flood[FLOOD]; /* of hosts that never answer, until they are cancelled */
+    rig_fleet f;
+    rig_fleet_up(&f, &so, &l, "");
     for (size_t i = 0; i < SILENT; i++)
-        sim_behave(s, i, SIM_SILENT, 0);
+        sim_behave(f.s, i, SIM_SILENT, 0);
     query_stmt *stmt = rig_prepare("sip", 10, 0);
-    for (int i = 0; i < FLOOD; i++) {
-        flood[i] = (struct flood){.r = &r, .s = s, .stmt = stmt, .cancel = GP_CANCEL_INIT};
-        assert_int_equal(pthread_create(&flood[i].t, NULL, flood_main, &flood[i]), 0);
-    }
-    wait_for_calls(&r, 16); /* of 20; they will never be given back */
+    remote_opts o = rig_client(&f.r, f.s);
+    o.hosts = "agent-00[00-29]";
+    for (int i = 0; i < FLOOD; i++)
+        rig_query_start(&flood[i], &o, stmt);
+    wait_for_calls(&f.r, 16); /* of 20; they will never be given back */
+    o.identity = sim_other_user(f.s);
+    o.hosts = "agent-00[30-39]";
     for (int i = 0; i < LIGHT; i++) {
-        remote_opts o = rig_client(&r, s);
-        result res = {0};
-        o.identity = sim_other_user(s);
-        o.hosts = "agent-00[30-39]";
-        want_ok_err(&err, remote_query(stmt, &o, &res, &err));
+        result res = rig_ask(&o, stmt);
         assert_int_equal(res.n_host_statuses, HOSTS - SILENT);
         assert_int_equal(res.hits_total, 20 * (HOSTS - SILENT));
         result_clear(&res);
     }
     fair_counts c;
-    fair_count(r.fanout->fair, &c);
+    fair_count(f.r.fanout->fair, &c);
     assert_int_equal(c.running, 3); /* the flood still has all it may have */
     assert_true(c.calls <= 16);
     for (int i = 0; i < FLOOD; i++)
         gp_cancel_set(&flood[i].cancel, GP_ECANCELLED);
     for (int i = 0; i < FLOOD; i++)
-        pthread_join(flood[i].t, NULL);
+        rig_query_wait(&flood[i]);
     query_stmt_free(stmt);
-    rig_stop(&r);
-    sim_free(s);
-    gp_buf_free(&table);
+    rig_fleet_down(&f);
 }
 
 /* Memory: the query that is too big ends with a reason, everything is given back, others go on. */

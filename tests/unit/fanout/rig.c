@@ -95,3 +95,52 @@ const result_host_status *rig_status(const result *r, const char *host)
         fail_msg("no status of %s", host);
     return s;
 }
+
+result rig_ask(const remote_opts *o, const query_stmt *stmt)
+{
+    result r = {0};
+    gp_err err = {0};
+    if (remote_query(stmt, o, &r, &err) != GP_OK)
+        fail_msg("%s", err.msg);
+    return r;
+}
+
+void rig_fleet_up(rig_fleet *f, const sim_opts *so, const fanout_limits *limits, const char *more)
+{
+    gp_buf table = {0};
+    gp_err err = {0};
+    want_ok_err(&err, sim_new(so, &f->s, &err));
+    sim_endpoints(f->s, 0, &table);
+    gp_buf_adds(&table, more);
+    rig_start(&f->r, sim_aggregator(f->s), sim_trust(f->s), &table, limits);
+    rig_wait_connected(&f->r, (unsigned)so->n);
+    gp_buf_free(&table);
+}
+
+void rig_fleet_down(rig_fleet *f)
+{
+    rig_stop(&f->r);
+    sim_free(f->s);
+}
+
+static void *query_main(void *arg)
+{
+    rig_query *q = arg;
+    result res = {0};
+    q->st = remote_query(q->stmt, &q->o, &res, &q->err);
+    q->hits = res.hits_total;
+    result_clear(&res);
+    return NULL;
+}
+
+void rig_query_start(rig_query *q, const remote_opts *o, const query_stmt *stmt)
+{
+    *q = (rig_query){.o = *o, .stmt = stmt, .cancel = GP_CANCEL_INIT};
+    q->o.cancel = &q->cancel;
+    assert_int_equal(pthread_create(&q->t, NULL, query_main, q), 0);
+}
+
+void rig_query_wait(rig_query *q)
+{
+    assert_int_equal(pthread_join(q->t, NULL), 0);
+}

@@ -10,42 +10,17 @@
 
 enum { HOSTS = 6, ROWS = 40, FAST_MS = 4000 };
 
-struct fleet_of_six {
-    sim *s;
-    rig r;
-};
-
-static void up(struct fleet_of_six *f, const fanout_limits *l, const char *more)
-{
-    sim_opts so = {.n = HOSTS, .rows = ROWS, .seed = 31};
-    gp_buf table = {0};
-    gp_err err = {0};
-    want_ok_err(&err, sim_new(&so, &f->s, &err));
-    sim_endpoints(f->s, 0, &table);
-    gp_buf_adds(&table, more);
-    rig_start(&f->r, sim_aggregator(f->s), sim_trust(f->s), &table, l);
-    rig_wait_connected(&f->r, HOSTS);
-    gp_buf_free(&table);
-}
-
-static void down(struct fleet_of_six *f)
-{
-    rig_stop(&f->r);
-    sim_free(f->s);
-}
+static const sim_opts six = {.n = HOSTS, .rows = ROWS, .seed = 31};
 
 static result ask(const remote_opts *o)
 {
     query_stmt *q = rig_prepare("sip,dip", 1000, 0);
-    result r = {0};
-    gp_err err = {0};
-    if (remote_query(q, o, &r, &err) != GP_OK)
-        fail_msg("%s", err.msg);
+    result r = rig_ask(o, q);
     query_stmt_free(q);
     return r;
 }
 
-static result ask_all(struct fleet_of_six *f)
+static result ask_all(rig_fleet *f)
 {
     remote_opts o = rig_client(&f->r, f->s);
     o.hosts = "agent-*";
@@ -155,8 +130,8 @@ static void test_merging(void **state)
          1,
          "lan wan"},
     };
-    struct fleet_of_six f;
-    up(&f, NULL, "");
+    rig_fleet f;
+    rig_fleet_up(&f, &six, NULL, "");
     for (size_t i = 0; i < COUNT(cases); i++) {
         for (unsigned late = 0; late < 2; late++) { /* either one comes last */
             const char *names[2];
@@ -188,13 +163,13 @@ static void test_merging(void **state)
             result_clear(&r);
         }
     }
-    down(&f);
+    rig_fleet_down(&f);
 }
 
 /* ---- one rule, one function ---- */
 
 /* Never more hosts at once than the setting says. */
-static void max_concurrent(struct fleet_of_six *f)
+static void max_concurrent(rig_fleet *f)
 {
     sim_most_running(f->s);
     for (size_t i = 0; i < HOSTS; i++)
@@ -207,7 +182,7 @@ static void max_concurrent(struct fleet_of_six *f)
 
 /* A silent host, one where nobody listens and one that accepts and says nothing: each ends by its
  * `timeout`, connecting included; the query by max_wait. */
-static void one_deadline(struct fleet_of_six *f)
+static void one_deadline(rig_fleet *f)
 {
     int64_t start = gp_mono_ms();
     remote_opts o = rig_client(&f->r, f->s);
@@ -243,7 +218,7 @@ static void on_host(void *ctx, const char *host, result_code code, const char *m
 }
 
 /* As many silent hosts as may be asked at once, and more: the others answer all the same. */
-static void silent_hosts_make_room(struct fleet_of_six *f)
+static void silent_hosts_make_room(rig_fleet *f)
 {
     struct heard h = {.cancel = GP_CANCEL_INIT};
     query_stmt *q = rig_prepare("sip", 10, 0);
@@ -262,7 +237,7 @@ static void silent_hosts_make_room(struct fleet_of_six *f)
 }
 
 /* Of six silent hosts two are asked; the others' status does not say that they were. */
-static void late_is_not_asked(struct fleet_of_six *f)
+static void late_is_not_asked(rig_fleet *f)
 {
     size_t asked = 0, not_asked = 0;
     remote_opts o = rig_client(&f->r, f->s);
@@ -281,7 +256,7 @@ static void late_is_not_asked(struct fleet_of_six *f)
     result_clear(&r);
 }
 
-static void trimmed_any(struct fleet_of_six *f)
+static void trimmed_any(rig_fleet *f)
 {
     remote_opts o = rig_client(&f->r, f->s);
     o.hosts = "  ANY ,,!mute, !closed ";
@@ -291,7 +266,7 @@ static void trimmed_any(struct fleet_of_six *f)
 }
 
 /* Good or bad, a host has one name. */
-static void one_name(struct fleet_of_six *f)
+static void one_name(rig_fleet *f)
 {
     for (int bad = 0; bad < 2; bad++) {
         sim_behave(f->s, 3, bad ? SIM_ERROR : SIM_OK, 0);
@@ -302,7 +277,7 @@ static void one_name(struct fleet_of_six *f)
     }
 }
 
-static void overloaded_host_is_seen(struct fleet_of_six *f)
+static void overloaded_host_is_seen(rig_fleet *f)
 {
     sim_behave(f->s, 4, SIM_BUSY, 0);
     result r = ask_all(f);
@@ -325,7 +300,7 @@ static void on_partial(void *ctx, const result *r, unsigned done, unsigned total
 }
 
 /* Hosts come one by one, every 20 ms; snapshots every 100 ms at most, of 100 rows at most. */
-static void few_snapshots(struct fleet_of_six *f)
+static void few_snapshots(rig_fleet *f)
 {
     struct snapshots seen = {0};
     remote_opts o = rig_client(&f->r, f->s);
@@ -342,7 +317,7 @@ static void few_snapshots(struct fleet_of_six *f)
     result_clear(&r);
 }
 
-static void empty_selector(struct fleet_of_six *f)
+static void empty_selector(rig_fleet *f)
 {
     static const char *const empty[] = {"", " , ,", "   "};
     query_stmt *q = rig_prepare("sip", 10, 0);
@@ -357,7 +332,7 @@ static void empty_selector(struct fleet_of_six *f)
 }
 
 /* A lone host that fails is shown, and so is why, word for word. */
-static void lone_failure(struct fleet_of_six *f)
+static void lone_failure(rig_fleet *f)
 {
     remote_opts o = rig_client(&f->r, f->s);
     o.hosts = "agent-0005";
@@ -370,7 +345,7 @@ static void lone_failure(struct fleet_of_six *f)
     result_clear(&r);
 }
 
-static void no_hosts(struct fleet_of_six *f)
+static void no_hosts(rig_fleet *f)
 {
     remote_opts o = rig_client(&f->r, f->s);
     o.hosts = "nothing-is-called-so-*";
@@ -380,7 +355,7 @@ static void no_hosts(struct fleet_of_six *f)
     result_clear(&r);
 }
 
-static void sorted_any(struct fleet_of_six *f)
+static void sorted_any(rig_fleet *f)
 {
     remote_opts o = rig_client(&f->r, f->s);
     wire_host_info *v = NULL;
@@ -398,7 +373,7 @@ static void sorted_any(struct fleet_of_six *f)
 
 /* Hosts and aggregators that are disabled in the endpoint table are asked when they are named only,
  * and then it is said what they are. */
-static void disabled_is_left_out(struct fleet_of_six *f)
+static void disabled_is_left_out(rig_fleet *f)
 {
     static const struct {
         const char *hosts, *host; /* host: with a status; NULL = none at all */
@@ -450,7 +425,7 @@ static void test_rules(void **state)
     (void)state;
     static const struct {
         const char *what;
-        void (*holds)(struct fleet_of_six *f);
+        void (*holds)(rig_fleet *f);
     } rules[] = {
         {"Q1: querier.max_concurrent is honoured", max_concurrent},
         {"Q1: silent hosts don't block the others", silent_hosts_make_room},
@@ -467,17 +442,17 @@ static void test_rules(void **state)
         {"fleet.md 4.6: no hosts is missing data, no error", no_hosts},
     };
     fanout_limits l = {.max_in_flight = 2, .partial_ms = 100};
-    struct fleet_of_six f;
+    rig_fleet f;
     char more[400];
     int fd = mute_port(more, sizeof more);
-    up(&f, &l, more);
+    rig_fleet_up(&f, &six, &l, more);
     for (size_t i = 0; i < COUNT(rules); i++) {
         for (size_t h = 0; h < HOSTS; h++)
             sim_behave(f.s, h, SIM_OK, 0);
         print_message("%s\n", rules[i].what);
         rules[i].holds(&f);
     }
-    down(&f);
+    rig_fleet_down(&f);
     close(fd);
 }
 

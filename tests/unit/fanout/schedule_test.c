@@ -5,7 +5,7 @@
 
 #include "gp/clock.h"
 
-#include <pthread.h>
+#include <unistd.h>
 
 enum { HOSTS = 10, ROWS = 60, ROUNDS = 500, SILENT_MS = 600, PATIENT_MS = 30000 };
 
@@ -109,16 +109,11 @@ static void test_schedule(void **state)
     test_rng g = test_rng_new(20261123);
     size_t rounds = test_rounds(ROUNDS);
     sim_opts so = {.n = HOSTS, .rows = ROWS, .shared_pct = 40, .seed = 3};
-    sim *s = NULL;
-    rig r;
-    gp_buf table = {0};
-    gp_err err = {0};
-    want_ok_err(&err, sim_new(&so, &s, &err));
-    sim_endpoints(s, 0, &table);
     fanout_limits l = {.partial_ms = 2};
     unsigned partials = 0;
-    rig_start(&r, sim_aggregator(s), sim_trust(s), &table, &l);
-    rig_wait_connected(&r, HOSTS);
+    rig_fleet f;
+    gp_err err = {0};
+    rig_fleet_up(&f, &so, &l, "");
     for (size_t n = 0; n < rounds; n++) {
         struct round q = {.merge = test_rng_below(&g, 3) == 0,
                           .partials = test_rng_below(&g, 2) == 0};
@@ -129,28 +124,26 @@ static void test_schedule(void **state)
             q.how[i] = pick(&g);
             if (q.how[i] == SIM_SILENT)
                 wait_ms = SILENT_MS;
-            sim_behave(s, i, q.how[i], (unsigned)test_rng_below(&g, 15));
+            sim_behave(f.s, i, q.how[i], (unsigned)test_rng_below(&g, 15));
         }
         query_stmt *stmt = rig_prepare("sip,dip", q.limit, q.merge);
-        remote_opts o = rig_client(&r, s);
+        remote_opts o = rig_client(&f.r, f.s);
         o.max_wait_ms = wait_ms;
         o.on_partial = q.partials ? on_any_partial : NULL;
         o.ctx = &partials;
         result res = {0};
         if (remote_query(stmt, &o, &res, &err) != GP_OK)
             fail_msg("round %zu: %s", n, err.msg);
-        check(&q, n, s, &res);
+        check(&q, n, f.s, &res);
         result_clear(&res);
         query_stmt_free(stmt);
         fair_counts c;
-        fair_count(r.fanout->fair, &c);
+        fair_count(f.r.fanout->fair, &c);
         assert_int_equal(c.running + c.waiting + c.calls + c.users, 0);
         assert_int_equal(c.bytes, 0);
     }
     assert_true(partials > 0 || rounds < 20);
-    rig_stop(&r);
-    sim_free(s);
-    gp_buf_free(&table);
+    rig_fleet_down(&f);
 }
 
 /* Snapshots that a client saw. */
@@ -174,56 +167,24 @@ static void test_early_rows(void **state)
 {
     (void)state;
     sim_opts so = {.n = 3, .rows = ROWS, .seed = 6};
-    sim *s = NULL;
-    rig r;
-    gp_buf table = {0};
-    gp_err err = {0};
-    want_ok_err(&err, sim_new(&so, &s, &err));
-    sim_endpoints(s, 0, &table);
     fanout_limits l = {.partial_ms = 20};
-    rig_start(&r, sim_aggregator(s), sim_trust(s), &table, &l);
-    rig_wait_connected(&r, 3);
-    sim_behave(s, 1, SIM_EARLY, 1000);
-    sim_behave(s, 2, SIM_SILENT, 0);
+    rig_fleet f;
+    rig_fleet_up(&f, &so, &l, "");
+    sim_behave(f.s, 1, SIM_EARLY, 1000);
+    sim_behave(f.s, 2, SIM_SILENT, 0);
     query_stmt *stmt = rig_prepare("sip,dip", 1000, 0);
     struct seen seen = {0};
-    remote_opts o = rig_client(&r, s);
+    remote_opts o = rig_client(&f.r, f.s);
     o.on_partial = on_partial;
     o.ctx = &seen;
     o.max_wait_ms = 3000;
-    result res = {0};
-    want_ok_err(&err, remote_query(stmt, &o, &res, &err));
+    result res = rig_ask(&o, stmt);
     assert_true(seen.early > 0);
     assert_int_equal(res.hits_total, 2 * ROWS);
-    assert_int_equal(rig_status(&res, sim_host_name(s, 2))->code, RESULT_TIMEOUT);
+    assert_int_equal(rig_status(&res, sim_host_name(f.s, 2))->code, RESULT_TIMEOUT);
     result_clear(&res);
     query_stmt_free(stmt);
-    rig_stop(&r);
-    sim_free(s);
-    gp_buf_free(&table);
-}
-
-struct bg {
-    rig *r;
-    sim *s;
-    query_stmt *stmt;
-    gp_cancel *cancel;
-    gp_status st;
-    uint64_t hits;
-    void (*on_partial)(void *ctx, const result *r, unsigned done, unsigned total);
-};
-
-static void *background_query(void *arg)
-{
-    struct bg *b = arg;
-    remote_opts o = rig_client(b->r, b->s);
-    result res = {0};
-    o.on_partial = b->on_partial;
-    o.cancel = b->cancel;
-    b->st = remote_query(b->stmt, &o, &res, NULL);
-    b->hits = res.hits_total;
-    result_clear(&res);
-    return NULL;
+    rig_fleet_down(&f);
 }
 
 static void on_no_rows(void *ctx, const result *r, unsigned done, unsigned total)
@@ -238,36 +199,30 @@ static void test_early_rows_without_memory(void **state)
     (void)state;
     sim_opts so = {.n = 1, .rows = ROWS, .seed = 6};
     fanout_limits l = {.partial_ms = 5, .share = {.mem_bytes = 1 << 20, .mem_total = 1 << 20}};
-    sim *s = NULL;
-    rig r;
-    gp_buf table = {0};
+    rig_fleet f;
+    rig_query q;
     gp_err err = {0};
-    want_ok_err(&err, sim_new(&so, &s, &err));
-    sim_endpoints(s, 0, &table);
-    rig_start(&r, sim_aggregator(s), sim_trust(s), &table, &l);
-    rig_wait_connected(&r, 1);
-    sim_behave(s, 0, SIM_EARLY, 400);
+    rig_fleet_up(&f, &so, &l, "");
+    sim_behave(f.s, 0, SIM_EARLY, 1000);
     fair_query *hog = NULL;
     gp_cancel never = GP_CANCEL_INIT;
     auth_peer who = {.local_uid = -1, .sign_pk = {1}};
-    want_ok_err(&err, fair_enter(r.fanout->fair, &who, &never, &hog, &err));
+    want_ok_err(&err, fair_enter(f.r.fanout->fair, &who, &never, &hog, &err));
     assert_true(fair_bytes_take(hog, 1 << 20)); /* all there is */
     query_stmt *stmt = rig_prepare("sip,dip", 1000, 0);
-    struct bg bg = {.r = &r, .s = s, .stmt = stmt, .st = GP_EINVAL, .on_partial = on_no_rows};
-    pthread_t t;
-    assert_int_equal(pthread_create(&t, NULL, background_query, &bg), 0);
-    while (sim_running(s) == 0)
+    remote_opts o = rig_client(&f.r, f.s);
+    o.on_partial = on_no_rows;
+    rig_query_start(&q, &o, stmt);
+    while (sim_running(f.s) == 0)
         usleep(1000);
     usleep(100000); /* the snapshot comes now; if it came later, nothing would be shown, or wrong */
     fair_bytes_give(hog, 1 << 20);
     fair_leave(hog);
-    pthread_join(t, NULL);
-    assert_int_equal(bg.st, GP_OK);
-    assert_int_equal(bg.hits, ROWS);
+    rig_query_wait(&q);
+    assert_int_equal(q.st, GP_OK);
+    assert_int_equal(q.hits, ROWS);
     query_stmt_free(stmt);
-    rig_stop(&r);
-    sim_free(s);
-    gp_buf_free(&table);
+    rig_fleet_down(&f);
 }
 
 /* The client gives up in mid-query: every host is told. How soon is measured by build/bench/fleet
@@ -276,36 +231,28 @@ static void test_cancel_reaches_hosts(void **state)
 {
     (void)state;
     sim_opts so = {.n = HOSTS, .rows = 1, .seed = 4};
-    sim *s = NULL;
-    rig r;
-    gp_buf table = {0};
-    gp_err err = {0};
-    want_ok_err(&err, sim_new(&so, &s, &err));
-    sim_endpoints(s, 0, &table);
-    rig_start(&r, sim_aggregator(s), sim_trust(s), &table, NULL);
-    rig_wait_connected(&r, HOSTS);
+    rig_fleet f;
+    rig_query q;
+    rig_fleet_up(&f, &so, NULL, "");
     for (size_t i = 0; i < HOSTS; i++)
-        sim_behave(s, i, SIM_SILENT, 0);
-    gp_cancel cancel = GP_CANCEL_INIT;
-    struct bg bg = {.r = &r, .s = s, .stmt = rig_prepare("sip", 10, 0), .cancel = &cancel};
-    pthread_t t;
-    assert_int_equal(pthread_create(&t, NULL, background_query, &bg), 0);
-    while (sim_running(s) < HOSTS)
+        sim_behave(f.s, i, SIM_SILENT, 0);
+    query_stmt *stmt = rig_prepare("sip", 10, 0);
+    remote_opts o = rig_client(&f.r, f.s);
+    rig_query_start(&q, &o, stmt);
+    while (sim_running(f.s) < HOSTS)
         usleep(1000);
     int64_t start = gp_mono_ns();
-    gp_cancel_set(&cancel, GP_ECANCELLED);
-    pthread_join(t, NULL);
-    assert_int_equal(bg.st, GP_ECANCELLED);
-    for (int i = 0; sim_running(s) && i < 10000; i++)
+    gp_cancel_set(&q.cancel, GP_ECANCELLED);
+    rig_query_wait(&q);
+    assert_int_equal(q.st, GP_ECANCELLED);
+    for (int i = 0; sim_running(f.s) && i < 10000; i++)
         usleep(1000);
-    assert_int_equal(sim_running(s), 0);
-    int64_t took_ms = (sim_told_ns(s) - start) / 1000000;
+    assert_int_equal(sim_running(f.s), 0);
+    int64_t took_ms = (sim_told_ns(f.s) - start) / 1000000;
     print_message("cancel reached %d hosts within %lld ms\n", HOSTS, (long long)took_ms);
     assert_true(took_ms <= 1000);
-    query_stmt_free(bg.stmt);
-    rig_stop(&r);
-    sim_free(s);
-    gp_buf_free(&table);
+    query_stmt_free(stmt);
+    rig_fleet_down(&f);
 }
 
 static void test_admission(void **state)
@@ -313,32 +260,24 @@ static void test_admission(void **state)
     (void)state;
     sim_opts so = {.n = 2, .rows = 5, .seed = 5};
     fanout_limits l = {.share = {.max_concurrent = 3, .max_per_user = 1, .max_queue_ms = -1}};
-    sim *s = NULL;
-    rig r;
-    gp_buf table = {0};
-    gp_err err = {0};
-    want_ok_err(&err, sim_new(&so, &s, &err));
-    sim_endpoints(s, 0, &table);
-    rig_start(&r, sim_aggregator(s), sim_trust(s), &table, &l);
-    rig_wait_connected(&r, 2);
-    sim_behave(s, 0, SIM_DELAY, 800);
-    query_stmt *stmt = rig_prepare("sip", 10, 0);
-    struct bg bg = {.r = &r, .s = s, .stmt = stmt, .st = GP_EINVAL};
-    pthread_t t;
-    assert_int_equal(pthread_create(&t, NULL, background_query, &bg), 0);
-    while (fanout_running(r.fanout) == 0)
-        usleep(1000);
-    remote_opts o = rig_client(&r, s);
+    rig_fleet f;
+    rig_query q;
     result res = {0};
+    gp_err err = {0};
+    rig_fleet_up(&f, &so, &l, "");
+    sim_behave(f.s, 0, SIM_DELAY, 800);
+    query_stmt *stmt = rig_prepare("sip", 10, 0);
+    remote_opts o = rig_client(&f.r, f.s);
+    rig_query_start(&q, &o, stmt);
+    while (fanout_running(f.r.fanout) == 0)
+        usleep(1000);
     want_err(GP_ELIMIT, &err, "queries of yours", remote_query(stmt, &o, &res, &err));
-    pthread_join(t, NULL);
-    assert_int_equal(bg.st, GP_OK);
-    want_ok_err(&err, remote_query(stmt, &o, &res, &err));
+    rig_query_wait(&q);
+    assert_int_equal(q.st, GP_OK);
+    res = rig_ask(&o, stmt);
     result_clear(&res);
     query_stmt_free(stmt);
-    rig_stop(&r);
-    sim_free(s);
-    gp_buf_free(&table);
+    rig_fleet_down(&f);
 }
 
 int main(void)

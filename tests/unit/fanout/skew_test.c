@@ -161,8 +161,7 @@ static void test_other_versions(void **state)
         sim_behave(s, i, cases[i].how, 0);
     query_stmt *stmt = rig_prepare("sip,dip", 1000, 0);
     remote_opts o = rig_client(&r, s);
-    result res = {0};
-    want_ok_err(&err, remote_query(stmt, &o, &res, &err));
+    result res = rig_ask(&o, stmt);
     for (size_t i = 0; i < COUNT(cases); i++) {
         const result_host_status *h = rig_status(&res, cases[i].host);
         if (h->code != cases[i].code || !strstr(h->message, cases[i].text))
@@ -194,30 +193,21 @@ static void test_older_without_snapshots(void **state)
     for (int older = 0; older < 2; older++) {
         sim_opts so = {.n = 2, .rows = ROWS, .seed = 12, .lacks = older ? WIRE_F_PARTIALS : 0};
         fanout_limits l = {.partial_ms = 10};
-        sim *s = NULL;
-        rig r;
-        gp_buf table = {0};
-        gp_err err = {0};
+        rig_fleet f;
         unsigned early = 0;
-        want_ok_err(&err, sim_new(&so, &s, &err));
-        sim_endpoints(s, 0, &table);
-        rig_start(&r, sim_aggregator(s), sim_trust(s), &table, &l);
-        rig_wait_connected(&r, 2);
+        rig_fleet_up(&f, &so, &l, "");
         for (size_t i = 0; i < 2; i++)
-            sim_behave(s, i, SIM_EARLY, 300);
+            sim_behave(f.s, i, SIM_EARLY, 300);
         query_stmt *stmt = rig_prepare("sip,dip", 1000, 0);
-        remote_opts o = rig_client(&r, s);
-        result res = {0};
+        remote_opts o = rig_client(&f.r, f.s);
         o.on_partial = count_early;
         o.ctx = &early;
-        want_ok_err(&err, remote_query(stmt, &o, &res, &err));
+        result res = rig_ask(&o, stmt);
         assert_int_equal(res.hits_total, 2 * ROWS);
         assert_int_equal(early > 0, !older);
         result_clear(&res);
         query_stmt_free(stmt);
-        rig_stop(&r);
-        sim_free(s);
-        gp_buf_free(&table);
+        rig_fleet_down(&f);
     }
 }
 
