@@ -188,16 +188,22 @@ void rpc_for_all_conns(rpc_runtime *rt, void (*fn)(rpc_conn *c, void *ctx), void
     gp_free(all);
 }
 
-static void say_goodbye(rpc_conn *c, void *ctx)
-{
-    (void)ctx;
-    rpc_conn_goaway(c, RPC_UNAVAILABLE, "shutting down");
-}
-
 static void break_off(rpc_conn *c, void *ctx)
 {
     (void)ctx;
     rpc_conn_shutdown(c, GP_ECANCELLED, "shutting down");
+}
+
+/* Whoever has not finished the handshake has no calls to wait for, and may never finish it. */
+static void say_goodbye(rpc_conn *c, void *ctx)
+{
+    pthread_mutex_lock(&c->lock);
+    int half = c->state == CONN_HANDSHAKE;
+    pthread_mutex_unlock(&c->lock);
+    if (half)
+        break_off(c, ctx);
+    else
+        rpc_conn_goaway(c, RPC_UNAVAILABLE, "shutting down");
 }
 
 /* Wait until all connections and dials are gone; 0 when the deadline came first. */

@@ -102,7 +102,7 @@ def d40_hup_reloads(agent):
 
 
 def d42_last_writeout(agent):
-    """At the end flows are written before anything waits for those who ask: a client that never finishes holds up nothing."""
+    """At the end flows are written before anything waits for those who ask; who never ends its handshake is not waited for."""
     live.ns(live.PEER, sys.executable, "-c", live.UDP_SEND, "10.77.0.1", "7001", "100", "100")
     key = ("10.77.0.2", "10.77.0.1", 7001, 17)
     live.until(lambda: agent.live().get(key, (0,))[0] == 100, "packets")
@@ -118,7 +118,6 @@ def d42_last_writeout(agent):
     try:
         agent.p.send_signal(signal.SIGTERM)
         live.until(lambda: [d for d in live.blocks(agent.db) if "/a0/" in d], "the block, whoever hangs", seconds=4)
-        want(agent.p.poll() is None, "nothing hung")
     finally:
         for s in hanging:
             s.close()

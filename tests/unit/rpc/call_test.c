@@ -1,6 +1,7 @@
 /* call_test.c - calls end to end over tcp and ipc: replies, streams, statuses, deadlines, cancel.
  */
 #include "kit.h"
+#include "rogue.h"
 
 #include "gp/clock.h"
 #include "gp/mem.h"
@@ -445,6 +446,28 @@ static void test_drain(void **state)
     kit_down(&k);
 }
 
+/* A client that never ends its handshake is not waited for. */
+static void test_drain_half_open(void **state)
+{
+    (void)state;
+    kit k;
+    rpc_counters now = {0};
+    kit_keys(&k);
+    kit_server(&k, "tcp://127.0.0.1:0", &(rpc_opts){.handshake_ms = 60000});
+    int fd = rogue_connect(k.addr);
+    for (int i = 0; i < 5000 && now.accepted == 0; i++) {
+        usleep(1000);
+        rpc_runtime_counters(k.server, &now);
+    }
+    assert_int_equal(now.accepted, 1);
+    int64_t start_ms = gp_mono_ms();
+    rpc_runtime_free(k.server, 60000);
+    k.server = NULL;
+    assert_in_range(gp_mono_ms() - start_ms, 0, 30000);
+    close(fd);
+    kit_down(&k);
+}
+
 static void count_outcome(void *ctx, rpc_conn *conn, const gp_err *err)
 {
     atomic_fetch_add((atomic_uint *)ctx, 1);
@@ -492,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_dial_errors),
         cmocka_unit_test(test_stop_while_dialling),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_half_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

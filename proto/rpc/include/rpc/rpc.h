@@ -72,7 +72,8 @@ typedef struct rpc_opts {
     uint32_t features;             /* bits to tell peers; their meaning is the caller's */
 } rpc_opts;
 gp_status rpc_runtime_new(const rpc_opts *o, rpc_runtime **out, gp_err *err) GP_MUST_CHECK;
-/* Stop: GOAWAY on every connection, wait at most drain_ms for running calls, close, join. */
+/* Stop: GOAWAY on every connection, wait at most drain_ms for running calls, close, join. Nobody
+ * waits for handshakes under way. */
 void rpc_runtime_free(rpc_runtime *rt, int64_t drain_ms);
 
 /* ---- server ---- */
