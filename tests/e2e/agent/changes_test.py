@@ -2,7 +2,7 @@
 """What changes while goprobe runs: interfaces that come and go, a configuration behind swapped links, days that get old;
 and what it may not do (system calls), and `gpctl top` on a terminal.
 
-GOPROBE, GOQUERY, GPKEY, GPCTL, GPDB; network namespaces of live_test.py; exit 77 without root.
+GOPROBE, GOQUERY, GPKEY, GPCTL, GPDB; network namespaces of sensor.py; exit 77 without root.
 """
 import codecs
 import fcntl
@@ -11,16 +11,12 @@ import os
 import pty
 import re
 import select
-import shutil
-import signal
 import struct
 import subprocess
-import sys
-import tempfile
 import termios
 import time
 
-import live_test as live
+import sensor
 
 GPCTL, GPDB = os.environ["GPCTL"], os.environ["GPDB"]
 CONFIG = """db: {path: %(tmp)s/db, sync: none, retention: {max_age: 90d, interval: 1s}}
@@ -29,31 +25,19 @@ api: {addr: 'ipc://%(tmp)s/sock', key_file: %(tmp)s/agent.key, trusted_keys: %(t
   metrics: true}
 """
 DETECT = "autodetection: {enabled: true, exclude: [lo]}\n"
-RING = "{ring_buffer: {block_size: 1048576, num_blocks: 4}}"
-IDLE = 3  # ioprio class
 
 
-class Agent(live.Agent):
+class Agent(sensor.Agent):
     """Its configuration is mounted as Kubernetes does it: conf/c.yaml -> ..data/c.yaml, ..data -> ..1."""
+    version = 0
 
-    def __init__(self, tmp):  # pylint: disable=super-init-not-called
-        self.tmp, self.db, self.sock, self.version = tmp, tmp + "/db", tmp + "/sock", 0
-        live.run(live.GPKEY, "-q", "new", "agent", "sensor", "-o", tmp + "/agent.key")
-        live.run(live.GPKEY, "-q", "new", "user", "me", "-o", tmp + "/user.key")
-        live.run(live.GPKEY, "-q", "trust", tmp + "/user.pub", "--into", tmp + "/trusted")
-        os.mkdir(tmp + "/conf")
-        self.mount(named("a0", "'/^hot/'"))
-        os.symlink("..data/c.yaml", tmp + "/conf/c.yaml")
-        old_day(tmp)
-        self.log = open(tmp + "/log", "w")
-        self.p = subprocess.Popen(["ip", "netns", "exec", live.SENSOR, live.GOPROBE, "-c", tmp + "/conf/c.yaml"],
-                                  stderr=self.log)
-        live.until(lambda: "capture started" in self.text(), "start")
+    def configure(self, *ifaces, text=CONFIG, **more):
+        self.mount(sensor.named(*ifaces, "'/^hot/'"))
 
     def mount(self, text):
         self.version += 1
         conf = self.tmp + "/conf/"
-        os.mkdir(conf + "..%d" % self.version)
+        os.makedirs(conf + "..%d" % self.version)
         with open(conf + "..%d/c.yaml" % self.version, "w") as f:
             f.write(CONFIG % {"tmp": self.tmp} + text)
         os.symlink("..%d" % self.version, conf + "..data_tmp")
@@ -61,18 +45,14 @@ class Agent(live.Agent):
 
     def ask(self, iface, code=0):
         """Live rows of an interface as a user asks for them; standard error of a refusal."""
-        p = live.run(live.GOQUERY, "--query.server.addr", "ipc://" + self.sock, "-q", "any", "-i", iface, "--live", "-e",
+        p = sensor.run(sensor.GOQUERY, "--query.server.addr", "ipc://" + self.sock, "-q", "any", "-i", iface, "--live", "-e",
                      "json", "-n", "1000", "sip,dip,dport,proto", check=False)
         if p.returncode != code:
             raise AssertionError("%d: %s%s" % (p.returncode, p.stdout, p.stderr))
-        return p.stdout + p.stderr if code else live.rows(p.stdout)
+        return p.stdout + p.stderr if code else sensor.rows(p.stdout)
 
     def status(self):
-        return json.loads(live.run(GPCTL, "interfaces", "--json", "-s", "unix:" + self.sock).stdout)
-
-
-def named(*ifaces):
-    return "interfaces:\n" + "".join("  %s: %s\n" % (i, RING) for i in ifaces)
+        return json.loads(sensor.run(GPCTL, "interfaces", "--json", "-s", "unix:" + self.sock).stdout)
 
 
 def old_day(tmp):
@@ -80,14 +60,14 @@ def old_day(tmp):
     with open(tmp + "/old.csv", "w") as f:
         f.write("time,iface,sip,dip,dport,proto,packets received,packets sent,data vol. received,data vol. sent\n"
                 "1699999800,a0,10.0.0.1,10.0.0.2,443,6,1,1,100,100\n")
-    live.run(GPDB, "import", tmp + "/old.csv", tmp + "/db")
-    live.run("find", tmp + "/db", "-exec", "touch", "-d", "@1700000000", "{}", "+")
-    if not live.blocks(tmp + "/db"):
+    sensor.run(GPDB, "import", tmp + "/old.csv", tmp + "/db")
+    sensor.run("find", tmp + "/db", "-exec", "touch", "-d", "@1700000000", "{}", "+")
+    if not sensor.blocks(tmp + "/db"):
         raise AssertionError("no old day")
 
 
 def ip(*args):
-    live.run("ip", "-n", live.SENSOR, *args)
+    sensor.run("ip", "-n", sensor.SENSOR, *args)
 
 
 def sandbox(agent):
@@ -101,9 +81,9 @@ def sandbox(agent):
 
 
 def retention(agent):
-    live.until(lambda: "day deleted" in agent.text(), "retention")
-    if [d for d in live.blocks(agent.db) if "/2023/" in d]:
-        raise AssertionError(live.blocks(agent.db))
+    sensor.until(lambda: "day deleted" in agent.text(), "retention")
+    if [d for d in sensor.blocks(agent.db) if "/2023/" in d]:
+        raise AssertionError(sensor.blocks(agent.db))
     for t in os.listdir("/proc/%d/task" % agent.p.pid):
         with open("/proc/%d/task/%s/stat" % (agent.p.pid, t)) as f:
             name, rest = re.search(r"\((.*)\) (.*)", f.read()).groups()
@@ -111,7 +91,7 @@ def retention(agent):
             break
     else:
         raise AssertionError("no thread of retention")
-    said = live.run("ionice", "-p", t).stdout
+    said = sensor.run("ionice", "-p", t).stdout
     if not said.startswith("idle") or rest.split()[16] != "15":
         raise AssertionError("ionice %s, nice %s" % (said, rest.split()[16]))
 
@@ -119,33 +99,33 @@ def retention(agent):
 def hot(agent):
     if "hot0" not in agent.ask("hot0", code=1):
         raise AssertionError("hot0 is known before it exists")
-    ip("link", "add", "hot0", "type", "veth", "peer", "name", "b1", "netns", live.PEER)
+    ip("link", "add", "hot0", "type", "veth", "peer", "name", "b1", "netns", sensor.PEER)
     ip("addr", "add", "10.78.0.1/24", "dev", "hot0")
-    live.run("ip", "-n", live.PEER, "addr", "add", "10.78.0.2/24", "dev", "b1")
-    live.run("ip", "-n", live.PEER, "link", "set", "b1", "up")
+    sensor.run("ip", "-n", sensor.PEER, "addr", "add", "10.78.0.2/24", "dev", "b1")
+    sensor.run("ip", "-n", sensor.PEER, "link", "set", "b1", "up")
     ip("link", "set", "hot0", "up")
     # perhaps after "cannot capture": it was seen before it was up
-    live.until(lambda: re.search(r'msg="interface opened".* iface=hot0\b', agent.text()), "hot0")
-    live.until(lambda: live.ns(live.PEER, "ping", "-q", "-c", "1", "-W", "1", "10.78.0.1", check=False).returncode == 0,
+    sensor.until(lambda: re.search(r'msg="interface opened".* iface=hot0\b', agent.text()), "hot0")
+    sensor.until(lambda: sensor.ns(sensor.PEER, "ping", "-q", "-c", "1", "-W", "1", "10.78.0.1", check=False).returncode == 0,
                "link")
-    live.ns(live.PEER, sys.executable, "-c", live.UDP_SEND, "10.78.0.1", "7005", "70", "100")
+    sensor.send("10.78.0.1", 7005, 70, 100)
     key, want = ("10.78.0.2", "10.78.0.1", 7005, 17), (70, 0, 70 * 142, 0)
-    live.until(lambda: agent.ask("hot0").get(key) == want, "live rows of hot0")
-    live.until(lambda: agent.ask("any").get(key) == want, "live rows of any")
+    sensor.until(lambda: agent.ask("hot0").get(key) == want, "live rows of hot0")
+    sensor.until(lambda: agent.ask("any").get(key) == want, "live rows of any")
     if "iface=\"hot0\"" not in page("/metrics")[1]:
         raise AssertionError("no metrics of hot0")
     ip("link", "del", "hot0")
-    live.until(lambda: "hot0" in os.listdir(agent.db), "its last block")
-    live.until(lambda: agent.ask("hot0").get(key) == want, "stored rows of hot0")
+    sensor.until(lambda: "hot0" in os.listdir(agent.db), "its last block")
+    sensor.until(lambda: agent.ask("hot0").get(key) == want, "stored rows of hot0")
     ip("link", "add", "x0", "type", "veth", "peer", "name", "x1")  # an event after which gone interfaces are forgotten
-    live.until(lambda: [i["name"] for i in agent.status()] == ["a0"], "hot0 is forgotten: %s" % agent.status())
+    sensor.until(lambda: [i["name"] for i in agent.status()] == ["a0"], lambda: "hot0 is forgotten: %s" % agent.status())
     if agent.ask("hot0").get(key) != want:
         raise AssertionError("stored rows of hot0: %s" % agent.ask("hot0"))
 
 
 def page(what):
     """Status code and text of a page of the metrics address."""
-    p = live.ns(live.SENSOR, "curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:8146" + what)
+    p = sensor.ns(sensor.SENSOR, "curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:8146" + what)
     return int(p.stdout[-3:]), p.stdout[:-3]
 
 
@@ -155,20 +135,20 @@ def health(agent):
     text = page("/metrics")[1]
     if 'iface="a0"' not in text or 'iface="hot0"' in text:
         raise AssertionError("metrics of a0 only: " + text)
-    agent.mount(named("nosuch0"))
-    live.until(lambda: page("/-/health")[0] == page("/-/ready")[0] == 503, "nothing is captured")
+    agent.mount(sensor.named("nosuch0"))
+    sensor.until(lambda: page("/-/health")[0] == page("/-/ready")[0] == 503, "nothing is captured")
 
 
 def reload(agent):
-    agent.mount(named("a0", "lo"))
-    live.until(lambda: "iface=lo action=enabled" in agent.text(), "swap of ..data")
+    agent.mount(sensor.named("a0", "lo"))
+    sensor.until(lambda: "iface=lo action=enabled" in agent.text(), "swap of ..data")
     agent.mount(DETECT)
-    live.until(lambda: "iface=lo action=disabled" in agent.text(), "second swap of ..data")
+    sensor.until(lambda: "iface=lo action=disabled" in agent.text(), "second swap of ..data")
     if "iface=a0 action" in agent.text().split("iface=lo action=enabled")[1]:
         raise AssertionError("a0 did not simply go on")
     with open(agent.tmp + "/only.yaml", "w") as f:
-        f.write(named("lo"))
-    p = live.run(GPCTL, "config", "-f", agent.tmp + "/only.yaml", "-s", "unix:" + agent.sock, check=False)
+        f.write(sensor.named("lo"))
+    p = sensor.run(GPCTL, "config", "-f", agent.tmp + "/only.yaml", "-s", "unix:" + agent.sock, check=False)
     if p.returncode != 1 or "autodetection is on" not in p.stderr:
         raise AssertionError("%d %s%s" % (p.returncode, p.stdout, p.stderr))
 
@@ -203,12 +183,12 @@ def top(agent, end):
 
 
 def main():
-    tmp = tempfile.mkdtemp(prefix="fleetprobe-changes-")
-    agent = None
-    try:
-        if not live.setup():
-            return 77
+    with sensor.rig("changes") as tmp:
         agent = Agent(tmp)
+        agent.config = tmp + "/conf/c.yaml"
+        os.symlink("..data/c.yaml", agent.config)
+        old_day(tmp)
+        agent.start()
         sandbox(agent)
         retention(agent)
         hot(agent)
@@ -217,18 +197,6 @@ def main():
             top(agent, end)
         health(agent)
         agent.stop()
-        return 0
-    finally:
-        if agent:
-            if sys.exc_info()[0]:
-                print(agent.text(), file=sys.stderr)
-            if agent.p.poll() is None:
-                agent.p.send_signal(signal.SIGKILL)
-                agent.p.wait()
-        for n in (live.SENSOR, live.PEER):
-            live.run("ip", "netns", "del", n, check=False)
-        shutil.rmtree(tmp, ignore_errors=True)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main()

@@ -1,52 +1,40 @@
 #!/usr/bin/env python3
 """gpctl against a capturing agent, over its socket and over TCP: what it prints, changes and may not change.
 
-GOPROBE, GOQUERY, GPKEY, GPCTL; network namespaces of live_test.py; exit 77 without root.
+GOPROBE, GOQUERY, GPKEY, GPCTL; sensor.py; exit 77 without root.
 """
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
 import unittest
 
-import live_test as live
+import sensor
 
 GPCTL = os.environ["GPCTL"]
 TCP = "127.0.0.1:8145"
-RING = "{ring_buffer: {block_size: 1048576, num_blocks: 4}}"
 CONFIG = """db: {path: %(tmp)s/db, sync: none}
 logging: {level: debug}
 api: {addr: ['ipc://%(tmp)s/sock', 'tcp://127.0.0.1:8145'], key_file: %(tmp)s/agent.key, trusted_keys: %(tmp)s/trusted}
 audit: {file: %(tmp)s/audit}
-interfaces:
-  a0: %(ring)s
 """
 DURATION = r"(?:\d+h)?(?:\d+m)?\d+s"
 COUNT = r"\d+\.\d\d (?: |[kMGTPE])"
 
 
-class Agent(live.Agent):
+class Agent(sensor.Agent):
     """With an audit log, a socket and a port; keys: all (may everything), look (status), none, part (lo), other (hosts)."""
 
-    def __init__(self, tmp):  # pylint: disable=super-init-not-called
-        self.tmp, self.db, self.sock = tmp, tmp + "/db", tmp + "/sock"
-        live.run(live.GPKEY, "-q", "new", "agent", "sensor", "-o", tmp + "/agent.key")
-        live.run(live.GPKEY, "-q", "trust", tmp + "/agent.pub", "--into", tmp + "/agents")
+    def make_keys(self):
+        sensor.run(sensor.GPKEY, "-q", "new", "agent", "sensor", "-o", self.tmp + "/agent.key")
+        sensor.run(sensor.GPKEY, "-q", "trust", self.tmp + "/agent.pub", "--into", self.tmp + "/agents")
         every = "query,live,status,config.read,config.write"
         for name, roles, more in (("all", every, ()), ("look", "status", ()), ("none", "query", ()),
                                   ("part", every, ("--ifaces", "lo")), ("other", every, ("--hosts", "fw-*"))):
-            live.run(live.GPKEY, "-q", "new", "user", name, "-o", "%s/%s.key" % (tmp, name))
-            live.run(live.GPKEY, "-q", "trust", "%s/%s.pub" % (tmp, name), "--into", tmp + "/trusted", "--roles", roles,
-                     *more)
-        self.write("c.yaml", CONFIG % {"tmp": tmp, "ring": RING})
-        self.log = open(tmp + "/log", "w")
-        self.p = subprocess.Popen(["ip", "netns", "exec", live.SENSOR, live.GOPROBE, "-c", tmp + "/c.yaml"],
-                                  stderr=self.log)
-        live.until(lambda: "capture started" in self.text(), "start")
+            sensor.run(sensor.GPKEY, "-q", "new", "user", name, "-o", "%s/%s.key" % (self.tmp, name))
+            sensor.run(sensor.GPKEY, "-q", "trust", "%s/%s.pub" % (self.tmp, name), "--into", self.tmp + "/trusted", "--roles",
+                     roles, *more)
 
     def write(self, name, text):
         with open(os.path.join(self.tmp, name), "w") as f:
@@ -66,7 +54,7 @@ class Gpctl(unittest.TestCase):
                      self.agent.tmp + "/agents"]
         if env:
             where = []
-        p = subprocess.run(["ip", "netns", "exec", live.SENSOR, GPCTL, *args, *where], capture_output=True, text=True,
+        p = subprocess.run(["ip", "netns", "exec", sensor.SENSOR, GPCTL, *args, *where], capture_output=True, text=True,
                            timeout=60, check=False, env=dict({"PATH": os.environ["PATH"], "TZ": "UTC"}, **(env or {})))
         self.assertEqual(p.returncode, code, p.stdout + p.stderr)
         if code:
@@ -78,8 +66,8 @@ class Gpctl(unittest.TestCase):
         return json.loads(self.ctl("status", "--json"))["statuses"]["a0"]["received_total"]
 
     def test_1_status(self):
-        live.ns(live.PEER, sys.executable, "-c", live.UDP_SEND, "10.77.0.1", "7001", "2000", "100")
-        live.until(lambda: self.received() >= 2000, "packets")
+        sensor.send("10.77.0.1", 7001, 2000, 100)
+        sensor.until(lambda: self.received() >= 2000, "packets")
         self.assertEqual(self.ctl("interfaces", "--names"), "a0\n")
         text = self.ctl("status")
         lines = text.splitlines()
@@ -141,14 +129,14 @@ class Gpctl(unittest.TestCase):
             "extra_bpf_filters": None, "disable": False}}})
 
     def test_5_change(self):
-        path = self.agent.write("other.yaml", "interfaces:\n  a0: %s\n  lo: %s\n" % (RING, RING))
+        path = self.agent.write("other.yaml", "interfaces:\n  a0: %s\n  lo: %s\n" % (sensor.RING, sensor.RING))
         before = self.received()
         self.assertEqual(self.ctl("config", "--file", path),
                          "\n     Enabled: [lo]\n     Updated: []\n    Disabled: []\n\n")
         self.assertRegex(self.ctl("config"), r"│ lo +│ false +│ +1048576 │ 4 +│")
         self.assertGreaterEqual(self.received(), before)  # a0 went on
         self.assertEqual(list(json.loads(self.ctl("status", "--json", key="part"))["statuses"]), ["lo"])
-        gone = self.agent.write("gone.yaml", "interfaces:\n" + "".join("  %s: %s\n" % (i, RING) for i in ("a0", "lo", "no0")))
+        gone = self.agent.write("gone.yaml", "interfaces:\n" + "".join("  %s: %s\n" % (i, sensor.RING) for i in ("a0", "lo", "no0")))
         self.assertEqual(self.ctl("config", "--file", gone),
                          "\n     Enabled: [] (FAILED: [no0])\n     Updated: []\n    Disabled: []\n\n")
         self.assertRegex(self.ctl("status"), r"\nNot captured:\n\n    no0: .+\n\n$")
@@ -158,7 +146,7 @@ class Gpctl(unittest.TestCase):
         self.assertEqual(self.ctl("config", "--reload", "--silent"), "")
         bad = self.agent.write("bad.yaml", "interfaces:\n  a0:\n    ring_buffer: {block_size: 1048576, num_blocks: -4}\n")
         self.assertRegex(self.ctl("config", "--file", bad, code=1), r"bad\.yaml: request:3: a0\.ring_buffer: num_blocks: ")
-        odd = self.agent.write("odd.yaml", "interfaces:\n  a0:\n    %s\n    promiscuous: true\n" % RING[1:-1])
+        odd = self.agent.write("odd.yaml", "interfaces:\n  a0:\n    %s\n    promiscuous: true\n" % sensor.RING[1:-1])
         self.assertRegex(self.ctl("config", "--file", odd, code=1), r"odd\.yaml: request:4: a0\.promiscuous: unknown key")
         off = self.agent.write("off.yaml", "interfaces:\n  a0: {disable: true}\n")
         self.assertIn("no interfaces to capture on", self.ctl("config", "--file", off, code=1))
@@ -167,14 +155,11 @@ class Gpctl(unittest.TestCase):
 
     def test_6_flush(self):
         path = self.agent.db + "/a0"
-        late = bool(live.blocks(path))  # a scheduled write-out has been meanwhile
+        late = bool(sensor.blocks(path))  # a scheduled write-out has been meanwhile
         self.assertEqual(self.ctl("flush", "a0"), "written: a0\n")
-        self.assertGreater(len(live.blocks(path)), 0)
+        self.assertGreater(len(sensor.blocks(path)), 0)
         if not late:  # the whole of test_1
-            now = str(int(time.time()) + 60)
-            p = live.run(live.GOQUERY, "-d", self.agent.db, "-i", "a0", "-f", "1600000000", "-l", now, "-c",
-                         "dport = 7001", "-e", "json", "sip,dip,dport,proto")
-            self.assertEqual(live.rows(p.stdout)[("10.77.0.2", "10.77.0.1", 7001, 17)], (2000, 0, 2000 * 142, 0))
+            self.assertEqual(sensor.stored(self.agent.db)[("10.77.0.2", "10.77.0.1", 7001, 17)], (2000, 0, 2000 * 142, 0))
         self.assertEqual(json.loads(self.ctl("flush", "--json", key="all")), {"written": ["a0"]})
 
     def test_7_refused(self):
@@ -203,27 +188,17 @@ class Gpctl(unittest.TestCase):
                      ("root", "configuration file", "ok"), ("root", "flush", "ok"), ("all", "flush", "ok"),
                      ("part", "configuration file", "failed")):
             self.assertIn(want, got)
-        live.run(live.GPKEY, "audit", "verify", self.agent.tmp + "/audit", "--key", self.agent.tmp + "/agent.pub")
+        sensor.run(sensor.GPKEY, "audit", "verify", self.agent.tmp + "/audit", "--key", self.agent.tmp + "/agent.pub")
 
 
 def main():
-    tmp = tempfile.mkdtemp(prefix="fleetprobe-gpctl-")
-    try:
-        if not live.setup():
-            return 77
+    with sensor.rig("gpctl") as tmp:
         Gpctl.agent = Agent(tmp)
+        Gpctl.agent.configure("a0", text=CONFIG)
+        Gpctl.agent.start()
         done = unittest.main(verbosity=2, exit=False)
         if not done.result.wasSuccessful():
-            print(Gpctl.agent.text(), file=sys.stderr)
-        return 0 if done.result.wasSuccessful() else 1
-    finally:
-        if Gpctl.agent and Gpctl.agent.p.poll() is None:
-            Gpctl.agent.p.kill()
-            Gpctl.agent.p.wait()
-        for n in (live.SENSOR, live.PEER):
-            live.run("ip", "netns", "del", n, check=False)
-        shutil.rmtree(tmp, ignore_errors=True)
+            sys.exit(1)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main()

@@ -1,57 +1,19 @@
 #!/usr/bin/env python3
 """Start, signals and end of goprobe, with the defects of capture.md 11 that they are about.
 
-GOPROBE, GOQUERY, GPKEY; network namespaces of live_test.py; exit 77 without root.
+GOPROBE, GOQUERY, GPKEY; sensor.py; exit 77 without root.
 """
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
-import time
 
-import live_test as live
+import sensor
 
 CONFIG = """db: {path: %(tmp)s/db, sync: none}
 logging: {level: debug, destination: %(tmp)s/log}
-api: {addr: [%(addr)s], key_file: %(tmp)s/agent.key, trusted_keys: %(tmp)s/trusted, metrics: true}
-interfaces:
+api: {addr: 'ipc://%(tmp)s/sock', key_file: %(tmp)s/agent.key, trusted_keys: %(tmp)s/trusted, metrics: true}
 """
-RING = "  %s: {ring_buffer: {block_size: 1048576, num_blocks: 4}}\n"
-
-
-class Agent(live.Agent):
-    def __init__(self, tmp):  # pylint: disable=super-init-not-called
-        self.tmp, self.db, self.sock, self.p = tmp, tmp + "/db", tmp + "/sock", None
-        live.run(live.GPKEY, "-q", "new", "agent", "sensor", "-o", tmp + "/agent.key")
-        live.run(live.GPKEY, "-q", "new", "user", "me", "-o", tmp + "/user.key")
-        live.run(live.GPKEY, "-q", "trust", tmp + "/user.pub", "--into", tmp + "/trusted")
-        self.configure("a0")
-
-    def configure(self, *ifaces, more=""):
-        addr = ", ".join("'%s'" % a for a in ["ipc://" + self.sock, more] if a)
-        with open(self.tmp + "/new", "w") as f:
-            f.write(CONFIG % {"tmp": self.tmp, "addr": addr} + "".join(RING % i for i in ifaces))
-        os.rename(self.tmp + "/new", self.tmp + "/c.yaml")
-
-    def start(self):
-        if os.path.exists(self.tmp + "/log"):
-            os.unlink(self.tmp + "/log")
-        self.p = subprocess.Popen(["ip", "netns", "exec", live.SENSOR, live.GOPROBE, "-c", self.tmp + "/c.yaml"])
-        live.until(lambda: "capture started" in self.text(), "start")
-
-    def text(self, name="log"):
-        try:
-            with open(self.tmp + "/" + name) as f:
-                return f.read()
-        except FileNotFoundError:
-            return ""
-
-    def kill(self):
-        self.p.kill()
-        self.p.wait()
 
 
 def want(condition, what):
@@ -67,7 +29,7 @@ def d28_address_in_use(agent):
     agent.start()
     want(agent.live() is not None, "asked over the socket")
     # a second agent on the same socket does not take it away from the first
-    p = live.ns(live.SENSOR, live.GOPROBE, "-c", agent.tmp + "/c.yaml", "--db.path", agent.tmp + "/other",
+    p = sensor.ns(sensor.SENSOR, sensor.GOPROBE, "-c", agent.tmp + "/c.yaml", "--db.path", agent.tmp + "/other",
                 "--api.metrics_addr", "127.0.0.1:8147", "--logging.destination", "stderr", check=False)
     want(p.returncode == 1 and "sock" in p.stderr, "second agent: %d %s" % (p.returncode, p.stderr))
     want("interface opened" not in p.stderr, "captured before the address was bound: " + p.stderr)
@@ -76,7 +38,7 @@ def d28_address_in_use(agent):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         s.listen()
-        p = live.run(live.GOPROBE, "-c", agent.tmp + "/c.yaml", "--db.path", agent.tmp + "/other", "--api.addr",
+        p = sensor.run(sensor.GOPROBE, "-c", agent.tmp + "/c.yaml", "--db.path", agent.tmp + "/other", "--api.addr",
                      "tcp://127.0.0.1:%d" % s.getsockname()[1], "--logging.destination", "stderr", check=False)
     want(p.returncode == 1 and "interface opened" not in p.stderr, "port in use: %d %s" % (p.returncode, p.stderr))
     want(not os.path.exists(agent.tmp + "/other/a0"), "a database was begun")
@@ -86,38 +48,39 @@ def d39_log_is_reopened(agent):
     """SIGHUP opens the log file anew, so it can be moved away."""
     os.rename(agent.tmp + "/log", agent.tmp + "/log.1")
     agent.p.send_signal(signal.SIGHUP)
-    live.until(lambda: "trusted keys read again" in agent.text(), "new log")
-    old = agent.text("log.1")
+    sensor.until(lambda: "trusted keys read again" in agent.text(), "new log")
+    with open(agent.tmp + "/log.1") as f:
+        old = f.read()
     want("trusted keys read again" not in old, "written to the old file: " + old)
 
 
 def d40_hup_reloads(agent):
     """SIGHUP reads the configuration again and ends nothing."""
     with open(agent.tmp + "/c.yaml", "a") as f:  # not renamed: the watch sees it, too; either way once is enough
-        f.write(RING % "lo")
+        f.write(sensor.named("lo").split("\n", 1)[1])
     agent.p.send_signal(signal.SIGHUP)
-    live.until(lambda: "iface=lo action=enabled" in agent.text(), "reload")
+    sensor.until(lambda: "iface=lo action=enabled" in agent.text(), "reload")
     want(agent.p.poll() is None, "SIGHUP ended it")
     want("iface=a0" not in agent.text(), "a0 was not left alone: " + agent.text())
 
 
 def d42_last_writeout(agent):
     """At the end flows are written before anything waits for those who ask; who never ends its handshake is not waited for."""
-    live.ns(live.PEER, sys.executable, "-c", live.UDP_SEND, "10.77.0.1", "7001", "100", "100")
+    sensor.send("10.77.0.1", 7001, 100, 100)
     key = ("10.77.0.2", "10.77.0.1", 7001, 17)
-    live.until(lambda: agent.live().get(key, (0,))[0] == 100, "packets")
+    sensor.until(lambda: agent.live().get(key, (0,))[0] == 100, "packets")
     hanging = []
     for _ in range(3):
         s = socket.socket(socket.AF_UNIX)
         s.connect(agent.sock)
         hanging.append(s)
-    p = subprocess.Popen([live.GOQUERY, "--query.server.addr", "ipc://" + agent.sock, "-q", "any", "-i", "a0", "--live",
+    p = subprocess.Popen([sensor.GOQUERY, "--query.server.addr", "ipc://" + agent.sock, "-q", "any", "-i", "a0", "--live",
                           "--watch", "100ms", "-e", "csv", "dport"], stdout=subprocess.PIPE)
     p.stdout.readline()
     p.send_signal(signal.SIGSTOP)
     try:
         agent.p.send_signal(signal.SIGTERM)
-        live.until(lambda: [d for d in live.blocks(agent.db) if "/a0/" in d], "the block, whoever hangs", seconds=4)
+        sensor.until(lambda: [d for d in sensor.blocks(agent.db) if "/a0/" in d], "the block, whoever hangs", seconds=4)
     finally:
         for s in hanging:
             s.close()
@@ -127,34 +90,19 @@ def d42_last_writeout(agent):
     want(agent.p.returncode == 0, "exit code %d" % agent.p.returncode)
     text = agent.text()
     want(text.index("iface=a0 time=") < text.index('msg="stopped"'), text)
-    p = live.run(live.GOQUERY, "-d", agent.db, "-i", "a0", "-f", "1600000000", "-l", str(int(time.time()) + 60), "-e",
-                 "json", "sip,dip,dport,proto")
-    want(live.rows(p.stdout).get(key) == (100, 0, 14200, 0), p.stdout)
+    rows = sensor.stored(agent.db)
+    want(rows.get(key) == (100, 0, 14200, 0), rows)
 
 
 def main():
-    tmp = tempfile.mkdtemp(prefix="fleetprobe-signals-")
-    agent = None
-    try:
-        if not live.setup():
-            return 77
-        agent = Agent(tmp)
+    with sensor.rig("signals") as tmp:
+        agent = sensor.Agent(tmp)
+        agent.configure("a0", text=CONFIG)
         d28_address_in_use(agent)
         agent.start()
         d39_log_is_reopened(agent)
         d40_hup_reloads(agent)
         d42_last_writeout(agent)
-        return 0
-    finally:
-        if agent:
-            if sys.exc_info()[0]:
-                print(agent.text(), file=sys.stderr)
-            if agent.p and agent.p.poll() is None:
-                agent.kill()
-        for n in (live.SENSOR, live.PEER):
-            live.run("ip", "netns", "del", n, check=False)
-        shutil.rmtree(tmp, ignore_errors=True)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main()

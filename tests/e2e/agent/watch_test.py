@@ -1,33 +1,25 @@
 #!/usr/bin/env python3
 """goquery --watch --live: flows in the memory of a running agent, on a pipe and on a terminal.
 
-GOPROBE, GOQUERY, GPKEY as in live_test.py, whose network namespaces are used; exit 77 without root.
+GOPROBE, GOQUERY, GPKEY as in sensor.py; exit 77 without root.
 """
 import fcntl
 import os
 import pty
 import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
-import sys
-import tempfile
 import termios
 import time
 
-import live_test as live
+import sensor
 
 
 def command(agent, *more):
-    return [live.GOQUERY, "--query.server.addr", "ipc://" + agent.sock, "-q", "any", "-i", "a0", "--live",
+    return [sensor.GOQUERY, "--query.server.addr", "ipc://" + agent.sock, "-q", "any", "-i", "a0", "--live",
             "--watch", "100ms", *more]
-
-
-def send(count):
-    """Datagrams of 142 bytes to the sensor."""
-    live.ns(live.PEER, sys.executable, "-c", live.UDP_SEND, "10.77.0.1", "7001", str(count), "100")
 
 
 class Screen:
@@ -61,9 +53,9 @@ def on_a_pipe(agent):
     p = subprocess.Popen(command(agent, "-e", "csv", "--in", "-c", "dport = 7001", "dport"), stdout=subprocess.PIPE)
     with p:
         out = Screen(p.stdout.fileno())
-        send(50)
+        sensor.send("10.77.0.1", 7001, 50, 100)
         out.wait(r"\n(a0,)?7001,50,100\.00,7100,100\.00\n")
-        send(25)
+        sensor.send("10.77.0.1", 7001, 25, 100)
         out.wait(r"\n(a0,)?7001,75,100\.00,10650,100\.00\n")
         stop(p, "pipe")
 
@@ -78,31 +70,19 @@ def on_a_terminal(agent):
     text = out.wait(r"10\.77\.0\.2  10\.77\.0\.1 +75 +0 (?s:.*)\033\[J\033\[\?7h")
     if not re.search(r"Timespan +: \[", text) or "Error" in text:
         raise AssertionError(text)
-    send(5)
+    sensor.send("10.77.0.1", 7001, 5, 100)
     out.wait(r"10\.77\.0\.2  10\.77\.0\.1 +80 +0 ")
     stop(p, "terminal")
     os.close(main)
 
 
 def main():
-    tmp = tempfile.mkdtemp(prefix="fleetprobe-watch-")
-    agent = None
-    try:
-        if not live.setup():
-            return 77
-        agent = live.Agent(tmp)
+    with sensor.rig("watch") as tmp:
+        agent = sensor.Agent(tmp)
+        agent.start()
         on_a_pipe(agent)
         on_a_terminal(agent)
         agent.stop()
-        return 0
-    finally:
-        if agent and agent.p.poll() is None:
-            agent.p.kill()
-            agent.p.wait()
-        for n in (live.SENSOR, live.PEER):
-            live.run("ip", "netns", "del", n, check=False)
-        shutil.rmtree(tmp, ignore_errors=True)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main()
