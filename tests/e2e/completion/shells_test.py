@@ -33,11 +33,11 @@ class Shells(unittest.TestCase):
         cls.tmp.cleanup()
 
     def env(self):
-        return {**ENV, "HOME": self.tmp.name, "PATH": os.path.join(self.tmp.name, "stub") + ":" + ENV["PATH"]}
+        return {**ENV, "HOME": self.tmp.name, "PATH": os.path.join(self.tmp.name, "bin") + ":" + ENV["PATH"]}
 
-    def stub_gpctl(self):
+    def fake_gpctl(self):
         """A gpctl that knows the interfaces of the agent at unix:/x."""
-        path = os.path.join(self.tmp.name, "stub")
+        path = os.path.join(self.tmp.name, "bin")
         os.makedirs(path, exist_ok=True)
         with open(os.path.join(path, "gpctl"), "w") as f:
             f.write("#!/bin/sh\n[ \"$*\" = '-s unix:/x interfaces --names --timeout 1s' ] && printf 'eth0\\neth1\\nwg0\\n'\n")
@@ -81,7 +81,7 @@ class Shells(unittest.TestCase):
         self.assertEqual(self.bash(["gpkey", "s"], "gpkey"), ["show", "sign-csr", "seal"])
         self.assertEqual(self.bash(["gpctl", "st"], "gpctl"), ["status"])
         self.assertEqual(self.bash(["gpctl", "config", "--re"], "gpctl"), ["--reload"])
-        self.stub_gpctl()
+        self.fake_gpctl()
         self.assertEqual(self.bash(["gpctl", "-s", "unix:/x", "status", "et"], "gpctl"), ["eth0", "eth1"])
         self.assertEqual(self.bash(["gpctl", "-s", "unix:/x", "status", "eth0", "w"], "gpctl"), ["wg0"])
         self.assertEqual(self.bash(["gpctl", "-s", "unix:/other", "top", "et"], "gpctl"), [])
@@ -103,7 +103,7 @@ class Shells(unittest.TestCase):
         self.assertEqual(self.fish("goquery lis"), ["list"])
         self.assertIn("--db.path", self.fish("goquery list --db"))
         self.assertEqual(self.fish("gpkey sho", "gpkey"), ["show"])
-        self.stub_gpctl()
+        self.fake_gpctl()
         self.assertEqual(self.fish("gpctl -s unix:/x flush et", "gpctl"), ["eth0", "eth1"])
 
     # ---- zsh ----
@@ -148,7 +148,7 @@ class Shells(unittest.TestCase):
         self.assertEqual(self.zsh("goquery -d db -i tu").strip()[:24], "goquery -d db -i tun0")
         self.assertEqual(self.zsh("goquery lis").strip(), "goquery list")
         self.assertEqual(self.zsh("gpkey sho", "gpkey").strip(), "gpkey show")
-        self.stub_gpctl()
+        self.fake_gpctl()
         self.assertEqual(self.zsh("gpctl -s unix:/x status w", "gpctl").strip(), "gpctl -s unix:/x status wg0")
 
 
