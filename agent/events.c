@@ -21,8 +21,9 @@ typedef struct series {
     rt_metric *processed, *dropped, *errors[CAPTURE_N_ERRORS], *bytes[2], *packets[2], *flows;
     rt_metric *lost, *shared, *pause, *buffer;
     flow_worker_counts seen; /* of the current capture; a new one starts at 0 */
-    int64_t started_ns;
-    uint64_t entries; /* at the last rotation */
+    uint64_t capture;        /* which that is */
+    uint64_t entries;        /* at the last rotation */
+    uint64_t pause_ns;       /* longest of the current capture */
 } series;
 
 struct agent_events {
@@ -201,17 +202,30 @@ static void add_since(rt_metric *m, uint64_t now, uint64_t *seen)
     *seen = now;
 }
 
+/* Gauges of s, or, where they have no label, of all interfaces; e->mu is held. */
+static void set_gauges(const agent_events *e, const series *s)
+{
+    uint64_t entries = e->no_iface ? 0 : s->entries, pause_ns = e->no_iface ? 0 : s->pause_ns;
+
+    for (const series *o = e->no_iface ? e->list : NULL; o; o = o->next) {
+        entries += o->entries;
+        pause_ns = o->pause_ns > pause_ns ? o->pause_ns : pause_ns;
+    }
+    rt_metric_set(s->flows, (double)entries);
+    rt_metric_set(s->pause, (double)pause_ns / NS);
+}
+
 /* Bring the counters of one interface up to date; e->mu is held. */
-static void update(agent_events *e, const char *iface, int64_t started_ns,
+static void update(agent_events *e, const char *iface, uint64_t capture,
                    const flow_worker_counts *now)
 {
     series *s = find_series(e, iface);
 
-    if (!s || started_ns < s->started_ns)
+    if (!s || capture < s->capture)
         return;
-    if (s->started_ns != started_ns) {
+    if (s->capture != capture) {
         memset(&s->seen, 0, sizeof s->seen);
-        s->started_ns = started_ns;
+        s->capture = capture;
     }
     flow_worker_counts *seen = &s->seen;
     add_since(s->processed, now->capture.processed, &seen->capture.processed);
@@ -220,7 +234,8 @@ static void update(agent_events *e, const char *iface, int64_t started_ns,
         add_since(s->errors[i], now->capture.errors[i], &seen->capture.errors[i]);
     add_since(s->lost, now->lost, &seen->lost);
     add_since(s->shared, now->shared, &seen->shared);
-    rt_metric_set(s->pause, (double)now->pause_ns / NS);
+    s->pause_ns = now->pause_ns;
+    set_gauges(e, s);
 }
 
 /* Asked for at every scrape, before the counters are printed: so it brings them up to date. */
@@ -236,7 +251,7 @@ static double count_capturing(void *ctx)
         for (size_t i = 0; i < n; i++)
             if (st[i].state == FLOW_CAPTURING) {
                 capturing++;
-                update(e, st[i].name, st[i].started_ns, &st[i].total);
+                update(e, st[i].name, st[i].capture, &st[i].total);
             }
     pthread_mutex_unlock(&e->mu);
     gp_free(st);
@@ -247,21 +262,20 @@ static void on_rotated(agent_events *e, const flow_event *ev)
 {
     pthread_mutex_lock(&e->mu);
     series *s = find_series(e, ev->iface);
-    update(e, ev->iface, ev->started_ns, ev->counts); /* the last chance before it is closed */
+    update(e, ev->iface, ev->capture, ev->counts); /* the last chance before it is closed */
     for (int i = 0; s && i < 2; i++) {
         rt_metric_add(s->bytes[i], ev->totals[FLOW_BYTES_IN + i]);
         rt_metric_add(s->packets[i], ev->totals[FLOW_PKTS_IN + i]);
     }
     if (s) {
-        uint64_t sum = s->entries = ev->entries;
-        for (const series *o = e->no_iface ? e->list : NULL; o; o = o->next)
-            sum += o == s ? 0 : o->entries;
-        rt_metric_set(s->flows, (double)sum);
+        s->entries = ev->entries;
+        set_gauges(e, s);
     }
     pthread_mutex_unlock(&e->mu);
 }
 
-/* Its lines leave the metrics page, or it would grow for ever on a host of containers. */
+/* Its lines leave the metrics page, or it would grow for ever on a host of containers; where it has
+ * none of its own, counters keep its part and gauges lose it. */
 static void on_forgotten(agent_events *e, const char *iface)
 {
     series *s = NULL;
@@ -272,6 +286,8 @@ static void on_forgotten(agent_events *e, const char *iface)
             s = *p;
             *p = s->next;
         }
+    if (s && e->no_iface)
+        set_gauges(e, s);
     pthread_mutex_unlock(&e->mu);
     if (s && !e->no_iface) {
         rt_metric *const all[] = {s->processed,  s->dropped,    s->bytes[0], s->bytes[1],

@@ -167,7 +167,7 @@ static void follow_rules(flow_manager *m, const capture_link *links, size_t n_li
     forget_gone(m, w, n);
 }
 
-void flow_control_reconcile(flow_manager *m, int repeat_errors)
+static void reconcile(flow_manager *m)
 {
     GP_CLEANUP(gp_freep) capture_link *links = NULL;
     flow_iface **v = NULL;
@@ -185,8 +185,6 @@ void flow_control_reconcile(flow_manager *m, int repeat_errors)
     for (size_t k = 0; k < n; k++) {
         if (v[k]->worker)
             continue;
-        if (repeat_errors)
-            v[k]->error_code = GP_OK;
         const capture_link *l = find_link(links, n_links, v[k]->name);
         if (!l && !v[k]->started_ns && v[k]->error_code == GP_ENOTFOUND)
             continue; /* still not there */
@@ -239,7 +237,7 @@ void *flow_control_thread(void *arg)
             continue;
         m->repair_ms = gp_mono_ms() + REPAIR_MS;
         pthread_mutex_lock(&m->admin);
-        flow_control_reconcile(m, 0);
+        reconcile(m);
         pthread_mutex_unlock(&m->admin);
     }
 }

@@ -152,6 +152,7 @@ gp_status flow_iface_open(flow_iface *i, gp_err *err)
     (void)snprintf(i->error, sizeof i->error, "%s", st == GP_OK ? "" : why.msg);
     if (st == GP_OK) {
         i->started_ns = gp_wall_ns();
+        i->capture = atomic_fetch_add(&i->m->captures, 1) + 1;
         memset(&i->base, 0, sizeof i->base);
     }
     pthread_mutex_unlock(&i->mu);
@@ -206,7 +207,7 @@ gp_status flow_iface_rotate(flow_iface *i, int64_t time_s, gp_err *err)
     gp_status st = flow_worker_rotate(i->worker, &bank, &now, err);
     if (st == GP_OK) {
         e.counts = &now;
-        e.started_ns = i->started_ns;
+        e.capture = i->capture;
         e.entries = flow_bank_count(bank);
         flow_bank_totals(bank, e.totals);
         e.drops = now.capture.dropped - i->base.capture.dropped + now.lost - i->base.lost;

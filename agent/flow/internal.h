@@ -10,8 +10,9 @@
 
 /*
  * Locks, in the order they may be taken:
- *   m->admin  one change at a time: apply, rotation, flush, closing. Held for milliseconds, and for
- *             a quarter of a second while an interface is drained. Never over disk I/O.
+ *   m->admin  one change at a time: apply, rotation, flush, closing. Held for milliseconds, for a
+ *             quarter of a second while an interface is drained, and while the newest block of an
+ *             interface is looked up, when it is first opened. Never over writing.
  *   i->mu     rotation of one interface against live queries: pending, last_s, worker.
  *   m->mu     the list of interfaces, the write queue, counters. Held for microseconds.
  * The writer thread alone touches i->writer.
@@ -33,8 +34,9 @@ typedef struct flow_iface {
     flow_manager *m;
 
     pthread_mutex_t mu;
-    flow_worker *worker; /* NULL while waiting; changed with admin and mu held */
-    int64_t started_ns;
+    flow_worker *worker;     /* NULL while waiting; changed with admin and mu held */
+    int64_t started_ns;      /* wall clock */
+    uint64_t capture;        /* m->captures when it was opened */
     flow_worker_counts base; /* at the last rotation */
     int64_t last_s;          /* timestamp of the newest block, written or pending */
     int has_last;            /* last_s is known; admin */
@@ -48,7 +50,6 @@ typedef struct flow_iface {
     int write_failing; /* under mu */
 
     /* writer thread; times are monotonic */
-    int64_t retry_ms;       /* next try after a failure */
     int64_t checkpoint_ms;  /* next checkpoint */
     uint64_t saved;         /* packets seen at the last checkpoint, of the interval after */
     int64_t saved_after_s;  /* this block */
@@ -56,8 +57,9 @@ typedef struct flow_iface {
     int checkpoint_failing; /* told once */
 
     /* under m->mu */
-    int queued;  /* in the write queue */
-    int closing; /* leaves the list; freed once its flows are written */
+    int queued;       /* in the write queue */
+    int64_t retry_ms; /* monotonic; next try after a failed write, 0 = at once */
+    int closing;      /* leaves the list; freed once its flows are written */
     struct flow_iface *next_queued;
     int64_t full_ms; /* last early write-out, monotonic; control thread */
 } flow_iface;
@@ -96,7 +98,8 @@ struct flow_manager {
     pthread_t control, writer;
     int has_control, has_writer;
     int wake_fd, timer_fd;
-    atomic_int reconcile; /* a worker failed or became full, or links changed */
+    atomic_int reconcile;          /* a worker failed or became full, or links changed */
+    atomic_uint_fast64_t captures; /* opened so far, of all interfaces */
 };
 
 /* Unix time by the manager's clock (flow_manager_opts.wall_ns). */
@@ -150,7 +153,5 @@ void flow_checkpoint_done(flow_iface *i);
 /* control.c */
 void *flow_control_thread(void *arg);
 void flow_control_wake(flow_manager *m);
-/* Open what waits and close what broke; admin held. */
-void flow_control_reconcile(flow_manager *m, int repeat_errors);
 
 #endif

@@ -41,6 +41,7 @@ static void one_status(flow_iface *i, flow_status *s)
     s->state = i->worker ? FLOW_CAPTURING : FLOW_WAITING;
     if (i->worker) {
         s->started_ns = i->started_ns;
+        s->capture = i->capture;
         s->ring_bytes = flow_worker_ring_bytes(i->worker);
         flow_worker_counts_get(i->worker, &s->total);
         counts_since(&s->recent, &s->total, &i->base);

@@ -153,14 +153,17 @@ static void test_no_iface_label(void **state)
     (void)state;
     static const char *const ifaces[] = {"v0", "v1"};
     agent_events *e = opened(1, ifaces, COUNT(ifaces));
-    static const flow_worker_counts counts = {.capture = {.processed = 7}};
+    static const flow_worker_counts counts[] = {
+        {.capture = {.processed = 7}, .pause_ns = 5000000},
+        {.capture = {.processed = 7}, .pause_ns = 3000000},
+    };
 
     for (size_t i = 0; i < COUNT(ifaces); i++)
         agent_events_on(e, &(flow_event){.kind = FLOW_EV_ROTATED,
                                          .iface = ifaces[i],
                                          .text = "",
-                                         .counts = &counts,
-                                         .started_ns = 5,
+                                         .counts = &counts[i],
+                                         .capture = 5,
                                          .entries = 3,
                                          .totals = {100, 200, 1, 2}});
     GP_CLEANUP(gp_freep) char *text = page(e);
@@ -168,7 +171,52 @@ static void test_no_iface_label(void **state)
     want_line(text, "goprobe_capture_bytes_total{direction=\"outbound\"} 400");
     want_line(text, "goprobe_capture_packets_total{direction=\"inbound\"} 2");
     want_line(text, "goprobe_capture_flows_total 6");
+    want_line(text, "goprobe_capture_pause_max_seconds 0.005"); /* the longest of all */
     assert_null(strstr(text, "iface="));
+    /* an interface that is gone: what was counted stays, what is now does not */
+    static const char *const left[][2] = {
+        {"goprobe_capture_flows_total 3", "goprobe_capture_pause_max_seconds 0.003"},
+        {"goprobe_capture_flows_total 0", "goprobe_capture_pause_max_seconds 0"},
+    };
+    for (size_t i = 0; i < COUNT(left); i++) {
+        agent_events_on(e,
+                        &(flow_event){.kind = FLOW_EV_FORGOTTEN, .iface = ifaces[i], .text = ""});
+        GP_CLEANUP(gp_freep) char *now = page(e);
+        want_line(now, left[i][0]);
+        want_line(now, left[i][1]);
+        want_line(now, "goprobe_capture_packets_processed_total 14");
+    }
+    agent_events_free(e);
+}
+
+/* A capture that was opened anew counts from 0, and what is late of the one before is left out. */
+static void test_opened_again(void **state)
+{
+    (void)state;
+    static const char *const iface = "v0";
+    static const struct {
+        uint64_t capture, processed;
+        const char *line;
+    } cases[] = {
+        {3, 10, "goprobe_capture_packets_processed_total{iface=\"v0\"} 10"},
+        {3, 15, "goprobe_capture_packets_processed_total{iface=\"v0\"} 15"},
+        {3, 14, "goprobe_capture_packets_processed_total{iface=\"v0\"} 15"},
+        {4, 2, "goprobe_capture_packets_processed_total{iface=\"v0\"} 17"},
+        {3, 16, "goprobe_capture_packets_processed_total{iface=\"v0\"} 17"},
+        {4, 20, "goprobe_capture_packets_processed_total{iface=\"v0\"} 35"},
+    };
+    agent_events *e = opened(0, &iface, 1);
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const flow_worker_counts counts = {.capture = {.processed = cases[i].processed}};
+        agent_events_on(e, &(flow_event){.kind = FLOW_EV_ROTATED,
+                                         .iface = iface,
+                                         .text = "",
+                                         .counts = &counts,
+                                         .capture = cases[i].capture});
+        GP_CLEANUP(gp_freep) char *text = page(e);
+        want_line(text, cases[i].line);
+    }
     agent_events_free(e);
 }
 
@@ -178,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_d31_writeout_histogram),
         cmocka_unit_test(test_d31_interfaces_capturing),
+        cmocka_unit_test(test_opened_again),
         cmocka_unit_test(test_no_iface_label),
     };
     if (!netns_enter())

@@ -17,15 +17,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What happened, for the log and the metrics. Called from any of the manager's threads, never with
- * a lock held; must not call the manager's flush, apply or close. */
+/* What happened, for the log and the metrics. Called from any of the manager's threads, with no
+ * lock held but the one of changes: must not call the manager's flush, apply or close. */
 typedef enum flow_event_kind {
     FLOW_EV_OPENED,       /* an interface is captured */
     FLOW_EV_CLOSED,       /* not any more; its flows are on the way to disk */
     FLOW_EV_OPEN_FAILED,  /* text says why; once per state change */
     FLOW_EV_FAILED,       /* capture broke off; text says why */
     FLOW_EV_FORGOTTEN,    /* an interface is gone from the host and from the list */
-    FLOW_EV_ROTATED,      /* one interface: entries, totals, drops, counts, started_ns */
+    FLOW_EV_ROTATED,      /* one interface: entries, totals, drops, counts, capture */
     FLOW_EV_ROTATION,     /* all: count = interfaces, took_ns */
     FLOW_EV_WRITTEN,      /* one block: time_s, count = flows, took_ns */
     FLOW_EV_SLOW,         /* a block took longer than a tenth of the interval from rotation to disk:
@@ -47,8 +47,8 @@ typedef struct flow_event {
     int64_t time_s;    /* of a block */
     int64_t took_ns;
     uint64_t count;
-    const flow_worker_counts *counts; /* FLOW_EV_ROTATED; of this capture, which began then: */
-    int64_t started_ns;
+    const flow_worker_counts *counts; /* FLOW_EV_ROTATED */
+    uint64_t capture;                 /* FLOW_EV_ROTATED: whose counts, see flow_status */
     uint64_t entries;                 /* FLOW_EV_ROTATED */
     uint64_t totals[FLOW_N_COUNTERS]; /* FLOW_EV_ROTATED */
     uint64_t drops;                   /* FLOW_EV_ROTATED, FLOW_EV_WRITTEN */
@@ -118,6 +118,7 @@ typedef struct flow_status {
     char error[256];           /* why it is waiting */
     capture_conf conf;         /* running settings */
     int64_t started_ns;        /* wall clock, when this capture was opened; 0 if waiting */
+    uint64_t capture;          /* number of this capture; later ones have higher numbers */
     flow_worker_counts total;  /* since then */
     flow_worker_counts recent; /* since the last rotation (the "+" columns); entries as in total */
     uint64_t ring_bytes;
