@@ -193,10 +193,22 @@ static int add_pending(flow_iface *i, int64_t time_s, flow_bank *bank, uint64_t 
     return 1;
 }
 
+void flow_lose(flow_iface *i, int64_t time_s, uint64_t n, const char *why)
+{
+    pthread_mutex_lock(&i->m->mu);
+    i->m->info.flows_lost += n;
+    pthread_mutex_unlock(&i->m->mu);
+    flow_emit(
+        i->m,
+        &(flow_event){
+            .kind = FLOW_EV_LOST, .iface = i->name, .text = why, .time_s = time_s, .count = n});
+}
+
 gp_status flow_iface_rotate(flow_iface *i, int64_t time_s, gp_err *err)
 {
     flow_worker_counts now;
     flow_bank *bank = NULL;
+    gp_err why = {0};
     flow_event e = {.kind = FLOW_EV_ROTATED, .iface = i->name, .time_s = time_s};
 
     pthread_mutex_lock(&i->mu);
@@ -204,8 +216,9 @@ gp_status flow_iface_rotate(flow_iface *i, int64_t time_s, gp_err *err)
         pthread_mutex_unlock(&i->mu);
         return GP_OK;
     }
-    gp_status st = flow_worker_rotate(i->worker, &bank, &now, err);
-    if (st == GP_OK) {
+    gp_status st = flow_worker_rotate(i->worker, &bank, &now, &why);
+    int ended = st == GP_OK; /* else it goes on, and all of it comes with the next block */
+    if (ended) {
         e.counts = &now;
         e.capture = i->capture;
         e.entries = flow_bank_count(bank);
@@ -214,13 +227,16 @@ gp_status flow_iface_rotate(flow_iface *i, int64_t time_s, gp_err *err)
         i->base = now;
         if (!add_pending(i, time_s, bank, e.drops)) {
             flow_bank_unref(bank);
-            st = gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", i->name);
+            st = gp_fail(&why, GP_ENOMEM, 0, "out of memory");
         }
     }
     pthread_mutex_unlock(&i->mu);
     if (st != GP_OK) {
-        flow_emit_text(i->m, FLOW_EV_LOST, i->name, err ? err->msg : "");
-        return st;
+        if (ended)
+            flow_lose(i, time_s, e.entries, why.msg);
+        else
+            flow_emit_text(i->m, FLOW_EV_NOTE, i->name, why.msg);
+        return gp_fail(err, st, 0, "%s: %s", i->name, why.msg);
     }
     flow_emit(i->m, &e);
     if (now.no_stats) /* D-12: drops come with a later block */

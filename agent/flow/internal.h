@@ -119,6 +119,8 @@ gp_status flow_iface_all(flow_manager *m, flow_iface ***out, size_t *n, gp_err *
 void flow_iface_unref_all(flow_iface **v, size_t n);
 /* Start capture; admin held. Failure is remembered in i->error and told once. */
 gp_status flow_iface_open(flow_iface *i, gp_err *err);
+/* n flows of an interval are given up: counted and told. */
+void flow_lose(flow_iface *i, int64_t time_s, uint64_t n, const char *why);
 /* End the running interval as a block of about time_s; admin held. Queues it for writing. */
 gp_status flow_iface_rotate(flow_iface *i, int64_t time_s, gp_err *err);
 /* Drain, last rotation and stop of several; admin held. They stay in the list. */

@@ -184,16 +184,7 @@ static void note_result(flow_iface *i, int ok)
 
 static void give_up(flow_iface *i, pending *p, const char *why)
 {
-    flow_manager *m = i->m;
-    uint64_t n = flow_bank_count(p->bank);
-
-    pthread_mutex_lock(&m->mu);
-    m->info.flows_lost += n;
-    pthread_mutex_unlock(&m->mu);
-    flow_emit(
-        m,
-        &(flow_event){
-            .kind = FLOW_EV_LOST, .iface = i->name, .text = why, .time_s = p->time_s, .count = n});
+    flow_lose(i, p->time_s, flow_bank_count(p->bank), why);
     forget(i, p, 0);
 }
 
