@@ -5,7 +5,7 @@
 typedef struct agent_watch agent_watch;
 
 /* Watch a file through its directory, so that replacing it by rename is seen too, and follow
- * symbolic links on the way to it, whichever of them is swapped. NULL (path NULL, or no inotify)
+ * symbolic links on the way to it, whichever of them is swapped. NULL (no path, file or inotify)
  * watches nothing. */
 agent_watch *agent_watch_open(const char *path);
 void agent_watch_close(agent_watch *w); /* NULL is fine */

@@ -71,6 +71,13 @@ static void test_file(void **state)
     assert_int_equal(agent_watch_changed(w), 0);
     put(dir, "c", "4");
     want_change(w);
+    assert_int_equal(unlink(path), 0);
+    FILE *f = fopen(path, "w"); /* half of it is no configuration */
+    assert_non_null(f);
+    assert_true(fputs("5", f) >= 0 && fflush(f) == 0);
+    assert_int_equal(agent_watch_changed(w), 0);
+    assert_int_equal(fclose(f), 0);
+    want_change(w);
     agent_watch_close(w);
 }
 
@@ -122,6 +129,28 @@ static void test_elsewhere(void **state)
     agent_watch_close(w);
 }
 
+/* The directory is replaced by another one of the same name. */
+static void test_directory(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+
+    make(dir, "conf");
+    put(dir, "conf/c", "1");
+    agent_watch *w = watch(dir, "conf/c");
+    make(dir, "next");
+    put(dir, "next/c", "2");
+    move(dir, "conf", "old");
+    assert_int_equal(agent_watch_changed(w), 0);
+    move(dir, "next", "conf");
+    want_change(w);
+    put(dir, "old/c", "left alone");
+    assert_int_equal(agent_watch_changed(w), 0);
+    put(dir, "conf/c", "3");
+    want_change(w);
+    agent_watch_close(w);
+}
+
 static void test_nothing(void **state)
 {
     (void)state;
@@ -137,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_configmap),
         cmocka_unit_test(test_elsewhere),
+        cmocka_unit_test(test_directory),
         cmocka_unit_test(test_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
