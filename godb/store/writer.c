@@ -194,7 +194,7 @@ gp_status godb_writer_put(godb_writer *w, int64_t time_s, gp_err *err)
                        (long long)time_s);
     w->encoded.block.time_s = time_s;
     gp_status st = godb_writer_append_encoded(w, &w->encoded, err);
-    w->has_encoded = st == GP_EEXIST;
+    w->has_encoded &= st == GP_EEXIST; /* not once its bytes are gone */
     return st;
 }
 
@@ -218,6 +218,7 @@ static void drop_large(godb_writer *w)
     godb_payload_free(&w->payload);
     godb_encoder_free(&w->encoder);
     w->encoder = fresh;
+    w->has_encoded = 0;
 }
 
 gp_status godb_writer_append_encoded(godb_writer *w, const godb_encoded *e, gp_err *err)
