@@ -4,10 +4,12 @@
 
 static void wait_stalled(fixture *f, const char *what)
 {
-    for (int i = 0; i < 1000; i++) {
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
+
+    while (!gp_deadline_passed(until)) {
         if (atomic_load(&f->s.stalled))
             return;
-        (void)usleep(10000);
+        (void)usleep(LOOK_US);
     }
     fail_msg("not reached: %s", what);
 }
@@ -45,12 +47,13 @@ static void test_drops(void **state)
     wait_event(f, FLOW_EV_WRITTEN, 1, "early write-out");
     send_flows(in, 0, 10);
     flow_status s = {0};
-    for (int i = 0; i < 1000; i++) {
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
+    while (!gp_deadline_passed(until)) {
         s = status_of(f, "v0");
         if (s.total.capture.received == FLOWS + BURST + 10 &&
             s.total.capture.processed + s.total.capture.dropped == FLOWS + BURST + 10)
             break;
-        (void)usleep(10000);
+        (void)usleep(LOOK_US);
     }
     assert_int_equal(s.total.capture.received, FLOWS + BURST + 10);
     assert_true(s.total.capture.dropped > 1000);

@@ -11,11 +11,12 @@
 
 enum {
     FLUSH_MS = 20000,
-    EVERY_MS = 20 /* between checkpoints */,
-    NO_BOUNDARY = 1000000000
-}; /* no scheduled rotation before 2033 */
-
-enum { STALL_ROWS = 1000 };
+    EVERY_MS = 20,            /* between checkpoints */
+    NO_BOUNDARY = 1000000000, /* no scheduled rotation before 2033 */
+    STALL_ROWS = 1000,
+    WAIT_MS = 60000, /* for what comes within milliseconds on a machine that is not busy */
+    LOOK_US = 5000,
+};
 
 /* Everything that reached the disk, and events by kind. */
 typedef struct sink {
@@ -178,14 +179,14 @@ static inline void capture_one(fixture *f, const char *name, const capture_conf 
 
 static inline void wait_forgotten(fixture *f, const char *name)
 {
-    gp_deadline until = gp_deadline_in_ms(60000);
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
     size_t n = 1;
 
     while (n && !gp_deadline_passed(until)) {
         flow_status *s = NULL;
         want_ok(flow_manager_status(f->m, &name, 1, &s, &n, NULL));
         gp_free(s);
-        (void)usleep(5000);
+        (void)usleep(LOOK_US);
     }
     assert_int_equal(n, 0);
 }
@@ -209,15 +210,16 @@ static inline void flush(fixture *f)
     want_ok_err(&err, flow_manager_flush(f->m, NULL, 0, FLUSH_MS, &err));
 }
 
-/* Wait until i packets were processed, at most 10 s. */
+/* Wait until n packets were processed. */
 static inline void wait_processed(fixture *f, const char *name, uint64_t n)
 {
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
     flow_status s = {0};
-    for (int i = 0; i < 1000; i++) {
+    while (!gp_deadline_passed(until)) {
         s = status_of(f, name);
         if (s.total.capture.processed + s.total.capture.errors[0] >= n)
             return;
-        (void)usleep(10000);
+        (void)usleep(LOOK_US);
     }
     fail_msg("%s: processed %" PRIu64 " of %" PRIu64 ", received %" PRIu64, name,
              s.total.capture.processed, n, s.total.capture.received);
@@ -226,13 +228,14 @@ static inline void wait_processed(fixture *f, const char *name, uint64_t n)
 /* A boundary that passes before it is planned is not made up for (4.1). */
 static inline void wait_planned(fixture *f, int64_t at_s)
 {
-    flow_manager_info info;
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
+    flow_manager_info info = {0};
 
-    for (int i = 0; i < 1000; i++) {
+    while (!gp_deadline_passed(until)) {
         flow_manager_info_get(f->m, &info);
         if (info.next_writeout_s == at_s)
             return;
-        (void)usleep(10000);
+        (void)usleep(LOOK_US);
     }
     fail_msg("next write-out at %" PRId64 ", want %" PRId64, info.next_writeout_s, at_s);
 }
@@ -259,10 +262,12 @@ static inline size_t make_udp(uint8_t *b, int v6, unsigned host, unsigned sport,
 
 static inline void wait_event(fixture *f, flow_event_kind kind, int n, const char *what)
 {
-    for (int i = 0; i < 500; i++) {
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
+
+    while (!gp_deadline_passed(until)) {
         if (atomic_load(&f->s.events[kind]) >= n)
             return;
-        (void)usleep(10000);
+        (void)usleep(LOOK_US);
     }
     fail_msg("%s: %d events of kind %d, want %d; last text \"%s\"", what,
              atomic_load(&f->s.events[kind]), kind, n, f->s.text);

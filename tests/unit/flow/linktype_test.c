@@ -65,10 +65,10 @@ static void test_supported(void **state)
         {"GRE6", 823},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        fixture *f = start();
         int fd = tun(cases[i].arphrd);
         if (fd < 0)
             skip_because("no /dev/net/tun that may be used");
+        fixture *f = start();
         capture_one(f, "t0", &small_ring);
         send_in(fd, N_IN, 7);
         send_out(N_OUT, 8);
@@ -96,11 +96,11 @@ static void test_refused(void **state)
     const char *names[] = {"t0", "v0"};
 
     for (size_t i = 0; i < COUNT(types); i++) {
-        fixture *f = start();
         flow_change *ch = NULL;
         int fd = tun(types[i]);
         if (fd < 0)
             skip_because("no /dev/net/tun that may be used");
+        fixture *f = start();
         assert_int_equal(apply(f, names, 2, &small_ring, &ch), 2);
         assert_false(ch[0].ok);
         if (!strstr(ch[0].error, "is not supported; Ethernet, loopback, PPP"))

@@ -330,12 +330,13 @@ static uint64_t saved_packets(const char *db, flow_checkpoint *c)
 
 static void wait_saved(fixture *f, uint64_t n)
 {
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
     flow_checkpoint c;
 
-    for (int i = 0; i < 1000; i++) {
+    while (!gp_deadline_passed(until)) {
         if (saved_packets(f->dir, &c) == n)
             return;
-        (void)usleep(10000);
+        (void)usleep(LOOK_US);
     }
     fail_msg("%" PRIu64 " packets in the checkpoint, want %" PRIu64, saved_packets(f->dir, &c), n);
 }
@@ -401,7 +402,7 @@ static flow_worker *start_worker(uint64_t flows)
         netns_send(in, b,
                    make_udp(b, i % 2, (unsigned)i % 60000, 40000 + (unsigned)(i / 60000), 7));
     close(in);
-    gp_deadline until = gp_deadline_in_ms(60000);
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
     while (now.capture.processed < flows && !gp_deadline_passed(until)) {
         (void)usleep(1000);
         flow_worker_counts_get(w, &now);

@@ -337,8 +337,6 @@ static void test_writer(void **state)
     godb_days_free(&days);
 }
 
-/* Without .blockmeta the columns begin anew; strays of a crash go when they are a day old; trailing
- * bytes behind .blockmeta are read, and gone after the next write. */
 /* Encoded, then put: the rows may be gone by then, and a time that is taken costs nothing. */
 static void test_two_steps(void **state)
 {
@@ -368,6 +366,8 @@ static void test_two_steps(void **state)
     assert_int_equal(last, DAY + 300 + 1);
 }
 
+/* Without .blockmeta the columns begin anew; strays of a crash go when they are a day old; trailing
+ * bytes behind .blockmeta are read, and gone after the next write. */
 static void test_leftovers(void **state)
 {
     (void)state;
