@@ -21,9 +21,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    PART = 4
-}; /* at most one part in so many of the writing thread's time goes into checkpoints */
+/* At most one part in so many of the writing thread's time goes into checkpoints. */
+enum { PART = 4 };
 
 /* ---- after a crash ---- */
 

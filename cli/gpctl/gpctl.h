@@ -7,9 +7,9 @@
 #include "remote/remote.h"
 #include "wire/control.h"
 
-/* Values of all options. Strings may come from the configuration file; then they belong to conf. */
 #define GPCTL_WORDS "interfaces --names --timeout 1s" /* interfaces, for shell completion */
 
+/* Values of all options. Strings may come from the configuration file; then they belong to conf. */
 typedef struct gpctl_opts {
     const char *config, *server, *key, *trust;
     int64_t timeout_ns;

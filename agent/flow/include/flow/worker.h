@@ -28,7 +28,7 @@ typedef struct flow_worker_opts {
     void *ctx;
 } flow_worker_opts;
 
-/* Everything countable; as of the worker's last turn (at most a second ago when traffic flows). */
+/* Everything countable, as of the worker's last turn; received and dropped at most 0.1 s older. */
 typedef struct flow_worker_counts {
     capture_counts capture;
     uint64_t lost;    /* packets that found no entry: table and spare full, or out of memory */
@@ -36,11 +36,10 @@ typedef struct flow_worker_counts {
     uint64_t entries; /* 5-tuples of the running interval */
     uint64_t bytes;   /* memory of the running interval's bank */
     uint64_t wire_bytes[2]; /* of packets put in flows: received, sent */
-    uint64_t
-        pause_ns; /* longest time that reading waited for a rotation or a slice of a snapshot */
-    uint64_t
-        pause_cpu_ns; /* the same in CPU time of the thread: what other programs cannot add to */
-    int failed;       /* 1 after on_fail */
+    /* Longest time that reading waited for a rotation or a slice of a snapshot; the same in CPU
+     * time of the thread: what other programs cannot add to. */
+    uint64_t pause_ns, pause_cpu_ns;
+    int failed;   /* 1 after on_fail */
     int no_stats; /* 1: the kernel did not tell received and dropped, which are those of before */
 } flow_worker_counts;
 
