@@ -163,10 +163,8 @@ static void test_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_file),
-        cmocka_unit_test(test_configmap),
-        cmocka_unit_test(test_elsewhere),
-        cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_file),      cmocka_unit_test(test_configmap),
+        cmocka_unit_test(test_elsewhere), cmocka_unit_test(test_directory),
         cmocka_unit_test(test_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
