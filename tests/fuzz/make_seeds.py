@@ -43,6 +43,16 @@ def control():
                                         (1, message((1, "eth1"), (2, 2), (4, "in use")))))
 
 
+def channel():
+    """First byte 2: records of an open channel; see the harness for what becomes of each."""
+    def record(fate, text, way=0, in_place=0):
+        return bytes((fate | way << 3 | in_place << 4, len(text))) + text
+    fine = record(0, b"frame") + record(0, b"answer", way=1) + record(0, b"", in_place=1) + record(0, bytes(255), 1, 1)
+    write("noise", "records", b"\x02" + fine)
+    for name, fate in (("changed", 3), ("cut", 4), ("lost", 5), ("repeated", 6), ("invented", 7)):
+        write("noise", name, b"\x02" + fine + record(fate, bytes(20)) + record(0, b"after") + record(0, b"back", way=1))
+
+
 def symbol(n, bits):
     """A number of a batch; its open bits go to bits, a list of (value, how many)."""
     if n < 128:
@@ -90,4 +100,5 @@ def batches():
 
 revocations()
 control()
+channel()
 batches()
