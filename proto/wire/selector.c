@@ -207,9 +207,10 @@ static int match_range(const char *pat, const char *s, unsigned *steps)
             continue;
         }
         size_t digits = strspn(s, "0123456789");
-        for (size_t n = 1; n <= digits && n <= 9; n++) {
+        for (size_t n = 1; n <= digits && (n <= 9 || n <= a.width); n++) {
             uint64_t v;
-            int shape = a.width ? n == a.width : n == 1 || s[0] != '0';
+            /* as printed by expand_alt() */
+            int shape = n == a.width || (n > a.width && (n == 1 || s[0] != '0'));
             if (shape && gp_num_u64(s, n, UINT64_MAX, &v) && v >= a.lo && v <= a.hi &&
                 match(end + 1, s + n, steps))
                 return 1;

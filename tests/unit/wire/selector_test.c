@@ -32,6 +32,9 @@ static void test_covers(void **state)
         {"fw[1-20]", "fw07", WIRE_COVERS_NOT},
         {"fw[1-20]", "fw20", WIRE_COVERS},
         {"fw[1-20]", "fw200", WIRE_COVERS_NOT},
+        {"fw[01-100]", "fw100", WIRE_COVERS},
+        {"fw[01-100]", "fw099", WIRE_COVERS_NOT},
+        {"fw[08-111]", "fw8", WIRE_COVERS_NOT},
         {"[a,b,07-11]x", "bx", WIRE_COVERS},
         {"[a,b,07-11]x", "09x", WIRE_COVERS},
         {"[a,b,07-11]x", "cx", WIRE_COVERS_NOT},
@@ -114,8 +117,13 @@ static void test_expand(void **state)
 static void test_expand_equals_match(void **state)
 {
     (void)state;
-    static const char *const sels[] = {"a[1-12]", "a[01-12]", "a[1,3,5-7]b", "[0-9][0-9]",
-                                       "n[098-102]"};
+    static const char *const sels[] = {"a[1-12]",
+                                       "a[01-12]",
+                                       "a[1,3,5-7]b",
+                                       "[0-9][0-9]",
+                                       "n[098-102]",
+                                       "n[08-111]",
+                                       "n[0000000009-0000000011]"};
     for (size_t i = 0; i < COUNT(sels); i++) {
         wire_selector *s = NULL;
         gp_buf b = {0};
