@@ -130,7 +130,6 @@ static void test_refusals(void **state)
          "key 2 is compromised"},
         {"service without keys", "db: {path: /x}\napi: {addr: ':8145'}\n",
          "api.addr: the query service needs api.key_file"},
-        {"address", "db: {path: /x}\napi: {addr: here}\n", "expected tcp://ADDRESS:PORT"},
         {"request timeout", "db: {path: /x}\napi: {request_timeout: -1}\n", "api.request_timeout"},
         {"local buffers", "db: {path: /x}\nlocal_buffers: {num_buffers: -2}\n",
          "local_buffers.num_buffers"},
