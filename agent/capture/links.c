@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { RECV_BYTES = 32768, MAX_ROUNDS = 4096 };
+enum { RECV_BYTES = 32768, MAX_ROUNDS = 4096, TRIES = 20 };
 
 struct capture_linkwatch {
     struct mnl_socket *nl;
@@ -23,6 +23,7 @@ typedef struct listing {
     capture_link *v;
     size_t n, cap;
     int failed; /* out of memory, or above CAPTURE_LINKS_MAX */
+    int torn;   /* links came or went meanwhile: some may be missing, or twice */
 } listing;
 
 static int kind_attr(const struct nlattr *a, void *data)
@@ -82,6 +83,17 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const capture_link *)a)->name, ((const capture_link *)b)->name);
 }
 
+/* libmnl takes "torn" for a failure. */
+static void note_torn(void *buf, size_t len, listing *l)
+{
+    int left = (int)len;
+
+    for (struct nlmsghdr *h = buf; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+        l->torn |= h->nlmsg_flags & NLM_F_DUMP_INTR;
+        h->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+    }
+}
+
 /* Ask for all links and collect the answers. */
 static int dump(struct mnl_socket *nl, listing *l)
 {
@@ -100,6 +112,7 @@ static int dump(struct mnl_socket *nl, listing *l)
         ssize_t n = mnl_socket_recvfrom(nl, buf, sizeof buf);
         if (n < 0)
             return -1;
+        note_torn(buf, (size_t)n, l);
         int r = mnl_cb_run(buf, (size_t)n, seq, port, one_link, l);
         if (r <= MNL_CB_STOP)
             return r;
@@ -107,23 +120,48 @@ static int dump(struct mnl_socket *nl, listing *l)
     return -1;
 }
 
-gp_status capture_links_list(capture_link **out, size_t *n, gp_err *err)
+/* 0, or an error number. */
+static int list_once(listing *l)
 {
-    listing l = {0};
     struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 
-    int r = nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == 0 ? dump(nl, &l) : -1;
+    l->n = 0;
+    l->torn = 0;
+    int r = nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == 0 ? dump(nl, l) : -1;
     int sys = errno;
     if (nl)
         (void)mnl_socket_close(nl);
-    if (r < 0) {
+    return r < 0 ? (sys ? sys : EIO) : 0;
+}
+
+/* By name, each once. */
+static void sort(listing *l)
+{
+    size_t k = 0;
+
+    if (l->n)
+        qsort(l->v, l->n, sizeof *l->v, by_name);
+    for (size_t i = 0; i < l->n; i++)
+        if (k == 0 || by_name(&l->v[k - 1], &l->v[i]) != 0)
+            l->v[k++] = l->v[i];
+    l->n = k;
+}
+
+gp_status capture_links_list(capture_link **out, size_t *n, gp_err *err)
+{
+    listing l = {0};
+    int sys = 0;
+
+    /* The last one counts also when it is torn: a notice of what tore it is on the way. */
+    for (int i = 0; i < TRIES && (i == 0 || (sys == 0 && l.torn)); i++)
+        sys = list_once(&l);
+    if (sys) {
         gp_free(l.v);
         if (l.failed)
             return gp_fail(err, GP_ENOMEM, 0, "too many network interfaces");
         return gp_fail(err, GP_EIO, sys, "cannot list the network interfaces");
     }
-    if (l.n)
-        qsort(l.v, l.n, sizeof *l.v, by_name);
+    sort(&l);
     *out = l.v;
     *n = l.n;
     return GP_OK;
