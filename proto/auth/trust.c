@@ -172,14 +172,29 @@ gp_status auth_trust_parse(auth_trust *t, const char *text, size_t len, gp_err *
     return st;
 }
 
-/* A file that is there but damaged is an error: silence would trust keys that are revoked. */
-static gp_status load_list(auth_trust *t, const char *file, gp_err *err)
+/* Is it of a fleet that is not trusted here? What is damaged is of no fleet. */
+static int is_of_others(auth_trust *t, const gp_buf *list)
+{
+    auth_revlist l = {0};
+    auth_fleet_state fleets[AUTH_MAX_FLEETS];
+    size_t n = auth_trust_fleets(t, fleets);
+    int others = auth_revlist_parse(list->data, list->len, &l, NULL) == GP_OK;
+    for (size_t i = 0; i < n; i++)
+        others = others && memcmp(fleets[i].fleet, l.fleet, AUTH_SIGN_PK) != 0;
+    auth_revlist_free(&l);
+    return others;
+}
+
+/* A file that is there but damaged is an error: silence would trust keys that are revoked. kept: it
+ * is not the administrator's, and may be of a fleet that was trusted once. */
+static gp_status load_list(auth_trust *t, const char *file, int kept, gp_err *err)
 {
     gp_buf bytes = {0};
     int taken = 0;
     gp_err why = {0};
     gp_status st = auth_revlist_load(file, &bytes, &why);
-    if (st == GP_OK && (st = auth_trust_revoke(t, bytes.data, bytes.len, &taken, &why)) != GP_OK)
+    if (st == GP_OK && !(kept && is_of_others(t, &bytes)) &&
+        (st = auth_trust_revoke(t, bytes.data, bytes.len, &taken, &why)) != GP_OK)
         gp_fail_context(&why, st, "%s", file);
     if (st == GP_ENOTFOUND)
         st = GP_OK;
@@ -195,12 +210,9 @@ static gp_status load_lists(auth_trust *t, const char *path, gp_err *err)
     gp_buf file = {0}, kept = {0};
     gp_buf_printf(&file, "%s.revoked", path);
     gp_status st = file.failed ? gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", path)
-                               : load_list(t, gp_buf_str(&file), err);
-    if (st == GP_OK && auth_state_path(path, ".revoked", &kept)) {
-        st = load_list(t, gp_buf_str(&kept), err);
-        if (st == GP_EDENIED) /* of a fleet that is not trusted any more */
-            st = GP_OK;
-    }
+                               : load_list(t, gp_buf_str(&file), 0, err);
+    if (st == GP_OK && auth_state_path(path, ".revoked", &kept))
+        st = load_list(t, gp_buf_str(&kept), 1, err);
     gp_buf_free(&file);
     gp_buf_free(&kept);
     return st;

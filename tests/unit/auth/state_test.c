@@ -144,6 +144,14 @@ static void test_renewed_certificate(void **state)
     down(&f);
 }
 
+static void put_list(const fixture *f, const gp_buf *list)
+{
+    gp_buf text = {0};
+    auth_revlist_text(list->data, list->len, &text);
+    test_spew(f->kept_list, text.data, text.len);
+    gp_buf_free(&text);
+}
+
 static void test_learned_list(void **state)
 {
     (void)state;
@@ -171,7 +179,19 @@ static void test_learned_list(void **state)
     assert_int_equal(fleets[0].number, 7);
     test_spew(f.kept_list, "fleetprobe-revoked-v1 AAAA\n", 27); /* damaged: not silence */
     want_err(GP_ECORRUPT, &err, ".revoked", auth_trust_load(t, f.trusted, &err));
+    b.data[b.len / 2] ^= 1;
+    put_list(&f, &b);
+    want_err(GP_EDENIED, &err, "not signed", auth_trust_load(t, f.trusted, &err));
     auth_trust_free(t);
+    auth_identity *other = NULL; /* one of a fleet that is not trusted any more harms nobody */
+    want_ok(auth_identity_new(AUTH_KIND_FLEET, "old", &other, NULL));
+    gp_buf_clear(&b);
+    want_ok(auth_revlist_sign(&l, other, &b, NULL));
+    put_list(&f, &b);
+    want_ok(auth_trust_new(&t, NULL));
+    want_ok_err(&err, auth_trust_load(t, f.trusted, &err));
+    auth_trust_free(t);
+    auth_identity_free(other);
     auth_revlist_free(&l);
     gp_buf_free(&b);
     down(&f);
