@@ -45,16 +45,14 @@ static const rpc_method methods[] = {
     {.name = "info", .handler = on_info, .max_request = 64},
 };
 
-/* Listen where it listened before, if it did. */
-static void far_start(struct pair *p)
+/* bound: where it listens then, NULL or of sizeof p->addr bytes. */
+static void far_start(struct pair *p, const char *at, char *bound)
 {
     gp_err err = {0};
-    char at[sizeof p->addr];
     const rpc_opts o = {.identity = p->far_id, .trust = p->client, .workers = 2};
-    snprintf(at, sizeof at, "%s", *p->addr ? p->addr : "tcp://127.0.0.1:0");
     want_ok_err(&err, rpc_runtime_new(&o, &p->far, &err));
-    want_ok_err(&err,
-                rpc_listen(p->far, at, methods, COUNT(methods), p, p->addr, sizeof p->addr, &err));
+    want_ok_err(&err, rpc_listen(p->far, at, methods, COUNT(methods), p, bound,
+                                 bound ? sizeof p->addr : 0, &err));
 }
 
 static void up(struct pair *p, auth_kind far_kind, int64_t alive_ms)
@@ -68,7 +66,7 @@ static void up(struct pair *p, auth_kind far_kind, int64_t alive_ms)
     auth_trust_entry(p->far_id, NULL, &b);
     want_ok_err(&err, auth_trust_parse(p->trust, gp_buf_str(&b), b.len, &err));
     gp_buf_free(&b);
-    far_start(p);
+    far_start(p, "tcp://127.0.0.1:0", p->addr);
     p->dial[0] = p->addr;
     const serve_opts o = {.db = p->db,
                           .identity = p->agent,
@@ -107,7 +105,7 @@ static void test_aggregator_restarts(void **state)
     up(&p, AUTH_KIND_AGGREGATOR, 0);
     wait_for("attached", &p.attached, 1);
     rpc_runtime_free(p.far, 0);
-    far_start(&p);
+    far_start(&p, p.addr, NULL);
     wait_for("attached again", &p.attached, 2);
     assert_int_equal(atomic_load(&p.asked), 0); /* not so soon */
     down(&p);
