@@ -3,11 +3,9 @@
 #include "serve_int.h"
 
 #include "auth/digest.h"
-#include "gp/clock.h"
+#include "gp/cond.h"
 #include "gp/mem.h"
 #include "rt/log.h"
-
-#include <time.h>
 
 enum {
     DIAL_MS = 10000,
@@ -21,14 +19,9 @@ enum {
 /* Wait, but not past the end of the service; 1 = it ended. */
 static int nap(serve_dialer *d, int64_t ms)
 {
-    struct timespec ts;
+    gp_deadline end = gp_deadline_in_ms(ms);
     pthread_mutex_lock(&d->s->stop_lock);
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    ts.tv_sec += ms / 1000;
-    ts.tv_nsec += ms % 1000 * 1000000;
-    ts.tv_sec += ts.tv_nsec / 1000000000;
-    ts.tv_nsec %= 1000000000;
-    while (!d->s->stopping && pthread_cond_timedwait(&d->s->stop_cond, &d->s->stop_lock, &ts) == 0)
+    while (!d->s->stopping && !gp_cond_wait(&d->s->stop_cond, &d->s->stop_lock, end))
         ;
     int stop = d->s->stopping;
     pthread_mutex_unlock(&d->s->stop_lock);

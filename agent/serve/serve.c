@@ -1,7 +1,7 @@
 /* serve.c - start and stop of the query service, admission, the small methods. */
 #include "serve_int.h"
 
-#include "gp/clock.h"
+#include "gp/cond.h"
 #include "gp/mem.h"
 #include "gp/pool.h"
 #include "rt/log.h"
@@ -233,16 +233,6 @@ static gp_status listen_all(serve *s, gp_err *err)
     return GP_OK;
 }
 
-static void init_stop(serve *s)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->stop_cond, &attr);
-    pthread_condattr_destroy(&attr);
-    pthread_mutex_init(&s->stop_lock, NULL);
-}
-
 gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
 {
     serve *s = gp_calloc(1, sizeof *s);
@@ -250,7 +240,8 @@ gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
         return gp_fail(err, GP_ENOMEM, 0, "query service: out of memory");
     s->o = *o;
     pthread_mutex_init(&s->bucket_lock, NULL);
-    init_stop(s);
+    pthread_mutex_init(&s->stop_lock, NULL);
+    gp_cond_init(&s->stop_cond);
     set_defaults(s);
     set_names(s);
     set_metrics(s);

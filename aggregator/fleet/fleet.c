@@ -6,7 +6,7 @@
  */
 #include "fleet_int.h"
 
-#include "gp/clock.h"
+#include "gp/cond.h"
 #include "gp/mem.h"
 #include "rt/log.h"
 
@@ -349,14 +349,8 @@ static void *maintain(void *arg)
         fleet_bury(f);
         fleet_probes_collect(f);
         pthread_mutex_lock(&f->lock);
-        if (!f->urgent && !f->stop) {
-            struct timespec ts;
-            clock_gettime(CLOCK_MONOTONIC, &ts);
-            ts.tv_nsec += TICK_MS * 1000000L;
-            ts.tv_sec += ts.tv_nsec / 1000000000L;
-            ts.tv_nsec %= 1000000000L;
-            pthread_cond_timedwait(&f->wakeup, &f->lock, &ts);
-        }
+        if (!f->urgent && !f->stop)
+            (void)gp_cond_wait(&f->wakeup, &f->lock, gp_deadline_in_ms(TICK_MS));
         f->urgent = 0;
     }
     pthread_mutex_unlock(&f->lock);
@@ -587,11 +581,7 @@ gp_status fleet_new(const fleet_opts *o, fleet_table *take_table, fleet **out, g
     f->o = *o;
     set_defaults(&f->o);
     f->random = (uint64_t)gp_wall_ns() | 1;
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&f->wakeup, &attr);
-    pthread_condattr_destroy(&attr);
+    gp_cond_init(&f->wakeup);
     pthread_mutex_init(&f->lock, NULL);
     pthread_mutex_init(&f->grave_lock, NULL);
     gp_status st = fleet_reload(f, take_table, err);

@@ -6,7 +6,7 @@
 #include "auth/audit.h"
 
 #include "audit_line.h"
-#include "gp/clock.h"
+#include "gp/cond.h"
 #include "gp/io.h"
 #include "gp/mem.h"
 #include "gp/num.h"
@@ -384,13 +384,6 @@ static void tell(const auth_audit *a, gp_status st, const gp_err *err)
         a->o.on_error(a->o.ctx, err);
 }
 
-static void wait_ms(auth_audit *a, int64_t ms)
-{
-    int64_t t = gp_mono_ns() + ms * 1000000;
-    struct timespec ts = {.tv_sec = t / 1000000000, .tv_nsec = t % 1000000000};
-    pthread_cond_timedwait(&a->wake, &a->lock, &ts);
-}
-
 static void *run(void *arg)
 {
     auth_audit *a = arg;
@@ -402,7 +395,7 @@ static void *run(void *arg)
             pthread_cond_wait(&a->wake, &a->lock);
             continue;
         }
-        wait_ms(a, a->o.sync_ms);
+        (void)gp_cond_wait(&a->wake, &a->lock, gp_deadline_in_ms(a->o.sync_ms));
         if (a->not_signed && gp_mono_ms() - a->signed_ms >= a->o.checkpoint_ms)
             st = put_checkpoint(a, &err);
         int sync = a->dirty;
@@ -437,7 +430,6 @@ static void free_all(auth_audit *a)
 
 static auth_audit *new_log(const auth_audit_opts *o)
 {
-    pthread_condattr_t attr;
     auth_audit *a = gp_calloc(1, sizeof *a);
     if (!a)
         return NULL;
@@ -450,10 +442,7 @@ static auth_audit *new_log(const auth_audit_opts *o)
     a->head_path = gp_asprintf("%s.head", o->path);
     pthread_mutex_init(&a->fd_lock, NULL);
     pthread_mutex_init(&a->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    gp_cond_init(&a->wake);
     return a;
 }
 

@@ -1,13 +1,12 @@
 /* fair.c - places, calls to hosts and bytes of a daemon, shared out between its users. */
 #include "fair/fair.h"
 
+#include "gp/cond.h"
 #include "gp/mem.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 enum { WAKE_MS = 50 }; /* how soon a query that waits sees its cancel */
 
@@ -174,12 +173,7 @@ static gp_status wait_for_place(fair *f, fair_query *q, gp_cancel *cancel, gp_er
             return gp_fail(err, GP_EUNAVAILABLE, 0, "shutting down");
         if (gp_deadline_passed(end))
             return no_place(f, q->u, err);
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += WAKE_MS * 1000000L;
-        ts.tv_sec += ts.tv_nsec / 1000000000L;
-        ts.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&f->moved, &f->lock, &ts);
+        (void)gp_cond_wait(&f->moved, &f->lock, gp_deadline_in_ms(WAKE_MS));
     }
     return GP_OK;
 }
@@ -368,16 +362,12 @@ void fair_leave(fair_query *q)
 gp_status fair_new(const fair_limits *l, fair **out, gp_err *err)
 {
     fair *f = gp_calloc(1, sizeof *f);
-    pthread_condattr_t attr;
     if (!f)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     f->l = *l;
     f->tail = &f->queries;
     pthread_mutex_init(&f->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&f->moved, &attr);
-    pthread_condattr_destroy(&attr);
+    gp_cond_init(&f->moved);
     *out = f;
     return GP_OK;
 }

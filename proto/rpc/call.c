@@ -318,7 +318,6 @@ void rpc_call_release(rpc_call *c, size_t len)
 
 static rpc_call *call_new(rpc_conn *conn, gp_deadline deadline, rpc_on_event on_event, void *ctx)
 {
-    pthread_condattr_t attr;
     rpc_call *c = gp_calloc(1, sizeof *c);
     if (!c)
         return NULL;
@@ -329,10 +328,7 @@ static rpc_call *call_new(rpc_conn *conn, gp_deadline deadline, rpc_on_event on_
     c->last = &c->first;
     c->window = RPC_STREAM_CREDIT;
     atomic_init(&c->refs, deadline == GP_NEVER ? 2 : 3);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->cond, &attr);
-    pthread_condattr_destroy(&attr);
+    gp_cond_init(&c->cond);
     rpc_conn_ref(conn);
     return c;
 }
@@ -421,12 +417,7 @@ static gp_status wait_event(rpc_call *c, gp_deadline d, gp_err *err)
     while (!c->first && !c->done) {
         if (gp_deadline_passed(d))
             return gp_fail(err, GP_EDEADLINE, 0, "no answer yet");
-        if (d == GP_NEVER) {
-            pthread_cond_wait(&c->cond, &c->conn->lock);
-        } else {
-            struct timespec ts = {.tv_sec = d / 1000000000, .tv_nsec = d % 1000000000};
-            pthread_cond_timedwait(&c->cond, &c->conn->lock, &ts);
-        }
+        (void)gp_cond_wait(&c->cond, &c->conn->lock, d);
     }
     return GP_OK;
 }

@@ -10,6 +10,7 @@
 #include "blocks.h"
 #include "bounds.h"
 #include "frame.h"
+#include "gp/cond.h"
 #include "rpc/rpc.h"
 #include "transport.h"
 #include "wheel.h"

@@ -44,7 +44,6 @@ static void set_defaults(rpc_opts *o)
 
 gp_status rpc_runtime_new(const rpc_opts *o, rpc_runtime **out, gp_err *err)
 {
-    pthread_condattr_t attr;
     rpc_runtime *rt = gp_calloc(1, sizeof *rt);
     if (!rt)
         return gp_fail(err, GP_ENOMEM, 0, "rpc: out of memory");
@@ -52,10 +51,7 @@ gp_status rpc_runtime_new(const rpc_opts *o, rpc_runtime **out, gp_err *err)
     set_defaults(&rt->o);
     atomic_init(&rt->refs, 1);
     pthread_mutex_init(&rt->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&rt->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    gp_cond_init(&rt->changed);
 
     rpc_sched_opts so = {.workers = rt->o.workers,
                          .max_workers = rt->o.max_workers,
@@ -210,10 +206,8 @@ static void say_goodbye(rpc_conn *c, void *ctx)
 static int wait_gone(rpc_runtime *rt, gp_deadline d)
 {
     pthread_mutex_lock(&rt->lock);
-    while ((rt->n_conns || rt->n_dials) && !gp_deadline_passed(d)) {
-        struct timespec ts = {.tv_sec = d / 1000000000, .tv_nsec = d % 1000000000};
-        pthread_cond_timedwait(&rt->changed, &rt->lock, &ts);
-    }
+    while ((rt->n_conns || rt->n_dials) && !gp_cond_wait(&rt->changed, &rt->lock, d))
+        ;
     int gone = !rt->n_conns && !rt->n_dials;
     pthread_mutex_unlock(&rt->lock);
     return gone;

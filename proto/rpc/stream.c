@@ -80,16 +80,6 @@ static rpc_code refuse(rpc_conn *c, const rpc_method *m, size_t len, const char 
     return RPC_OK;
 }
 
-/* Big streams last; a cond variable with the monotonic clock for each. */
-static void cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 static void stream_free(rpc_stream *s)
 {
     rpc_conn *c = s->conn;
@@ -107,7 +97,7 @@ static rpc_stream *stream_new(rpc_conn *c, uint32_t id, const rpc_method *m,
         return NULL;
     *s = (rpc_stream){
         .node = {.id = id}, .conn = c, .method = m, .credit = RPC_STREAM_CREDIT, .req_len = len};
-    cond_init(&s->cond);
+    gp_cond_init(&s->cond);
     s->cancel.deadline = ch->timeout_ms ? gp_deadline_in_ms(ch->timeout_ms) : GP_NEVER;
     rpc_conn_ref(c);
     atomic_fetch_add_explicit(&c->rt->stats.streams_open, 1, memory_order_relaxed);
@@ -233,13 +223,6 @@ gp_cancel *rpc_stream_cancel(rpc_stream *s)
     return &s->cancel;
 }
 
-/* Wait until the caller grants credit, at most until ns. Lock held. */
-static void wait_credit(rpc_stream *s, int64_t ns)
-{
-    struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
-    pthread_cond_timedwait(&s->cond, &s->conn->lock, &ts);
-}
-
 /* Take credit for cost bytes; waits. Lock held; dropped meanwhile. */
 static gp_status take_credit(rpc_stream *s, int64_t cost)
 {
@@ -252,7 +235,8 @@ static gp_status take_credit(rpc_stream *s, int64_t cost)
                 gp_cancel_set(&s->cancel, GP_EUNAVAILABLE);
                 continue;
             }
-            wait_credit(s, s->cancel.deadline < stall ? s->cancel.deadline : stall);
+            (void)gp_cond_wait(&s->cond, &s->conn->lock,
+                               s->cancel.deadline < stall ? s->cancel.deadline : stall);
         }
         rpc_sched_unblocked(s->conn->rt->sched);
     }

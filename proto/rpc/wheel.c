@@ -1,7 +1,7 @@
 /* wheel.c - a hashed timing wheel with one thread that sleeps until the next occupied slot. */
 #include "wheel.h"
 
-#include "gp/clock.h"
+#include "gp/cond.h"
 #include "gp/mem.h"
 
 #include <pthread.h>
@@ -100,13 +100,7 @@ static void run_slot(rpc_wheel *w, size_t s, int64_t now_ns)
 static void sleep_until(rpc_wheel *w, int64_t tick)
 {
     w->sleep_tick = tick;
-    if (tick == INT64_MAX) {
-        pthread_cond_wait(&w->wake, &w->lock);
-    } else {
-        int64_t ns = tick * TICK_NS;
-        struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
-        pthread_cond_timedwait(&w->wake, &w->lock, &ts);
-    }
+    (void)gp_cond_wait(&w->wake, &w->lock, tick == INT64_MAX ? GP_NEVER : tick * TICK_NS);
     w->sleep_tick = 0;
 }
 
@@ -136,15 +130,11 @@ static void *run(void *arg)
 
 gp_status rpc_wheel_new(rpc_wheel **out, gp_err *err)
 {
-    pthread_condattr_t attr;
     rpc_wheel *w = gp_calloc(1, sizeof *w);
     if (!w)
         return gp_fail(err, GP_ENOMEM, 0, "timers: out of memory");
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    gp_cond_init(&w->wake);
     for (size_t i = 0; i < SLOTS; i++)
         list_init(&w->slot[i]);
     list_init(&w->soon);

@@ -6,7 +6,7 @@
  * others. */
 #include "workers.h"
 
-#include "gp/clock.h"
+#include "gp/cond.h"
 #include "gp/mem.h"
 
 #include <pthread.h>
@@ -100,7 +100,6 @@ static void wake_one(rpc_sched *s)
 
 gp_status rpc_sched_new(const rpc_sched_opts *o, rpc_wheel *wheel, rpc_sched **out, gp_err *err)
 {
-    pthread_condattr_t attr;
     rpc_sched *s = gp_calloc(1, sizeof *s);
     if (!s)
         return gp_fail(err, GP_ENOMEM, 0, "scheduler: out of memory");
@@ -109,11 +108,8 @@ gp_status rpc_sched_new(const rpc_sched_opts *o, rpc_wheel *wheel, rpc_sched **o
     s->jobs_tail = &s->jobs;
     s->ring_tail = &s->ring;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->work, &attr);
-    pthread_cond_init(&s->gone, &attr);
-    pthread_condattr_destroy(&attr);
+    gp_cond_init(&s->work);
+    gp_cond_init(&s->gone);
     pthread_mutex_lock(&s->lock);
     for (unsigned i = 0; i < o->workers; i++)
         start_thread(s);
@@ -267,17 +263,12 @@ static int wait_for_work(rpc_sched *s)
     while (!has_work(s)) {
         if (s->stop)
             return 0;
-        int spare = s->threads - s->blocked > s->o.workers, rv = 0;
+        int spare = s->threads - s->blocked > s->o.workers;
         s->idle++;
-        if (spare) {
-            int64_t ns = gp_mono_ns() + IDLE_S * INT64_C(1000000000);
-            struct timespec ts = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
-            rv = pthread_cond_timedwait(&s->work, &s->lock, &ts);
-        } else {
-            pthread_cond_wait(&s->work, &s->lock);
-        }
+        int over =
+            gp_cond_wait(&s->work, &s->lock, spare ? gp_deadline_in_ms(IDLE_S * 1000) : GP_NEVER);
         s->idle--;
-        if (rv && !has_work(s) && s->threads - s->blocked > s->o.workers)
+        if (over && !has_work(s) && s->threads - s->blocked > s->o.workers)
             return 0;
     }
     return 1;

@@ -303,15 +303,8 @@ static gp_status wait_room(rpc_conn *c, pthread_cond_t *cond, gp_cancel *cancel)
         return GP_OK;
     *w->waiters_tail = &me;
     w->waiters_tail = &me.next;
-    while (!me.go && !w->closed && (st = gp_cancel_check(cancel)) == GP_OK) {
-        if (cancel->deadline == GP_NEVER) {
-            pthread_cond_wait(cond, &c->wlock);
-        } else {
-            struct timespec ts = {.tv_sec = cancel->deadline / 1000000000,
-                                  .tv_nsec = cancel->deadline % 1000000000};
-            pthread_cond_timedwait(cond, &c->wlock, &ts);
-        }
-    }
+    while (!me.go && !w->closed && (st = gp_cancel_check(cancel)) == GP_OK)
+        (void)gp_cond_wait(cond, &c->wlock, cancel->deadline);
     if (!me.go) { /* leave the queue */
         rpc_waiter **at = &w->waiters;
         while (*at != &me)
