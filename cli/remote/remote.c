@@ -94,9 +94,10 @@ static gp_status build(session *s, const query_stmt *stmt, wire_query *q, gp_buf
     const remote_opts *o = s->o;
     int64_t left_s = gp_deadline_left_ms(s->deadline) / 1000 + MIN_TTL_S;
     uint32_t ttl = (uint32_t)(left_s > AUTH_MAX_TTL_S ? AUTH_MAX_TTL_S : left_s);
-    wire_request r = {.partials = o->on_partial != NULL, .evidence = o->verify};
+    uint32_t has = rpc_conn_features(s->conn);
+    wire_request r = {.partials = o->on_partial && (has & WIRE_F_PARTIALS), .evidence = o->verify};
     if (o->verify && rpc_conn_peer(s->conn)->kind == AUTH_KIND_AGGREGATOR &&
-        !(rpc_conn_features(s->conn) & WIRE_F_EVIDENCE))
+        !(has & WIRE_F_EVIDENCE))
         return gp_fail(err, GP_EUNSUPPORTED, 0,
                        "the server is of an older version, which does not pass on what the hosts "
                        "signed: ask without --verify, or update it");
