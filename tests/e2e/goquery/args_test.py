@@ -306,7 +306,7 @@ logging:
         db = ["-d", self.db]
         keys = {  # key: (arguments, three values, what standard error says of the one that counts)
             "db.path": (query, ["/nonexistent/%s"] * 3, "database /nonexistent/%s:"),
-            "query.server.addr": (query, ["http://%s"] * 3, "http://%s: HTTP is not spoken"),
+            "query.server.addr": (query, ["http://%s"] * 3, 'got "http://%s"'),
             "query.timeout": (db + query, ["1ns", "2ns", "3ns"], "--query.timeout %s\n"),
             "query.log": (db + query, ["/nonexistent/%s"] * 3, "cannot open query log /nonexistent/%s:"),
             "stored-query": (db, ["/nonexistent/%s"] * 3, "could not open stored query /nonexistent/%s:"),
