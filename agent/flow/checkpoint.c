@@ -33,11 +33,27 @@ char *flow_checkpoint_path(const char *root, const char *iface)
     return gp_asprintf("%s/%s/.checkpoint", root, iface);
 }
 
+/* What it is written as. */
+static char *temp_path(const char *root, const char *iface)
+{
+    return gp_asprintf("%s/%s/.checkpoint.tmp", root, iface);
+}
+
 void flow_checkpoint_remove(const char *root, const char *iface)
 {
     GP_CLEANUP(gp_freep) char *path = flow_checkpoint_path(root, iface);
+    GP_CLEANUP(gp_freep) char *temp = temp_path(root, iface);
     if (path)
         (void)unlink(path);
+    if (temp)
+        (void)unlink(temp);
+}
+
+int flow_checkpoint_left(const char *root, const char *iface)
+{
+    GP_CLEANUP(gp_freep) char *path = flow_checkpoint_path(root, iface);
+    GP_CLEANUP(gp_freep) char *temp = temp_path(root, iface);
+    return (path && access(path, F_OK) == 0) || (temp && access(temp, F_OK) == 0);
 }
 
 /* ---- writing ---- */
@@ -143,9 +159,9 @@ gp_status flow_checkpoint_write(const char *root, const char *iface, flow_checkp
                                 gp_err *err)
 {
     GP_CLEANUP(gp_freep) char *path = flow_checkpoint_path(root, iface);
-    GP_CLEANUP(gp_freep) char *temp = path ? gp_asprintf("%s.tmp", path) : NULL;
+    GP_CLEANUP(gp_freep) char *temp = temp_path(root, iface);
 
-    if (!temp)
+    if (!path || !temp)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     gp_status st = fill(temp, c, next, ctx, mode, sync, err);
     if (st == GP_OK && rename(temp, path) != 0)

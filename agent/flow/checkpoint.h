@@ -50,8 +50,11 @@ gp_status flow_checkpoint_parse(const uint8_t *bytes, size_t n, flow_checkpoint 
 gp_status flow_checkpoint_bank(const flow_checkpoint *c, flow_bank **out,
                                gp_err *err) GP_MUST_CHECK;
 
-/* Forget the checkpoint of iface; fine if there is none. */
+/* Forget the checkpoint of iface, and one that a crash left half written; fine if there is none. */
 void flow_checkpoint_remove(const char *root, const char *iface);
+
+/* 1 if there is one, or one half written. */
+int flow_checkpoint_left(const char *root, const char *iface);
 
 /* Path of the file; gp_free() it. NULL when out of memory. */
 char *flow_checkpoint_path(const char *root, const char *iface);

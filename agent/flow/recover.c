@@ -19,7 +19,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* At most one part in so many of the writing thread's time goes into checkpoints. */
 enum { PART = 4 };
@@ -95,7 +94,7 @@ gp_status flow_recover(flow_manager *m, const char *iface, godb_writer *w, gp_er
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     gp_status st = store(m, iface, w, path, &why);
     if (st == GP_ENOTFOUND)
-        return GP_OK;
+        st = GP_OK;
     if (st == GP_ECORRUPT || st == GP_EINVAL || st == GP_ELIMIT) { /* no second try can help */
         say_ignored(m, iface, why.msg);
         st = GP_OK;
@@ -108,11 +107,10 @@ gp_status flow_recover(flow_manager *m, const char *iface, godb_writer *w, gp_er
 
 static void recover_one(flow_manager *m, const char *iface)
 {
-    GP_CLEANUP(gp_freep) char *path = flow_checkpoint_path(m->db, iface);
     GP_CLEANUP(godb_writer_closep) godb_writer *w = NULL;
     gp_err err = {0};
 
-    if (!path || access(path, F_OK) != 0)
+    if (!flow_checkpoint_left(m->db, iface))
         return;
     gp_status st = godb_writer_open(m->db, iface, &m->writer_opts, &w, &err);
     if (st == GP_EEXIST) /* a running agent's: not ours */

@@ -68,6 +68,27 @@ static void test_drops(void **state)
     end(f);
 }
 
+/* A table that fills up in every interval is told of in every interval. */
+static void test_full_again(void **state)
+{
+    (void)state;
+    fixture *f = start_with(
+        &(flow_manager_opts){.interval_s = NO_BOUNDARY, .max_entries = FLOW_ENTRIES_MIN});
+
+    capture_one(f, "v0", &small_ring);
+    int in = netns_raw("v1");
+    for (int i = 1; i <= 3; i++) {
+        send_flows(in, 0, FLOW_ENTRIES_MIN + 100);
+        wait_event(f, FLOW_EV_FULL, i, "full table");
+        wait_processed(f, "v0", (uint64_t)i * (FLOW_ENTRIES_MIN + 100));
+        flush(f);
+    }
+    assert_int_equal(atomic_load(&f->s.events[FLOW_EV_FULL]), 3);
+    assert_int_equal(f->s.counter[FLOW_PKTS_IN], 3 * (FLOW_ENTRIES_MIN + 100));
+    close(in);
+    end(f);
+}
+
 /* A write that takes long holds nobody up but other writes: rotations go on, status and live rows
  * answer (D-11), and everything is stored in the end. */
 static void test_slow_disk(void **state)
@@ -177,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_drops),
+        cmocka_unit_test(test_full_again),
         cmocka_unit_test(test_slow_disk),
         cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_changed_settings),

@@ -235,6 +235,27 @@ static void test_damaged(void **state)
     }
 }
 
+/* Killed while a checkpoint was written: what it was written as goes, with and without an older
+ * one, whether the interface is captured again or not. */
+static void test_half_written(void **state)
+{
+    (void)state;
+    fixture *f = no_manager();
+    GP_CLEANUP(gp_freep) char *e0 = gp_asprintf("%s/e0/.checkpoint.tmp", f->dir);
+    GP_CLEANUP(gp_freep) char *e1 = gp_asprintf("%s/e1/.checkpoint.tmp", f->dir);
+
+    put(f->dir, "e0", 0, T0);
+    put(f->dir, "e1", 0, T0);
+    want_after_start("whole ones", f, 2, 0, T0 + 1);
+    put(f->dir, "e0", T0 + 1, T0 + 10);
+    test_spew(e0, "GPCK", 4);
+    test_spew(e1, "GPCK", 4);
+    want_after_start("half written", f, 1, 0, T0 + 11);
+    assert_int_not_equal(access(e0, F_OK), 0);
+    assert_int_not_equal(access(e1, F_OK), 0);
+    end(f);
+}
+
 /* Entries come as they were made: unsorted, and several of a flow, which is stored once. */
 static void test_unsorted(void **state)
 {
@@ -525,11 +546,11 @@ static void test_clock_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_format),  cmocka_unit_test(test_exactly_once),
-        cmocka_unit_test(test_damaged), cmocka_unit_test(test_unsorted),
-        cmocka_unit_test(test_locked),  cmocka_unit_test(test_later),
-        cmocka_unit_test(test_running), cmocka_unit_test(test_clock_steps),
-        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_format),      cmocka_unit_test(test_exactly_once),
+        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_half_written),
+        cmocka_unit_test(test_unsorted),    cmocka_unit_test(test_locked),
+        cmocka_unit_test(test_later),       cmocka_unit_test(test_running),
+        cmocka_unit_test(test_clock_steps), cmocka_unit_test(test_slices),
     };
     if (!netns_enter())
         return 77;
