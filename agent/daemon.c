@@ -206,8 +206,12 @@ static gp_status start_capture(agent *a, gp_err *err)
     size_t n = 0;
     flow_manager_info info;
 
-    pthread_mutex_lock(&a->mu); /* the service may be asked for a reload already */
-    gp_status st = flow_manager_apply(a->manager, agent_config_take_rules(a->config), &ch, &n, err);
+    /* The service answers already: what it was asked to capture, or to reload, is newer. */
+    pthread_mutex_lock(&a->mu);
+    flow_manager_info_get(a->manager, &info);
+    gp_status st = GP_OK;
+    if (!info.applied)
+        st = flow_manager_apply(a->manager, agent_config_take_rules(a->config), &ch, &n, err);
     pthread_mutex_unlock(&a->mu);
     if (st != GP_OK)
         return st;

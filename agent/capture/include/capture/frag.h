@@ -10,7 +10,7 @@ enum {
     CAPTURE_FRAG_LIFE_S = 30, /* a later fragment that comes after that has no flow */
 };
 
-/* What the first fragments of recent packets said. Bounded memory (about 200 KiB). One thread. */
+/* What the first fragments of recent packets said. Bounded memory (288 KiB). One thread. */
 typedef struct capture_frags capture_frags;
 
 gp_status capture_frags_new(capture_frags **out, gp_err *err) GP_MUST_CHECK;
