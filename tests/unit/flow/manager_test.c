@@ -175,6 +175,36 @@ static void test_ignore_vlans(void **state)
     end(f);
 }
 
+/* With sampling, what is stored and what status says is made up for what was left out. */
+static void test_sample(void **state)
+{
+    (void)state;
+    enum { EACH = 4, N = 2000, LEN = 70 };
+    fixture *f = start();
+    uint8_t b[100];
+    flow_status s = {0};
+    capture_conf conf = small_ring;
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
+
+    conf.sample = EACH;
+    capture_one(f, "v0", &conf);
+    int in = netns_raw("v1");
+    for (unsigned i = 0; i < N; i++)
+        netns_send(in, b, make_udp(b, 0, 1, 40000, 7));
+    do { /* how many come, and when the last one does, is not known */
+        flush(f);
+        s = status_of(f, "v0");
+    } while ((s.total.capture.processed < N / EACH / 2 ||
+              f->s.counter[FLOW_BYTES_IN] != s.total.wire_bytes[0]) &&
+             !gp_deadline_passed(until));
+    assert_in_range(s.total.capture.processed, N / EACH / 2, N / EACH * 2);
+    assert_int_equal(f->s.counter[FLOW_PKTS_IN], s.total.capture.processed * EACH);
+    assert_int_equal(f->s.counter[FLOW_BYTES_IN], s.total.capture.processed * EACH * LEN);
+    assert_int_equal(s.total.wire_bytes[0], f->s.counter[FLOW_BYTES_IN]);
+    close(in);
+    end(f);
+}
+
 /* extra_bpf_filters: reject UDP packets whose EtherType is IPv6; invalid code is refused. */
 static void test_extra_filter(void **state)
 {
@@ -543,13 +573,13 @@ static void test_failed_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_directions),          cmocka_unit_test(test_loopback),
-        cmocka_unit_test(test_odd_frames),          cmocka_unit_test(test_ignore_vlans),
-        cmocka_unit_test(test_extra_filter),        cmocka_unit_test(test_fragments),
-        cmocka_unit_test(test_rotation_under_load), cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_close_is_exact),      cmocka_unit_test(test_live_rows),
-        cmocka_unit_test(test_link_changes),        cmocka_unit_test(test_apply),
-        cmocka_unit_test(test_failed_writes),
+        cmocka_unit_test(test_directions),   cmocka_unit_test(test_loopback),
+        cmocka_unit_test(test_odd_frames),   cmocka_unit_test(test_ignore_vlans),
+        cmocka_unit_test(test_extra_filter), cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_fragments),    cmocka_unit_test(test_rotation_under_load),
+        cmocka_unit_test(test_pause),        cmocka_unit_test(test_close_is_exact),
+        cmocka_unit_test(test_live_rows),    cmocka_unit_test(test_link_changes),
+        cmocka_unit_test(test_apply),        cmocka_unit_test(test_failed_writes),
     };
     if (!netns_enter())
         return 77;
