@@ -71,7 +71,8 @@ struct flow_manager {
     size_t max_entries;
     int64_t interval_s;
     uint64_t keep_bytes;
-    int64_t checkpoint_ms; /* 0 = off */
+    int64_t checkpoint_ms;       /* 0 = off */
+    int64_t checkpoint_after_ms; /* monotonic: none before, of any interface; writer thread */
     int64_t (*wall_ns)(void *ctx);
     void (*event)(void *ctx, const flow_event *e);
     flow_rows_fn rows;

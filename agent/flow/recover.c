@@ -20,7 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* At most one part in so many of the writing thread's time goes into checkpoints. */
+/* At most one part in so many of the writing thread's time goes into checkpoints of all interfaces.
+ */
 enum { PART = 4 };
 
 /* ---- after a crash ---- */
@@ -232,9 +233,9 @@ void flow_checkpoint_take(flow_iface *i)
 
     gp_status st = take(i, &c, &err);
     int64_t took = gp_mono_ns() - t0;
-    int64_t pause_ms = PART * took / 1000000;
-    i->checkpoint_ms =
-        gp_mono_ms() + (pause_ms > i->m->checkpoint_ms ? pause_ms : i->m->checkpoint_ms);
+    int64_t now = gp_mono_ms();
+    i->checkpoint_ms = now + i->m->checkpoint_ms;
+    i->m->checkpoint_after_ms = now + (PART - 1) * took / 1000000;
     if (st != GP_OK && !i->checkpoint_failing)
         flow_emit_text(i->m, FLOW_EV_CHECKPOINT_FAILED, i->name, err.msg);
     else if (st == GP_OK && c.taken_s)

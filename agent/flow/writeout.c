@@ -257,21 +257,29 @@ static flow_iface *dequeue(flow_manager *m)
     return i;
 }
 
-/* With m->mu held: an interface whose checkpoint is due, with a reference, or NULL and in *wait_ms
- * the time until the first is. */
+/* With m->mu held: the interface whose checkpoint has been due for longest, with a reference, or
+ * NULL and in *wait_ms the time until one is. */
 static flow_iface *checkpoint_due(flow_manager *m, int64_t *wait_ms)
 {
-    int64_t now = gp_mono_ms();
+    int64_t now = gp_mono_ms(), at;
+    flow_iface *first = NULL;
 
     for (size_t k = 0; m->checkpoint_ms && k < m->n_ifaces; k++) {
         flow_iface *i = m->ifaces[k];
         if (i->checkpoint_ms == 0)
             i->checkpoint_ms = now + m->checkpoint_ms;
-        if (i->checkpoint_ms <= now)
-            return flow_iface_ref(i);
-        if (i->checkpoint_ms - now < *wait_ms)
-            *wait_ms = i->checkpoint_ms - now;
+        if (!first || i->checkpoint_ms < first->checkpoint_ms)
+            first = i;
     }
+    if (!first)
+        return NULL;
+    at = first->checkpoint_ms;
+    if (at < m->checkpoint_after_ms)
+        at = m->checkpoint_after_ms;
+    if (at <= now)
+        return flow_iface_ref(first);
+    if (at - now < *wait_ms)
+        *wait_ms = at - now;
     return NULL;
 }
 

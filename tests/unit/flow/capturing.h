@@ -35,6 +35,10 @@ typedef struct sink {
     atomic_int stall_at; /* 1 + event kind, or STALL_ROWS: its thread waits there */
     atomic_int stalled;  /* it does */
     atomic_llong wall_s; /* of the manager's clock, where a test has set one */
+    struct { /* writing thread: the last checkpoint, and how many came sooner than it had taken */
+        int64_t end_ns, took_ns;
+        unsigned n, early;
+    } checkpoint;
 } sink;
 
 /* Wait here as long as the test wants. */
@@ -79,6 +83,13 @@ static inline void on_event(void *ctx, const flow_event *e)
         pthread_mutex_lock(&s->mu);
         s->drops += e->drops;
         pthread_mutex_unlock(&s->mu);
+    }
+    if (e->kind == FLOW_EV_CHECKPOINT) {
+        int64_t now = gp_mono_ns();
+        s->checkpoint.early +=
+            s->checkpoint.n++ && now - e->took_ns < s->checkpoint.end_ns + s->checkpoint.took_ns;
+        s->checkpoint.end_ns = now;
+        s->checkpoint.took_ns = e->took_ns;
     }
     atomic_fetch_add(&s->events[e->kind], 1);
     stall(s, 1 + (int)e->kind);

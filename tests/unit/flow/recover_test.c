@@ -404,6 +404,38 @@ static void test_running(void **state)
     end(f);
 }
 
+/* Each interface has its turn, and all of them together at most a quarter of the time, however
+ * often they want to be saved. */
+static void test_turns(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"v0", "v1"};
+    fixture *f = start_with(&(flow_manager_opts){.interval_s = NO_BOUNDARY, .checkpoint_ms = 1});
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
+    uint8_t b[100];
+    gp_err err = {0};
+
+    (void)apply(f, names, COUNT(names), &small_ring, NULL);
+    wait_event(f, FLOW_EV_OPENED, COUNT(names), "start");
+    (void)usleep(5000);
+    int in = netns_raw("v1");
+    for (unsigned i = 0; i < 20000; i++)
+        netns_send(in, b, make_udp(b, 0, i, 40000, 7));
+    int from = atomic_load(&f->s.events[FLOW_EV_CHECKPOINT]);
+    while ((atomic_load(&f->s.events[FLOW_EV_CHECKPOINT]) < from + 20 || !there(f->dir, "v0") ||
+            !there(f->dir, "v1")) &&
+           !gp_deadline_passed(until))
+        netns_send(in, b, make_udp(b, 0, 1, 40000, 7)); /* always something new on both */
+    assert_true(there(f->dir, "v0") && there(f->dir, "v1"));
+    want_ok_err(&err, flow_manager_close(f->m, &err));
+    f->m = NULL;
+    assert_true(f->s.checkpoint.n >= 20);
+    /* a thread that was stopped between a checkpoint and telling of it looks early */
+    assert_in_range(f->s.checkpoint.early, 0, f->s.checkpoint.n / 4);
+    close(in);
+    end(f);
+}
+
 /* ---- slices of the running interval ---- */
 
 static flow_worker *start_worker(uint64_t flows)
@@ -546,11 +578,12 @@ static void test_clock_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_format),      cmocka_unit_test(test_exactly_once),
-        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_half_written),
-        cmocka_unit_test(test_unsorted),    cmocka_unit_test(test_locked),
-        cmocka_unit_test(test_later),       cmocka_unit_test(test_running),
-        cmocka_unit_test(test_clock_steps), cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_format),   cmocka_unit_test(test_exactly_once),
+        cmocka_unit_test(test_damaged),  cmocka_unit_test(test_half_written),
+        cmocka_unit_test(test_unsorted), cmocka_unit_test(test_locked),
+        cmocka_unit_test(test_later),    cmocka_unit_test(test_running),
+        cmocka_unit_test(test_turns),    cmocka_unit_test(test_clock_steps),
+        cmocka_unit_test(test_slices),
     };
     if (!netns_enter())
         return 77;
