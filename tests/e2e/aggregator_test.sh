@@ -103,11 +103,14 @@ grep -q '^global_query_queries_total{outcome="ok"} 1$' out || fail "query not co
 grep -q '^global_query_hosts{state="connected"} 1$' out || fail "host not counted"
 page "${metrics%metrics}-/ready" | grep -q ready || fail "not ready"
 
-cat office.yaml dmz.yaml >hosts.yaml
+printf 'attic: {addr: "127.0.0.1:1", disabled: true}\n' | cat office.yaml dmz.yaml - >hosts.yaml
 kill -HUP "$hub"
-until_ok grep -q 'configuration read again.*hosts=2' hub.log
+until_ok grep -q 'configuration read again.*hosts=3' hub.log
 has_dmz() { ask alice -q any && grep -q ',10\.30\.0\.80,' out; }
 has_dmz || fail "the new host has no rows"
+if grep attic out; then fail "a disabled host is part of any"; fi
+hosts any >out || fail "goquery hosts"
+grep -q 'attic.*disabled' out || fail "a disabled host is not listed as that"
 ask alice -q @edge --query.hosts-resolver-type file || fail "resolver file"
 grep -q ',10\.30\.0\.80,' out || fail "the group has no rows"
 
