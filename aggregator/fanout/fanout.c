@@ -43,7 +43,7 @@ void fanout_set_resolvers(fanout *f, resolver_set *take_resolvers)
 }
 
 gp_status fanout_resolve(fanout *f, const fleet_table *t, const char *type, const char *selector,
-                         resolver_hosts *out, gp_err *err)
+                         resolver_hosts *out, int *names_only, gp_err *err)
 {
     resolver_known known = fanout_known(t);
     pthread_mutex_lock(&f->lock);
@@ -51,6 +51,7 @@ gp_status fanout_resolve(fanout *f, const fleet_table *t, const char *type, cons
     atomic_fetch_add(&r->refs, 1);
     pthread_mutex_unlock(&f->lock);
     gp_status st = resolver_resolve(r->set, type, selector, &known, out, err);
+    *names_only = resolver_names_only(r->set, type);
     resolvers_put(r);
     return st;
 }
@@ -179,7 +180,8 @@ static gp_status list_hosts(struct listing *l, const char *resolver, const char 
                             gp_err *err)
 {
     size_t n = 0;
-    gp_status st = fanout_resolve(l->f, l->t, resolver, selector, &l->hosts, err);
+    int names_only;
+    gp_status st = fanout_resolve(l->f, l->t, resolver, selector, &l->hosts, &names_only, err);
     if (st == GP_OK)
         st = fanout_behind_new(l->t, &l->behind, err);
     for (size_t at = 0; st == GP_OK && at < l->hosts.n; at += n) {

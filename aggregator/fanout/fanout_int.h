@@ -112,9 +112,9 @@ const fleet_endpoint *fanout_behind(const fleet_table *t, wire_selector *const *
 resolver_known fanout_known(const fleet_table *t);
 
 /* ---- fanout.c ---- */
-/* resolver_resolve() by the resolvers in force. */
+/* resolver_resolve() and resolver_names_only() of the resolvers in force. */
 gp_status fanout_resolve(fanout *f, const fleet_table *t, const char *type, const char *selector,
-                         resolver_hosts *out, gp_err *err) GP_MUST_CHECK;
+                         resolver_hosts *out, int *names_only, gp_err *err) GP_MUST_CHECK;
 
 /* ---- leg.c ---- */
 void fanout_leg_start(leg *l); /* connect; posts events */

@@ -264,17 +264,17 @@ gp_status fanout_route(job *j, gp_err *err)
     resolver_hosts hosts = {0};
     const char *selector = j->req.targets ? j->req.targets : j->q.hosts ? j->q.hosts : "";
     /* An aggregator above has resolved already: our part is a selector. */
-    struct router r = {
-        .j = j, .t = t, .type = j->req.targets ? "string" : j->q.resolver, .err = err};
+    const char *type = j->req.targets ? "string" : j->q.resolver;
+    int by_name = 0;
+    struct router r = {.j = j, .t = t, .err = err};
     r.parts = gp_calloc(n ? n : 1, sizeof *r.parts);
     r.agent = gp_calloc(n ? n : 1, 1);
     r.whole = gp_calloc(n ? n : 1, 1);
     gp_status st = r.parts && r.agent && r.whole
-                       ? fanout_resolve(j->f, t, r.type, selector, &hosts, err)
+                       ? fanout_resolve(j->f, t, type, selector, &hosts, &by_name, err)
                        : gp_fail(err, GP_ENOMEM, 0, "query: out of memory");
     if (st == GP_OK)
         st = fanout_behind_new(t, &r.behind, err);
-    int by_name = r.type && *r.type && strcmp(r.type, "string") != 0;
     if (st == GP_OK) {
         gp_status parsed = wire_selector_parse(selector, &r.sel, by_name ? NULL : err);
         st = by_name ? GP_OK : parsed;

@@ -93,6 +93,12 @@ gp_status resolver_set_new(const resolver_conf *confs, size_t n, const char *def
     return GP_OK;
 }
 
+int resolver_names_only(const resolver_set *s, const char *type)
+{
+    const char *t = type && *type ? type : kinds[s->default_index]->type;
+    return strcmp(t, resolver_string.type) != 0;
+}
+
 static int blank(const char *s)
 {
     return s[strspn(s, " \t\r\n,")] == 0;

@@ -124,6 +124,27 @@ static void check_totals(struct tree *t, const result *r, const char *hosts)
         fail_msg("%s: totals differ", hosts);
 }
 
+/* ok: digits of the hosts that have a status, and no other has; all are ok. */
+static void want_hosts(struct tree *t, const char *hosts, const char *ok)
+{
+    result r = ask(t, hosts, 100000, 0);
+    char got[HOSTS + 1] = "";
+    size_t n = 0;
+    for (size_t h = 0; h < HOSTS; h++) {
+        const result_host_status *s = result_find_host_status(&r, sim_host_name(t->s, h));
+        if (s && s->code != RESULT_OK)
+            fail_msg("%s: %s: %s", hosts, s->host, s->message);
+        if (s)
+            got[n++] = (char)('0' + h);
+    }
+    got[n] = 0;
+    if (strcmp(got, ok) != 0 || r.n_host_statuses != n)
+        fail_msg("%s: got %s, want %s", hosts, got, ok);
+    assert_int_equal(r.n_rows, n * ROWS);
+    check_totals(t, &r, hosts);
+    result_clear(&r);
+}
+
 static void test_routes(void **state)
 {
     (void)state;
@@ -146,27 +167,30 @@ static void test_routes(void **state)
     };
     struct tree t;
     grow(&t, 0);
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        result r = ask(&t, cases[i].hosts, 100000, 0);
-        char got[HOSTS + 1] = "";
-        size_t n = 0;
-        for (size_t h = 0; h < HOSTS; h++) {
-            for (size_t k = 0; k < r.n_host_statuses; k++) {
-                if (strcmp(r.host_statuses[k].host, sim_host_name(t.s, h)) == 0) {
-                    if (r.host_statuses[k].code != RESULT_OK)
-                        fail_msg("%s: %s: %s", cases[i].hosts, r.host_statuses[k].host,
-                                 r.host_statuses[k].message);
-                    got[n++] = (char)('0' + h);
-                }
-            }
-        }
-        got[n] = 0;
-        if (strcmp(got, cases[i].ok) != 0 || r.n_host_statuses != n)
-            fail_msg("%s: got %s, want %s", cases[i].hosts, got, cases[i].ok);
-        assert_int_equal(r.n_rows, n * ROWS);
-        check_totals(&t, &r, cases[i].hosts);
-        result_clear(&r);
-    }
+    for (size_t i = 0; i < COUNT(cases); i++)
+        want_hosts(&t, cases[i].hosts, cases[i].ok);
+    fell(&t);
+}
+
+/* Where another resolver is the default of the aggregator, a query that names none gets the hosts
+ * of that one, and no more. */
+static void test_default_resolver(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    char path[500];
+    struct tree t;
+    resolver_set *rs = NULL;
+    gp_err err = {0};
+    snprintf(path, sizeof path, "%s/list", dir);
+    test_spew(path, "agent-0001\nagent-0005\n@far: agent-0004\n", 39);
+    const resolver_conf conf = {.type = "file", .config = path};
+    grow(&t, 0);
+    want_ok_err(&err, resolver_set_new(&conf, 1, "file", &rs, &err));
+    fanout_set_resolvers(t.top.fanout, rs);
+    want_hosts(&t, "any", "145");
+    want_hosts(&t, "agent-*,!agent-0005", "14");
+    want_hosts(&t, "@far", "4");
     fell(&t);
 }
 
@@ -392,6 +416,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_default_resolver),
         cmocka_unit_test(test_faults_keep_their_path),
         cmocka_unit_test(test_older_aggregator),
         cmocka_unit_test(test_levels_are_exact),

@@ -43,5 +43,8 @@ void resolver_set_free(resolver_set *s);
 gp_status resolver_resolve(const resolver_set *s, const char *type, const char *selector,
                            const resolver_known *known, resolver_hosts *out,
                            gp_err *err) GP_MUST_CHECK;
+/* 0 for "string", whose selectors also mean hosts that nobody here knows by name: behind other
+ * aggregators. */
+int resolver_names_only(const resolver_set *s, const char *type);
 
 #endif
