@@ -2,6 +2,11 @@
  * disks (capture.md 4.9, 11). */
 #include "capturing.h"
 
+#include "godb/writer.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
 static void wait_stalled(fixture *f, const char *what)
 {
     gp_deadline until = gp_deadline_in_ms(WAIT_MS);
@@ -169,6 +174,80 @@ static void test_given_up(void **state)
     end(f);
 }
 
+/* Memory of blocks that were written does not count any more: later failures have all of it. */
+static void test_written_is_forgotten(void **state)
+{
+    (void)state;
+    enum { GOOD = 9, BAD = 2, PACKETS = 10 };
+    fixture *f = start_with(&(flow_manager_opts){.interval_s = NO_BOUNDARY, .keep_bytes = 2 << 20});
+    struct rlimit none, before;
+    gp_err err = {0};
+
+    capture_one(f, "v0", &small_ring);
+    int in = netns_raw("v1");
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, as_before;
+    assert_int_equal(sigaction(SIGXFSZ, &ignore, &as_before), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = (struct rlimit){0, before.rlim_max};
+    for (unsigned i = 1; i <= GOOD + BAD; i++) {
+        send_flows(in, 0, PACKETS);
+        wait_processed(f, "v0", i * PACKETS);
+        if (i == GOOD + 1) /* from now on no file grows */
+            assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+        gp_status st = flow_manager_flush(f->m, NULL, 0, FLUSH_MS, &err);
+        if (st != (i <= GOOD ? GP_OK : GP_EIO))
+            fail_msg("write-out %u: %s %s", i, gp_status_name(st), err.msg);
+    }
+    assert_int_equal(status_of(f, "v0").pending_blocks, BAD);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(sigaction(SIGXFSZ, &as_before, NULL), 0);
+    want_ok_err(&err, flow_manager_close(f->m, &err));
+    f->m = NULL;
+    assert_int_equal(f->s.counter[FLOW_PKTS_IN], (GOOD + BAD) * PACKETS);
+    assert_int_equal(atomic_load(&f->s.events[FLOW_EV_LOST]), 0);
+    close(in);
+    end(f);
+}
+
+/* Somebody else stored later blocks before our first one: ours comes behind them (4.6). A day that
+ * cannot be read is set aside, which is told, and the block is stored. */
+static void test_foreign_blocks(void **state)
+{
+    (void)state;
+    enum { LATER_S = 4000000200 };
+    fixture *f = start();
+    godb_writer *w = NULL;
+    const godb_rows none = {0};
+    gp_err err = {0};
+    char line[300];
+
+    capture_one(f, "v0", &small_ring);
+    want_ok_err(&err, godb_writer_open(f->dir, "v0", NULL, &w, &err));
+    want_ok_err(&err, godb_writer_append(w, LATER_S, &none, 0, &err));
+    godb_writer_close(w);
+    int in = netns_raw("v1");
+    send_flows(in, 0, 10);
+    wait_processed(f, "v0", 10);
+    flush(f);
+    assert_int_equal(f->s.last_s, LATER_S + 1);
+    assert_int_equal(atomic_load(&f->s.events[FLOW_EV_NOTE]), 0);
+    (void)snprintf(line, sizeof line, "find %s/v0 -name .blockmeta -exec truncate -s 10 {} ;",
+                   f->dir);
+    assert_int_equal(netns_run(line), 0);
+    send_flows(in, 0, 10);
+    wait_processed(f, "v0", 20);
+    flush(f);
+    assert_int_equal(f->s.last_s, LATER_S + 2);
+    assert_int_equal(f->s.counter[FLOW_PKTS_IN], 20);
+    assert_int_equal(atomic_load(&f->s.events[FLOW_EV_NOTE]), 1);
+    if (!strstr(f->s.text, "v0: v0/") || !strstr(f->s.text, "is damaged"))
+        fail_msg("told: %s", f->s.text);
+    (void)snprintf(line, sizeof line, "rm -r %s.quarantine", f->dir);
+    assert_int_equal(netns_run(line), 0);
+    close(in);
+    end(f);
+}
+
 /* Every setting of an interface counts when a configuration is applied (D-19). */
 static void test_changed_settings(void **state)
 {
@@ -201,6 +280,8 @@ int main(void)
         cmocka_unit_test(test_full_again),
         cmocka_unit_test(test_slow_disk),
         cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_written_is_forgotten),
+        cmocka_unit_test(test_foreign_blocks),
         cmocka_unit_test(test_changed_settings),
     };
     if (!netns_enter())
