@@ -94,7 +94,6 @@ struct flow_manager {
     uint64_t kept_bytes;  /* of pending banks */
     int stop;             /* 1: the writer ends when its queue is empty */
     int stop_control;     /* 1: the control thread ends */
-    uint64_t write_tries; /* grows with every failed or successful write; wakes flush */
 
     pthread_t control, writer;
     int has_control, has_writer;

@@ -177,7 +177,6 @@ static void note_result(flow_iface *i, int ok)
     pthread_mutex_unlock(&i->mu);
     pthread_mutex_lock(&m->mu);
     m->info.writes_failed += !ok;
-    m->write_tries++;
     pthread_cond_broadcast(&m->done);
     pthread_mutex_unlock(&m->mu);
 }
