@@ -91,9 +91,9 @@ struct flow_manager {
     size_t n_ifaces, cap_ifaces;
     flow_iface *queue_head, *queue_tail;
     flow_manager_info info;
-    uint64_t kept_bytes;  /* of pending banks */
-    int stop;             /* 1: the writer ends when its queue is empty */
-    int stop_control;     /* 1: the control thread ends */
+    uint64_t kept_bytes; /* of pending banks */
+    int stop;            /* 1: the writer ends when its queue is empty */
+    int stop_control;    /* 1: the control thread ends */
 
     pthread_t control, writer;
     int has_control, has_writer;
