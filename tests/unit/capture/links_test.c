@@ -48,6 +48,11 @@ static void test_list(void **state)
     for (size_t i = 1; i < n; i++)
         assert_true(strcmp(v[i - 1].name, v[i].name) < 0);
     gp_free(v);
+    if (netns_run("ip link add link w0 name vl type vlan id 5") == 0) { /* not in every kernel */
+        want_ok_err(&err, capture_links_list(&v, &n, &err));
+        assert_true(find(v, n, "vl") && find(v, n, "vl")->vlan);
+        gp_free(v);
+    }
     assert_int_equal(netns_run("ip link del w0"), 0);
 }
 
