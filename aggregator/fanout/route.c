@@ -163,16 +163,16 @@ static void leave_out_ours(const struct router *r, size_t i, gp_buf *part)
     }
 }
 
-/* "any" and globs mean hosts behind aggregators too, and exclusions hold there. Groups are those of
- * our own table: nobody below knows them. */
-static gp_status route_open_items(struct router *r)
+/* Exclusions hold behind aggregators, too, and so do "any" and globs, unless the resolver says
+ * names only. Groups are those of our own table: nobody below knows them. */
+static gp_status route_aggregators(struct router *r, int names_only)
 {
     gp_buf open = {0}, negative = {0};
-    for (size_t i = 0; i < wire_selector_count(r->sel); i++) {
+    for (size_t i = 0; r->sel && i < wire_selector_count(r->sel); i++) {
         const wire_item *it = wire_selector_item(r->sel, i);
         if (it->negative && it->kind != WIRE_ITEM_GROUP)
             gp_buf_printf(&negative, ",!%s", it->text);
-        else if (it->kind == WIRE_ITEM_ANY || it->kind == WIRE_ITEM_GLOB)
+        else if (!names_only && (it->kind == WIRE_ITEM_ANY || it->kind == WIRE_ITEM_GLOB))
             add_part(&open, it->text);
     }
     const char *o = gp_buf_str(&open), *n = gp_buf_str(&negative);
@@ -181,7 +181,7 @@ static gp_status route_open_items(struct router *r)
         gp_buf *part = &r->parts[i];
         if (e->kind != AUTH_KIND_AGGREGATOR)
             continue;
-        int out = excluded(r, i), open_to = *o && !left_out(r, e);
+        int out = !names_only && excluded(r, i), open_to = *o && !left_out(r, e);
         if (r->whole[i] || out)
             gp_buf_clear(part);
         if (out)
@@ -197,17 +197,6 @@ static gp_status route_open_items(struct router *r)
     gp_buf_free(&open);
     gp_buf_free(&negative);
     return st;
-}
-
-/* Other resolvers say names only. */
-static void route_whole(struct router *r)
-{
-    for (size_t i = 0; i < fleet_table_count(r->t); i++) {
-        if (!r->whole[i])
-            continue;
-        gp_buf_clear(&r->parts[i]);
-        add_part(&r->parts[i], "any");
-    }
 }
 
 static gp_status add_leg(struct router *r, size_t i)
@@ -265,26 +254,24 @@ gp_status fanout_route(job *j, gp_err *err)
     const char *selector = j->req.targets ? j->req.targets : j->q.hosts ? j->q.hosts : "";
     /* An aggregator above has resolved already: our part is a selector. */
     const char *type = j->req.targets ? "string" : j->q.resolver;
-    int by_name = 0;
+    int names_only = 0;
     struct router r = {.j = j, .t = t, .err = err};
     r.parts = gp_calloc(n ? n : 1, sizeof *r.parts);
     r.agent = gp_calloc(n ? n : 1, 1);
     r.whole = gp_calloc(n ? n : 1, 1);
     gp_status st = r.parts && r.agent && r.whole
-                       ? fanout_resolve(j->f, t, type, selector, &hosts, &by_name, err)
+                       ? fanout_resolve(j->f, t, type, selector, &hosts, &names_only, err)
                        : gp_fail(err, GP_ENOMEM, 0, "query: out of memory");
     if (st == GP_OK)
         st = fanout_behind_new(t, &r.behind, err);
     if (st == GP_OK) {
-        gp_status parsed = wire_selector_parse(selector, &r.sel, by_name ? NULL : err);
-        st = by_name ? GP_OK : parsed;
+        gp_status parsed = wire_selector_parse(selector, &r.sel, names_only ? NULL : err);
+        st = names_only ? GP_OK : parsed;
     }
     if (st == GP_OK)
         st = route_hosts(&r, &hosts);
-    if (st == GP_OK && by_name)
-        route_whole(&r);
-    else if (st == GP_OK)
-        st = route_open_items(&r);
+    if (st == GP_OK)
+        st = route_aggregators(&r, names_only);
     if (st == GP_OK)
         st = make_legs(&r);
     for (size_t i = 0; r.parts && i < n; i++)

@@ -191,6 +191,8 @@ static void test_default_resolver(void **state)
     want_hosts(&t, "any", "145");
     want_hosts(&t, "agent-*,!agent-0005", "14");
     want_hosts(&t, "@far", "4");
+    want_hosts(&t, "left,!agent-0001", "02");
+    want_hosts(&t, "left,any,!agent-000[0-1]", "245");
     fell(&t);
 }
 
