@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MAX_LEFT_OUT = WIRE_MAX_TEXT / 2 }; /* bytes */
+enum { MAX_LEFT_OUT = WIRE_MAX_TARGETS / 2 }; /* bytes */
 
 static const char *known_id(void *ctx, size_t i)
 {

@@ -360,14 +360,16 @@ static void test_many_names(void **state)
 static void test_overlap(void **state)
 {
     (void)state;
+    enum { MORE = 1000 };
     struct tree t;
     gp_err err = {0};
     gp_buf table = {0};
     fleet_table *ft = NULL;
     grow(&t, 0);
     some_agents(t.s, 1, 5, &table); /* all but agent 0 */
-    gp_buf_printf(&table, "left:\n  addr: %s\n  kind: aggregator\n  hosts: \"agent-*\"\n",
-                  t.left.addr);
+    gp_buf_printf(&table, "left:\n  addr: %s\n  kind: aggregator\n  hosts: \"a*\"\n", t.left.addr);
+    for (int i = 0; i < MORE; i++) /* many more of them */
+        gp_buf_printf(&table, "aa-%04d: {addr: dial-in}\n", i);
     want_ok_err(&err, fleet_table_parse("t", table.data, table.len, &ft, &err));
     want_ok_err(&err, fleet_reload(t.top.fleet, ft, &err));
     gp_buf_free(&table);
@@ -376,7 +378,7 @@ static void test_overlap(void **state)
         sim_behave(t.s, 1, SIM_DELAY, i % 2 ? 20 : 0);
         sim_behave(t.s, 0, SIM_DELAY, i % 2 ? 0 : 20);
         result r = ask(&t, i % 3 ? "any" : "left,agent-*", 100000, i % 2);
-        assert_int_equal(r.n_host_statuses, HOSTS);
+        assert_int_equal(r.n_host_statuses, HOSTS + (i % 3 ? MORE : 0));
         for (size_t h = 0; h < HOSTS; h++)
             assert_int_equal(rig_status(&r, sim_host_name(t.s, h))->code, RESULT_OK);
         check_totals(&t, &r, "overlap");
