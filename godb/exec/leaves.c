@@ -5,6 +5,7 @@
 #include "leaves.h"
 
 #include "gp/mem.h"
+#include "simd.h"
 #include "sums.h"
 
 #include <string.h>
@@ -80,13 +81,16 @@ static uint16_t new_leaf(exec_leaves *l, uint32_t a)
     return p->mid[*top - 1][a >> 8 & 255] = (uint16_t)++p->n_leaves;
 }
 
-static inline exec_quad *sum_of(exec_leaves *l, uint32_t a)
+/* *all becomes 0 when there is none. */
+static inline __attribute__((always_inline)) exec_quad *sum_of(exec_leaves *l, uint32_t a, int *all)
 {
     const struct exec_pages *p = l->p;
     unsigned mid = p->top[a >> 16], n = mid ? p->mid[mid - 1][a >> 8 & 255] : 0;
 
-    if (__builtin_expect(n == 0, 0) && (n = new_leaf(l, a)) == 0)
+    if (__builtin_expect(n == 0, 0) && (n = new_leaf(l, a)) == 0) {
+        *all = 0;
         return NULL;
+    }
     return &p->slab[(n - 1) / SLAB][(n - 1) % SLAB][a & 255];
 }
 
@@ -97,7 +101,7 @@ static inline uint64_t group_key(const void *ctx, size_t i)
     return v->k[0][i]; /* what was left lies before it */
 }
 
-void exec_leaves_add(exec_leaves *l, exec_vec *v)
+EXEC_SIMD void exec_leaves_add(exec_leaves *l, exec_vec *v)
 {
     const int has_high = v->has_high;
     exec_quad *at[EXEC_SUMS];
@@ -107,11 +111,12 @@ void exec_leaves_add(exec_leaves *l, exec_vec *v)
         return;
     for (size_t i = 0; i < v->n; i += EXEC_SUMS) {
         size_t m = v->n - i < EXEC_SUMS ? v->n - i : EXEC_SUMS;
+        int all = 1;
         for (size_t j = 0; j < m; j++) {
-            at[j] = sum_of(l, (uint32_t)(v->k[0][i + j] >> 32));
+            at[j] = sum_of(l, (uint32_t)(v->k[0][i + j] >> 32), &all);
             __builtin_prefetch(at[j], 1);
         }
-        exec_sums_add(v, i, m, at, group_key, v, has_high, &left);
+        exec_sums_add(v, i, m, at, all, group_key, v, has_high, &left);
     }
     l->tried += (unsigned)v->n;
     l->left += (unsigned)left;
