@@ -2,6 +2,7 @@
 #include "godb/codec.h"
 
 #include "gp/mem.h"
+#include "lz4quick.h"
 
 #include <limits.h>
 #include <lz4.h>
@@ -15,6 +16,7 @@ enum {
 };
 
 struct godb_codec {
+    int quick; /* 1: lz4quick.h can be used */
     LZ4_streamHC_t *lz4hc;
     void *lz4;     /* LZ4_sizeofState() bytes */
     ZSTD_CCtx *zc; /* parameters set except for the level */
@@ -42,6 +44,7 @@ gp_status godb_codec_new(godb_codec **out, gp_err *err)
     godb_codec *c = gp_calloc(1, sizeof *c);
     if (!c)
         return gp_fail(err, GP_ENOMEM, 0, "codec: out of memory");
+    c->quick = godb_lz4quick_ok();
     *out = c;
     return GP_OK;
 }
@@ -58,16 +61,29 @@ void godb_codec_free(godb_codec *c)
     gp_free(c);
 }
 
-static gp_status decode_lz4(const void *src, size_t stored_len, void *dst, size_t raw_len,
-                            gp_err *err)
+/* At least the first `head` of raw_len bytes; with head == raw_len the whole block, checked. */
+static gp_status decode_lz4(const godb_codec *c, const uint8_t *src, size_t stored_len,
+                            uint8_t *dst, size_t raw_len, size_t head, gp_err *err)
 {
+    size_t used = 0, done = 0;
+    int n = 0;
+
     if (stored_len > INT_MAX || raw_len > RAW_LIMIT_LZ4)
         return gp_fail(err, GP_ECORRUPT, 0, "lz4 block of %zu bytes is beyond the limit", raw_len);
-    /* Checks bounds, needs the whole input and gives the output length. */
-    int n = LZ4_decompress_safe(src, dst, (int)stored_len, (int)raw_len);
-    if (n < 0 || (size_t)n != raw_len)
+    if (c->quick)
+        done = godb_lz4quick(src, stored_len, dst, raw_len, head, &used);
+    /* liblz4 checks bounds, needs the whole input and gives the output length. */
+    const char *in = (const char *)src + used, *prefix = (const char *)dst;
+    char *out = (char *)dst + done;
+    int in_len = (int)(stored_len - used), room = (int)(raw_len - done);
+    if (head == raw_len)
+        n = LZ4_decompress_safe_usingDict(in, out, in_len, room, prefix, (int)done);
+    else if (done < head)
+        n = LZ4_decompress_safe_partial_usingDict(in, out, in_len, (int)(head - done), room, prefix,
+                                                  (int)done);
+    if (n < 0 || (size_t)n + done < head)
         return gp_fail(err, GP_ECORRUPT, 0, "lz4 block of %zu bytes does not decode to %zu bytes",
-                       stored_len, raw_len);
+                       stored_len, head);
     return GP_OK;
 }
 
@@ -106,7 +122,7 @@ gp_status godb_codec_decode(godb_codec *c, uint8_t id, const void *src, size_t s
         memcpy(dst, src, raw_len);
         return GP_OK;
     case GODB_CODEC_LZ4:
-        return decode_lz4(src, stored_len, dst, raw_len, err);
+        return decode_lz4(c, src, stored_len, dst, raw_len, raw_len, err);
     case GODB_CODEC_ZSTD:
         return decode_zstd(c, src, stored_len, dst, raw_len, err);
     default:
@@ -126,13 +142,7 @@ gp_status godb_codec_decode_head(godb_codec *c, uint8_t id, const void *src, siz
 {
     if (id != GODB_CODEC_LZ4 || head >= raw_len || stored_len == 0)
         return godb_codec_decode(c, id, src, stored_len, dst, raw_len, err);
-    if (stored_len > INT_MAX || raw_len > RAW_LIMIT_LZ4)
-        return gp_fail(err, GP_ECORRUPT, 0, "lz4 block of %zu bytes is beyond the limit", raw_len);
-    int n = LZ4_decompress_safe_partial(src, dst, (int)stored_len, (int)head, (int)raw_len);
-    if (n < 0 || (size_t)n < head)
-        return gp_fail(err, GP_ECORRUPT, 0, "lz4 block of %zu bytes does not decode to %zu bytes",
-                       stored_len, head);
-    return GP_OK;
+    return decode_lz4(c, src, stored_len, dst, raw_len, head, err);
 }
 
 /* Compress into dst of cap bytes; *len is what was written. */

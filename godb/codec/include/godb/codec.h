@@ -30,8 +30,8 @@ gp_status godb_codec_decode(godb_codec *c, uint8_t id, const void *src, size_t s
                             void *dst, size_t raw_len, gp_err *err) GP_MUST_CHECK;
 
 /* Decode at least the first head bytes (head <= raw_len; dst has raw_len bytes all the same). For
- * readers that need the front of a block only: what lies behind is neither written nor checked.
- * Cheaper for lz4; the other codecs decode everything. */
+ * readers that need the front of a block only: what lies behind is not checked, and what dst holds
+ * there is not defined. Cheaper for lz4; the other codecs decode everything. */
 gp_status godb_codec_decode_head(godb_codec *c, uint8_t id, const void *src, size_t stored_len,
                                  void *dst, size_t raw_len, size_t head, gp_err *err) GP_MUST_CHECK;
 
