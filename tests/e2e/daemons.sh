@@ -18,11 +18,11 @@ fail() {
     cat ./*.log out 2>/dev/null || true
     exit 1
 }
-until_ok() { # command...: within 15 s
+until_ok() { # command...: within a minute, of which a machine that is not busy needs little
     n=0
     until "$@" >/dev/null 2>&1; do
         n=$((n + 1))
-        [ $n -le 150 ] || fail "$*"
+        [ $n -le 600 ] || fail "$*"
         sleep 0.1
     done
 }

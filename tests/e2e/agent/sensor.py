@@ -72,7 +72,7 @@ def up():
           == 0, "link")
 
 
-def until(what, text, seconds=20):
+def until(what, text, seconds=60):
     """text: what was waited for, or a function that says it, with what there is instead."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -28,7 +28,7 @@ class Screen:
     def __init__(self, fd):
         self.fd = fd
 
-    def wait(self, pattern, seconds=30):
+    def wait(self, pattern, seconds=60):
         text, end = "", time.monotonic() + seconds
         while True:
             found = re.search(pattern, text)
