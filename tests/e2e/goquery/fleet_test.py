@@ -222,8 +222,12 @@ Query stats        : displayed top 3 hits out of 3 in 1ms
                 ("any", both, ()), ("agg", both, ()), ("agg,!edge-7", ["edge-8"], ()), ("edge-*", both, ()),
                 ("edge-8", ["edge-8"], ()), ("any,!agg", [], ()), ("any,!edge-8", ["edge-7"], ()),
                 ("@good", both, ("--query.hosts-resolver-type", "file")),
-                ("agg", both, ("--query.hosts-resolver-type", "file"))):
+                ("agg", both, ("--query.hosts-resolver-type", "file")),
+                ("agg,!edge-7", ["edge-8"], ("--query.hosts-resolver-type", "file"))):
             self.assertEqual(hosts(selector, *more), want, selector)
+        text = self.ok(*self.args("-i", "any", *self.RANGE, "-q", "agg,!edge-7", "--query.hosts-resolver-type", "file", "sip",
+                                  addr=self.top.addr))
+        self.assertNotIn("edge-7", text)
         text = self.ok(*self.args("-i", "any", *self.RANGE, "-q", "any", "sip", addr=self.top.addr))
         self.assertRegex(text, r'^Host edge-9 returned with error "unreachable": .*via agg\n')
         # an aggregator that the user did not name can't ask in the name of another
