@@ -122,18 +122,30 @@ static rpc_code check_scope(const serve *s, const serve_job *j, gp_buf *text)
     return RPC_OK;
 }
 
+/* Does the name, as a selector, mean itself and nothing else? "any" and "!eth0" do not. */
+static int means_itself(const char *name)
+{
+    query_ifsel *sel = NULL;
+    int yes = query_ifsel_parse(name, &sel, NULL) == GP_OK && !query_ifsel_is_any(sel) &&
+              !query_ifsel_is_regex(sel) && query_ifsel_n_positive(sel) == 1 &&
+              query_ifsel_match(sel, name);
+    query_ifsel_free(sel);
+    return yes;
+}
+
 /* Interfaces the engine may look at: those of the database and of live capture that the query names
- * and the key allows. */
+ * and the key allows. Under a key for some they will be named: who can't be is not among them. */
 static rpc_code pick_ifaces(const serve_job *j, const query_ifsel *sel, gp_buf *picked,
                             gp_buf *text)
 {
     const char *globs = j->who.local_uid >= 0 ? "*" : j->who.iface_globs;
+    int some = strcmp(globs, "*") != 0;
     const char *const *all = j->ifaces.all;
     size_t n = 0, denied = 0;
     for (size_t i = 0; i < j->ifaces.n; i++) {
         if (!query_ifsel_match(sel, all[i]))
             continue;
-        if (!auth_glob_list_match(globs, all[i])) {
+        if (!auth_glob_list_match(globs, all[i]) || (some && !means_itself(all[i]))) {
             denied++;
             continue;
         }

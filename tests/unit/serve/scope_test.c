@@ -174,6 +174,43 @@ static void test_scopes(void **state)
     }
 }
 
+/* Interfaces that are called like selectors give a key no more than it has: they are left out when
+ * its query has to be narrowed. */
+static void test_names_like_selectors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *options, *ifaces, *more;
+        gp_status st;
+        const char *text; /* of the error, or the interfaces of the result */
+    } cases[] = {
+        {"any", "ifaces=any,wg*", "any", "any", GP_OK, "wg0"},
+        {"any alone", "ifaces=any", "any", "any", GP_EDENIED, "not allowed to read"},
+        {"ANY", "ifaces=A*", "/./", "ANY", GP_EDENIED, "not allowed to read"},
+        {"exclusion", "ifaces=!*,wg*", "/./", "!wg0", GP_OK, "wg0"},
+        {"exclusion alone", "ifaces=!*", "/./", "!eth0", GP_EDENIED, "not allowed to read"},
+        {"all of them, unlimited", NULL, "any", "any", GP_OK, "any eth0 eth1 wg0"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rig r;
+        result out = {0};
+        gp_err err = {0};
+        gp_buf got = {0};
+        up(&r, cases[i].options, NULL);
+        write_iface(r.dir, cases[i].more);
+        gp_status st = ask(&r, &(struct ask){.ifaces = cases[i].ifaces}, &out, &err);
+        for (size_t k = 0; k < out.n_ifaces; k++)
+            gp_buf_printf(&got, "%s%s", k ? " " : "", out.ifaces[k]);
+        const char *text = st == GP_OK ? gp_buf_str(&got) : err.msg;
+        if (st != cases[i].st || !strstr(text, cases[i].text) ||
+            (st == GP_OK && strcmp(text, cases[i].text) != 0))
+            fail_msg("%s: got %s \"%s\"", cases[i].what, gp_status_name(st), text);
+        gp_buf_free(&got);
+        result_clear(&out);
+        down(&r);
+    }
+}
+
 static void test_rate_limit(void **state)
 {
     (void)state;
@@ -286,8 +323,11 @@ static void test_bad_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scopes),      cmocka_unit_test(test_rate_limit),
-        cmocka_unit_test(test_concurrency), cmocka_unit_test(test_places_between_users),
+        cmocka_unit_test(test_scopes),
+        cmocka_unit_test(test_names_like_selectors),
+        cmocka_unit_test(test_rate_limit),
+        cmocka_unit_test(test_concurrency),
+        cmocka_unit_test(test_places_between_users),
         cmocka_unit_test(test_bad_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
