@@ -5,7 +5,9 @@
 #include "test.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <sched.h>
 #include <spawn.h>
@@ -75,6 +77,20 @@ static inline int netns_enter(void)
     netns_wait_running("v0");
     netns_wait_running("v1");
     return 1;
+}
+
+/* A tun device that lasts as long as the descriptor; -1 = not possible here. */
+static inline int netns_tun(const char *name)
+{
+    struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+    (void)snprintf(r.ifr_name, sizeof r.ifr_name, "%s", name);
+    if (fd >= 0 && ioctl(fd, TUNSETIFF, &r) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 /* A raw socket that sends whole frames on an interface. */

@@ -4,9 +4,7 @@
 #include "gp/clock.h"
 #include "netns.h"
 
-#include <fcntl.h>
 #include <linux/if_arp.h>
-#include <linux/if_tun.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -87,24 +85,10 @@ static void test_watch(void **state)
     capture_linkwatch_close(w);
 }
 
-/* A device that lasts as long as the descriptor; -1 = not possible here. */
-static int tun(const char *name)
-{
-    struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
-    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-
-    (void)snprintf(r.ifr_name, sizeof r.ifr_name, "%s", name);
-    if (fd >= 0 && ioctl(fd, TUNSETIFF, &r) == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 static void *come_and_go(void *stop)
 {
     while (!atomic_load((atomic_int *)stop)) {
-        int fd = tun("churn");
+        int fd = netns_tun("churn");
         if (fd >= 0)
             close(fd);
     }
@@ -124,7 +108,7 @@ static void test_churn(void **state)
     for (int i = 0; i < LINKS; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "t%03d", i);
-        fds[i] = tun(name);
+        fds[i] = netns_tun(name);
         if (fds[i] < 0)
             skip_because("no /dev/net/tun that may be used");
     }

@@ -2,21 +2,17 @@
  * refused (capture.md 1.1, L-11, L-15, D-27). A tun device plays them all. */
 #include "capturing.h"
 
-#include <fcntl.h>
-#include <linux/if_tun.h>
-
 enum { N_IN = 20, N_OUT = 30, IP_BYTES = 20 + 8 + 5 };
 
 /* A tun device t0 of this hardware type, up, with an address; its descriptor, or -1. */
 static int tun(int arphrd)
 {
-    struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
-    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    int fd = netns_tun("t0");
 
-    memcpy(r.ifr_name, "t0", 3);
-    if (fd < 0 || ioctl(fd, TUNSETIFF, &r) != 0 || ioctl(fd, TUNSETLINK, arphrd) != 0) {
-        if (fd >= 0)
-            close(fd);
+    if (fd < 0)
+        return -1;
+    if (ioctl(fd, TUNSETLINK, arphrd) != 0) {
+        close(fd);
         return -1;
     }
     (void)netns_run("ip link set t0 addrgenmode none");
