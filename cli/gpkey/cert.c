@@ -122,7 +122,11 @@ gp_status gpkey_sign(gpkey_values *v, auth_cert *c, auth_chain *out, gp_err *err
     const auth_identity *signer = v->signer;
     gp_status st = GP_OK;
     auth_random(c->serial, sizeof c->serial);
-    if (auth_identity_kind(signer) == AUTH_KIND_ISSUER)
+    if (auth_identity_kind(signer) == AUTH_KIND_ISSUER && c->kind == AUTH_KIND_ISSUER)
+        st = gp_fail(err, GP_EINVAL, 0,
+                     "%s is an issuing key itself: issuing keys are signed by the key of the fleet",
+                     v->by);
+    else if (auth_identity_kind(signer) == AUTH_KIND_ISSUER)
         st = add_issuer(signer, &ch, c, err);
     if (st == GP_OK)
         st = auth_cert_sign(c, signer, &b, err);

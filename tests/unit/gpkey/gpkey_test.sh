@@ -56,6 +56,8 @@ ok request eu-3.key --hosts 'us-*' -o wide.csr
 no '(hosts)' sign-csr wide.csr --by eu.key
 no '(hosts)' issue user eve --by eu.key --hosts '*'
 [ ! -e eve.key ] || fail "a key without certificate stayed"
+no 'signed by the key of the fleet' issue issuer below --by eu.key
+[ ! -e below.key ] || fail "an issuing key that nobody accepts stayed"
 no '(kind)' issue gateway gw --by eu.key --hosts eu-1 --days 9
 no 'ordinary user' issue user eve --by alice.key
 ok issue issuer hubs --by acme.key --may-sign aggregator
