@@ -25,14 +25,18 @@ static void set_text(char text[RPC_ADDR_MAX], const char *host, const char *port
         snprintf(text, RPC_ADDR_MAX, "tcp://%.100s:%.7s", host, port);
 }
 
-/* No name ends in a label of digits only: that is an IPv4 address which inet_pton() refused. */
+/* No name ends in a label of digits only: that is an IPv4 address which inet_pton() refused. A dot
+ * at the end keeps a name from being searched for in domains. */
 static int is_name(const char *host)
 {
     static const char digits[] = "0123456789",
                       all[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
-    const char *dot = strrchr(host, '.'), *last = dot ? dot + 1 : host;
+    size_t n = strlen(host);
 
-    return host[strspn(host, all)] == '\0' && last[strspn(last, digits)] != '\0';
+    n -= n > 1 && host[n - 1] == '.';
+    while (n && strchr(digits, host[n - 1]))
+        n--;
+    return host[strspn(host, all)] == '\0' && n && host[n - 1] != '.';
 }
 
 /* NULL, or what was expected. */
