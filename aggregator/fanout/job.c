@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TICK_MS = 20, TURN_MS = 5, PROGRESS_MS = 500, QUIET_MS = 1000 };
+enum { TICK_MS = 10, TURN_MS = 5, PROGRESS_MS = 500, QUIET_MS = 1000 };
 
 /* ---- checks; agents check again, so this is for early and clear answers ---- */
 

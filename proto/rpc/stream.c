@@ -249,6 +249,20 @@ static gp_status take_credit(rpc_stream *s, int64_t cost)
     return st;
 }
 
+gp_status rpc_stream_wait(rpc_stream *s, gp_deadline until)
+{
+    gp_status st = GP_OK;
+    pthread_mutex_lock(&s->conn->lock);
+    rpc_sched_blocking(s->conn->rt->sched);
+    while ((st = gp_cancel_check(&s->cancel)) == GP_OK && !s->over && !gp_deadline_passed(until))
+        (void)gp_cond_wait(&s->cond, &s->conn->lock,
+                           s->cancel.deadline < until ? s->cancel.deadline : until);
+    rpc_sched_unblocked(s->conn->rt->sched);
+    st = st == GP_OK && s->over ? GP_EUNAVAILABLE : st;
+    pthread_mutex_unlock(&s->conn->lock);
+    return st;
+}
+
 gp_status rpc_stream_send(rpc_stream *s, const void *msg, size_t len, gp_err *err)
 {
     if (len > RPC_MAX_PAYLOAD)

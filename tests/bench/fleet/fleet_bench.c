@@ -446,11 +446,8 @@ int main(int argc, char **argv)
     if (!mkdtemp(dir))
         return 1;
     atexit(clean_up);
-    sim_opts so = {.n = opt.agents,
-                   .rows = opt.rows,
-                   .shared_pct = (unsigned)opt.shared,
-                   .seed = 7,
-                   .held = (unsigned)(opt.cancel ? opt.agents : opt.silent + opt.slow)};
+    sim_opts so = {
+        .n = opt.agents, .rows = opt.rows, .shared_pct = (unsigned)opt.shared, .seed = 7};
     if (sim_new(&so, &s, &err) != GP_OK)
         die("simulator", &err);
     for (uint64_t i = 0; i < opt.silent; i++)

@@ -149,19 +149,13 @@ static gp_status send_buf(rpc_stream *s, gp_buf *msg)
     return st;
 }
 
-/* Sleep, but not past a cancel. */
+/* Sleep; when the call is over meanwhile, say when this agent heard of it. */
 static gp_status nap(agent *a, rpc_stream *s, int64_t ms)
 {
-    gp_deadline end = gp_deadline_in_ms(ms);
-    while (!gp_deadline_passed(end)) {
-        gp_status st = gp_cancel_check(rpc_stream_cancel(s));
-        if (st != GP_OK) {
-            atomic_store(&a->sim->told_ns, gp_mono_ns());
-            return st;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-    }
-    return GP_OK;
+    gp_status st = rpc_stream_wait(s, gp_deadline_in_ms(ms));
+    if (st != GP_OK)
+        atomic_store(&a->sim->told_ns, gp_mono_ns());
+    return st;
 }
 
 static gp_status send_batches(agent *a, rpc_stream *s, sim_how how, auth_digest *d)
@@ -364,9 +358,9 @@ static gp_status listen_all(sim *s, gp_err *err)
 {
     rpc_opts o = {.identity = s->agents[0].id,
                   .trust = s->trust,
-                  .workers = 4 + s->o.held,
+                  .workers = 4,
                   .features = WIRE_FEATURES & ~s->o.lacks,
-                  .max_workers = (unsigned)s->o.n + 64,
+                  .max_workers = (unsigned)(s->o.n + s->o.n / 2) + 64,
                   .max_conns = (unsigned)s->o.n * 4 + 64,
                   .max_conns_per_peer = (unsigned)s->o.n * 4 + 64};
     GP_TRY(rpc_runtime_new(&o, &s->rt, err));

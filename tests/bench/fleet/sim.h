@@ -40,8 +40,6 @@ typedef struct sim_opts {
     unsigned shared_pct; /* of the rows have keys that all agents have */
     uint64_t seed;
     uint32_t lacks; /* features (wire/features.h) that its agents, of an older version, lack */
-    unsigned held;  /* agents that hold a thread for long (silent, slow): as many more are there,
-                       since  real agents do not share theirs */
 } sim_opts;
 
 typedef struct sim sim;

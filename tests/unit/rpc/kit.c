@@ -56,10 +56,8 @@ static rpc_code block(void *ctx, rpc_stream *s, const uint8_t *req, size_t len, 
 {
     (void)req, (void)len, (void)text;
     kit *k = ctx;
-    gp_status st;
     atomic_fetch_add(&k->running, 1);
-    while ((st = gp_cancel_check(rpc_stream_cancel(s))) == GP_OK)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    gp_status st = rpc_stream_wait(s, GP_NEVER);
     atomic_fetch_add(&k->cancelled, 1);
     return rpc_code_from_status(st);
 }

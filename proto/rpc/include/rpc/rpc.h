@@ -125,6 +125,8 @@ rpc_conn *rpc_stream_conn(rpc_stream *s);
 /* Set when the caller cancelled, the deadline passed or the connection broke; poll it, or hand it
  * to the engine. Valid while the handler runs. */
 gp_cancel *rpc_stream_cancel(rpc_stream *s);
+/* Sleep until then: GP_OK, or earlier what rpc_stream_send() gives when the call is over. */
+gp_status rpc_stream_wait(rpc_stream *s, gp_deadline until) GP_MUST_CHECK;
 /* Send one message (<= RPC_MAX_PAYLOAD bytes, copied). Blocks for credit; GP_ECANCELLED,
  * GP_EDEADLINE or GP_EUNAVAILABLE when the call is over. */
 gp_status rpc_stream_send(rpc_stream *s, const void *msg, size_t len, gp_err *err) GP_MUST_CHECK;
