@@ -175,7 +175,7 @@ static void test_order_of(void **state)
 static void test_bin(void **state)
 {
     (void)state;
-    /* E40 and G36: two blocks fall into one bin of ten minutes; rows without time stay */
+    /* E40, G36: two blocks fall into one bin of ten minutes; G43: rows without time stay */
     static const spec_row rows[] = {
         {1456429175, "h", "", "e", NULL, NULL, 6, 0, 1000, 500, 10, 5},
         {0, "h", "", "e", NULL, NULL, 6, 0, 1, 1, 1, 1},
@@ -200,6 +200,8 @@ static void test_bin(void **state)
         build_rows(&w, pass ? rows : want, pass ? COUNT(rows) : COUNT(want));
         assert_int_equal(r.hits_total, w.hits_total);
         assert_int_equal(r.totals.bytes_rcvd, 4017);
+        if (!pass && r.rows[0].time_s != 0)
+            fail_msg("G43: a row without time stamp got %" PRId64, r.rows[0].time_s);
         result_print_opts p = {.format = QUERY_NDJSON};
         char *got = build_print(&r, &p, NULL), *text = build_print(&w, &p, NULL);
         build_want(pass ? "300 s: untouched" : "600 s", got, text);

@@ -153,6 +153,14 @@ static void test_empty(void **state)
     result r;
     make_empty(&r);
     want_print("M07 empty", &r, both, QUERY_TXT, golden_txt_empty);
+    for (unsigned d = QUERY_BOTH; d <= QUERY_OUT; d++) {
+        const result_print_opts way = {.direction = (query_direction)d};
+        char *text = build_print(&r, &way, NULL);
+        size_t status = strcspn(text, "\n"); /* the line about it comes first */
+        if (strncmp(text + status, "\n\nTimespan    : ", 16) != 0)
+            fail_msg("M23: no rows, direction %u: got '%s'", d, text);
+        gp_free(text);
+    }
     want_print("J39 csv", &r, both, QUERY_CSV,
                "sip,packets received,packets sent,%,data vol. received,data vol. sent,%\n"
                "Received packets,0\nSent packets,0\nReceived data volume (bytes),0\n"
