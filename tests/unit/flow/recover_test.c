@@ -4,6 +4,7 @@
 
 #include "checkpoint.h"
 #include "flow/worker.h"
+#include "godb/day.h"
 #include "godb/writer.h"
 
 #include <sys/stat.h>
@@ -176,6 +177,26 @@ static fixture *no_manager(void)
     return f;
 }
 
+/* Packets that were dropped, of all blocks of an interface. */
+static uint64_t stored_drops(const char *root, const char *iface)
+{
+    GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+    godb_days days = {0};
+    uint64_t sum = 0;
+    gp_err err = {0};
+
+    want_ok_err(&err, godb_db_open(root, &db, &err));
+    want_ok_err(&err, godb_db_days(db, iface, 0, INT64_MAX, &days, &err));
+    for (size_t k = 0; k < days.n; k++) {
+        GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
+        want_ok_err(&err, godb_day_open(db, &days.v[k], &d, &err));
+        for (size_t b = 0; b < godb_day_n_blocks(d); b++)
+            sum += godb_day_block(d, b)->drops;
+    }
+    godb_days_free(&days);
+    return sum;
+}
+
 static void test_exactly_once(void **state)
 {
     (void)state;
@@ -183,6 +204,7 @@ static void test_exactly_once(void **state)
 
     put(f->dir, "e0", 0, T0 + 10); /* no block yet */
     want_after_start("first block", f, 1, 0, T0 + 11);
+    assert_int_equal(stored_drops(f->dir, "e0"), 5);
     assert_false(there(f->dir, "e0"));
     want_after_start("nothing left", f, 0, 0, 0);
     put(f->dir, "e0", 0, T0 + 10); /* killed between block and removal */
@@ -290,6 +312,7 @@ static void test_locked(void **state)
     put(f->dir, "e0", 0, T0);
     want_ok_err(&err, godb_writer_open(f->dir, "e0", NULL, &w, &err));
     want_after_start("locked", f, 0, 0, 0);
+    assert_int_equal(atomic_load(&f->s.events[FLOW_EV_WRITE_FAILED]), 0);
     assert_true(there(f->dir, "e0"));
     godb_writer_close(w);
     want_after_start("free", f, 1, 0, T0 + 1);
