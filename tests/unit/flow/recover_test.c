@@ -433,6 +433,34 @@ static void test_running(void **state)
     end(f);
 }
 
+/* Packets without a place in the table are drops of the checkpoint, of this interval only. */
+static void test_drops_are_saved(void **state)
+{
+    (void)state;
+    enum { MORE = 3 * FLOW_ENTRIES_MIN };
+    fixture *f = start_with(&(flow_manager_opts){
+        .interval_s = NO_BOUNDARY, .max_entries = FLOW_ENTRIES_MIN, .checkpoint_ms = EVERY_MS});
+    gp_deadline until = gp_deadline_in_ms(WAIT_MS);
+    flow_checkpoint c = {0};
+    uint8_t b[100];
+
+    capture_one(f, "v0", &small_ring);
+    int in = netns_raw("v1");
+    for (unsigned i = 0; i < MORE; i++)
+        netns_send(in, b, make_udp(b, 0, i, 40000, 7));
+    wait_event(f, FLOW_EV_WRITTEN, 1, "early write-out"); /* the next one is not within 10 s */
+    for (unsigned i = 0; i < MORE; i++)
+        netns_send(in, b, make_udp(b, 0, i, 40000, 7));
+    wait_processed(f, "v0", 2 * MORE);
+    uint64_t lost = status_of(f, "v0").total.lost - f->s.drops;
+    assert_in_range(lost, 1, MORE);
+    while ((saved_packets(f->dir, &c) == 0 || c.drops != lost) && !gp_deadline_passed(until))
+        (void)usleep(LOOK_US);
+    assert_int_equal(c.drops, lost);
+    close(in);
+    end(f);
+}
+
 /* Each interface has its turn, and all of them together at most a quarter of the time, however
  * often they want to be saved. */
 static void test_turns(void **state)
@@ -608,12 +636,12 @@ static void test_clock_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_format),   cmocka_unit_test(test_exactly_once),
-        cmocka_unit_test(test_damaged),  cmocka_unit_test(test_half_written),
-        cmocka_unit_test(test_unsorted), cmocka_unit_test(test_locked),
-        cmocka_unit_test(test_later),    cmocka_unit_test(test_running),
-        cmocka_unit_test(test_turns),    cmocka_unit_test(test_clock_steps),
-        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_format),          cmocka_unit_test(test_exactly_once),
+        cmocka_unit_test(test_damaged),         cmocka_unit_test(test_half_written),
+        cmocka_unit_test(test_unsorted),        cmocka_unit_test(test_locked),
+        cmocka_unit_test(test_later),           cmocka_unit_test(test_running),
+        cmocka_unit_test(test_drops_are_saved), cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_clock_steps),     cmocka_unit_test(test_slices),
     };
     if (!netns_enter())
         return 77;
