@@ -1,12 +1,11 @@
 /* job.c - the run of one query: check, route, start legs within the cap, wait, finish. */
 #include "fanout_int.h"
 
+#include "gp/cond.h"
 #include "gp/mem.h"
 #include "rt/log.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { TICK_MS = 10, TURN_MS = 5, PROGRESS_MS = 500, QUIET_MS = 1000 };
 
@@ -106,15 +105,9 @@ static long start_legs(job *j)
 /* All events that are there; waits at most wait_ms for the first. */
 static leg *take_events(job *j, long wait_ms)
 {
-    struct timespec ts;
     pthread_mutex_lock(&j->lock);
-    if (!j->events) {
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += wait_ms * 1000000L;
-        ts.tv_sec += ts.tv_nsec / 1000000000L;
-        ts.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&j->wakeup, &j->lock, &ts);
-    }
+    if (!j->events)
+        (void)gp_cond_wait(&j->wakeup, &j->lock, gp_deadline_in_ms(wait_ms));
     leg *l = j->events;
     j->events = NULL;
     j->events_tail = &j->events;
@@ -122,14 +115,20 @@ static leg *take_events(job *j, long wait_ms)
     return l;
 }
 
+/* A leg that says nothing any more gives back the places it took. */
+static void end_leg(job *j, leg *l)
+{
+    l->state = LEG_FINISHED;
+    j->in_flight -= (size_t)l->in_flight;
+    fair_calls_give(j->fair, (unsigned)l->counted);
+    l->in_flight = l->counted = 0;
+    j->finished++;
+}
+
 static void finish_leg(job *j, leg *l)
 {
     fanout_leg_release(l);
-    l->state = LEG_FINISHED;
-    j->in_flight -= (size_t)l->in_flight;
-    l->in_flight = 0;
-    fair_calls_give(j->fair, (unsigned)l->counted);
-    j->finished++;
+    end_leg(j, l);
 }
 
 static gp_status handle_events(job *j, leg *l, gp_err *err)
@@ -241,8 +240,7 @@ static gp_status give_up_on_rest(job *j, const char *why, gp_err *err)
             continue;
         if (was != LEG_CONNECTING)
             fanout_leg_release(l); /* waits for a running callback */
-        l->state = LEG_FINISHED;
-        j->finished++;
+        end_leg(j, l);
         if (why && st == GP_OK)
             st = fanout_fail_host(j, l->name, RESULT_TIMEOUT,
                                   was == LEG_NEW ? "there was no time left to ask it" : why, err);
@@ -253,17 +251,14 @@ static gp_status give_up_on_rest(job *j, const char *why, gp_err *err)
 static gp_status run_legs(job *j, gp_err *err)
 {
     gp_cancel *cancel = rpc_stream_cancel(j->stream);
-    char why[64];
     while (j->finished < j->n_legs) {
         leg *l = take_events(j, start_legs(j));
         GP_TRY(handle_events(j, l, err));
         gp_status st = gp_cancel_check(cancel);
         if (st != GP_OK)
             return gp_fail(err, st, 0, "the query was given up");
-        if (gp_deadline_passed(j->wait_until)) {
-            snprintf(why, sizeof why, "no answer within the time allowed");
-            return give_up_on_rest(j, why, err);
-        }
+        if (gp_deadline_passed(j->wait_until))
+            return give_up_on_rest(j, "no answer within the time allowed", err);
         GP_TRY(give_up_connecting(j, err));
         pass_over_quiet(j);
         GP_TRY(tick(j, err));
@@ -307,7 +302,6 @@ static gp_status finish(job *j, gp_err *err)
 static job *job_new(fanout *f, rpc_stream *s)
 {
     job *j = gp_calloc(1, sizeof *j);
-    pthread_condattr_t attr;
     if (!j)
         return NULL;
     j->f = f;
@@ -315,10 +309,7 @@ static job *job_new(fanout *f, rpc_stream *s)
     j->events_tail = &j->events;
     atomic_store(&j->refs, 1);
     pthread_mutex_init(&j->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&j->wakeup, &attr);
-    pthread_condattr_destroy(&attr);
+    gp_cond_init(&j->wakeup);
     return j;
 }
 
