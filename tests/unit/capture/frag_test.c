@@ -70,6 +70,29 @@ static void test_match(void **state)
     }
 }
 
+/* The same bytes at the same places: a family is not the other one. */
+static void test_families(void **state)
+{
+    (void)state;
+    capture_frags *f = NULL;
+    capture_pkt a = {.family = 4, .proto = 17, .frag = CAPTURE_FRAG_FIRST, .frag_id = 7};
+    gp_err err = {0};
+
+    memset(a.src, 10, 4);
+    memset(a.dst, 20, 4);
+    for (int v6 = 0; v6 < 2; v6++) {
+        capture_pkt b = a;
+        b.family = v6 ? 4 : 6;
+        a.family = v6 ? 6 : 4;
+        want_ok_err(&err, capture_frags_new(&f, &err));
+        capture_frags_first(f, &a, 1000);
+        assert_false(capture_frags_later(f, &b, 1000));
+        b.family = a.family;
+        assert_true(capture_frags_later(f, &b, 1000));
+        capture_frags_free(f);
+    }
+}
+
 /* Unfragmented packets, the only fragment of one, and compat mode are none of our business. */
 static void test_kinds(void **state)
 {
@@ -101,7 +124,7 @@ static void test_bound(void **state)
     capture_frags *f = NULL;
     capture_pkt p;
     gp_err err = {0};
-    unsigned found = 0;
+    unsigned found = 0, recent = 0;
 
     want_ok_err(&err, capture_frags_new(&f, &err));
     for (uint32_t id = 0; id < 20 * CAPTURE_FRAGS; id++) {
@@ -112,9 +135,12 @@ static void test_bound(void **state)
     }
     for (uint32_t id = 0; id < 20 * CAPTURE_FRAGS; id++) {
         (void)fragment(1, 0, id, 0, &p);
-        found += (unsigned)capture_frags_later(f, &p, 0);
+        unsigned one = (unsigned)capture_frags_later(f, &p, 0);
+        found += one;
+        recent += id >= 19 * CAPTURE_FRAGS ? one : 0;
     }
     assert_true(found <= CAPTURE_FRAGS && found > CAPTURE_FRAGS / 2);
+    assert_true(recent > CAPTURE_FRAGS / 2); /* what fills a set is replaced by age */
     capture_frags_free(f);
 }
 
@@ -122,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_match),
+        cmocka_unit_test(test_families),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_bound),
     };

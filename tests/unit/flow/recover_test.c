@@ -7,6 +7,8 @@
 #include "godb/day.h"
 #include "godb/writer.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 enum { T0 = 1700000100 };
@@ -57,6 +59,13 @@ static gp_status one_slice(void *ctx, flow_bank **slice, gp_err *err)
     *slice = *bank;
     *bank = NULL;
     return GP_OK;
+}
+
+static gp_status no_slice(void *ctx, flow_bank **slice, gp_err *err)
+{
+    (void)ctx;
+    (void)slice;
+    return gp_fail(err, GP_ECANCELLED, 0, "no more");
 }
 
 static void put_records(const char *db, const char *iface, int64_t after_s, int64_t taken_s,
@@ -135,6 +144,15 @@ static void test_format(void **state)
         want_err(GP_ECORRUPT, &err, "", flow_checkpoint_parse((uint8_t *)b, i, &c, &err));
     }
     want_err(GP_ECORRUPT, &err, "", flow_checkpoint_parse((uint8_t *)b, n + 1, &c, &err));
+    /* a write that fails leaves the old one, and nothing else */
+    GP_CLEANUP(gp_freep) char *temp = gp_asprintf("%s.tmp", path);
+    want_err(GP_ECANCELLED, &err, "no more",
+             flow_checkpoint_write(db, "e0", &c, no_slice, NULL, 0640, 1, &err));
+    assert_int_not_equal(access(temp, F_OK), 0);
+    size_t left;
+    GP_CLEANUP(gp_freep) char *still = test_slurp(path, &left);
+    assert_int_equal(left, n);
+    assert_memory_equal(still, good, n);
     memcpy(b, good, n);
     b[4] = 1;
     want_err(GP_ECORRUPT, &err, "version 1, expected 2",
@@ -238,6 +256,14 @@ static void test_damaged(void **state)
         {"time", -1, 17},      {"count", -1, 32},       {"checksum", -1, 44},
         {"counter", -1, 60},   {"last byte", -1, 200},
     };
+    static const int64_t times[][2] = {{-1, T0}, {0, 0}, {0, -5}, {0, INT64_MAX - 86400}};
+    for (size_t i = 0; i < COUNT(times); i++) { /* whole, but of no time */
+        fixture *f = no_manager();
+        put(f->dir, "bad", times[i][0], times[i][1]);
+        want_after_start("times", f, 0, 1, 0);
+        assert_non_null(strstr(f->s.text, "bad: checkpoint ignored"));
+        end(f);
+    }
     for (size_t i = 0; i < COUNT(cases); i++) {
         fixture *f = no_manager();
         GP_CLEANUP(gp_freep) char *path = flow_checkpoint_path(f->dir, "bad");
@@ -337,6 +363,7 @@ static void test_later(void **state)
     int in = netns_raw("v1");
     netns_send(in, b, make_udp(b, 0, 1, 40000, 7));
     wait_event(f, FLOW_EV_CHECKPOINT_FAILED, 1, "the old one is not overwritten");
+    (void)usleep(EVERY_MS * 5000); /* tried again and again, told once */
     assert_true(there(f->dir, "v0"));
     assert_int_equal(atomic_load(&f->s.events[FLOW_EV_RECOVERED]), 0);
     assert_int_equal(unlink(year), 0);
@@ -429,6 +456,34 @@ static void test_running(void **state)
     test_spew(path, kept, n_kept); /* as if killed after the last block */
     want_after_start("stale", f, 0, 0, 0);
     gp_free(kept);
+    close(in);
+    end(f);
+}
+
+/* A save that failed is made up for, also when nothing came since. */
+static void test_no_room(void **state)
+{
+    (void)state;
+    fixture *f =
+        start_with(&(flow_manager_opts){.interval_s = NO_BOUNDARY, .checkpoint_ms = EVERY_MS});
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, as_before;
+    struct rlimit none, before;
+    uint8_t b[100];
+
+    capture_one(f, "v0", &small_ring);
+    int in = netns_raw("v1");
+    assert_int_equal(sigaction(SIGXFSZ, &ignore, &as_before), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none = (struct rlimit){0, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    for (unsigned i = 0; i < 10; i++)
+        netns_send(in, b, make_udp(b, 0, i, 40000, 7));
+    wait_processed(f, "v0", 10);
+    wait_event(f, FLOW_EV_CHECKPOINT_FAILED, 1, "no room");
+    assert_false(there(f->dir, "v0"));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(sigaction(SIGXFSZ, &as_before, NULL), 0);
+    wait_saved(f, 10);
     close(in);
     end(f);
 }
@@ -636,12 +691,13 @@ static void test_clock_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_format),          cmocka_unit_test(test_exactly_once),
-        cmocka_unit_test(test_damaged),         cmocka_unit_test(test_half_written),
-        cmocka_unit_test(test_unsorted),        cmocka_unit_test(test_locked),
-        cmocka_unit_test(test_later),           cmocka_unit_test(test_running),
-        cmocka_unit_test(test_drops_are_saved), cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_clock_steps),     cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_format),   cmocka_unit_test(test_exactly_once),
+        cmocka_unit_test(test_damaged),  cmocka_unit_test(test_half_written),
+        cmocka_unit_test(test_unsorted), cmocka_unit_test(test_locked),
+        cmocka_unit_test(test_later),    cmocka_unit_test(test_running),
+        cmocka_unit_test(test_no_room),  cmocka_unit_test(test_drops_are_saved),
+        cmocka_unit_test(test_turns),    cmocka_unit_test(test_clock_steps),
+        cmocka_unit_test(test_slices),
     };
     if (!netns_enter())
         return 77;
