@@ -474,7 +474,7 @@ static void test_no_room(void **state)
     int in = netns_raw("v1");
     assert_int_equal(sigaction(SIGXFSZ, &ignore, &as_before), 0);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    none = (struct rlimit){0, before.rlim_max};
+    none = (struct rlimit){FLOW_CHECKPOINT_HEAD + 1, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
     for (unsigned i = 0; i < 10; i++)
         netns_send(in, b, make_udp(b, 0, i, 40000, 7));
@@ -512,6 +512,17 @@ static void test_drops_are_saved(void **state)
     while ((saved_packets(f->dir, &c) == 0 || c.drops != lost) && !gp_deadline_passed(until))
         (void)usleep(LOOK_US);
     assert_int_equal(c.drops, lost);
+    /* a capture that is opened anew counts from 0, and so do its blocks */
+    flush(f);
+    uint64_t all = f->s.drops;
+    capture_conf conf = small_ring;
+    conf.num_blocks *= 2;
+    capture_one(f, "v0", &conf);
+    for (unsigned i = 0; i < 10; i++)
+        netns_send(in, b, make_udp(b, 0, i, 40000, 7));
+    wait_processed(f, "v0", 10);
+    flush(f);
+    assert_int_equal(f->s.drops, all);
     close(in);
     end(f);
 }
