@@ -274,6 +274,42 @@ static void test_foreign_blocks(void **state)
     end(f);
 }
 
+/* An interface that is gone for good is not forgotten before its flows are on the disk. */
+static void test_gone_with_flows(void **state)
+{
+    (void)state;
+    static const char *const rule = "/^w0$/";
+    fixture *f = start();
+    GP_CLEANUP(gp_freep) char *dir = gp_asprintf("%s/w0", f->dir);
+    gp_err err = {0};
+
+    test_spew(dir, "in the way", 10);
+    assert_int_equal(netns_run("ip link add w0 type veth peer name w1"), 0);
+    assert_int_equal(netns_run("ip link set w0 addrgenmode none"), 0);
+    assert_int_equal(netns_run("ip link set w1 addrgenmode none"), 0);
+    assert_int_equal(netns_run("ip link set w0 up"), 0);
+    assert_int_equal(netns_run("ip link set w1 up"), 0);
+    netns_wait_running("w0");
+    (void)apply(f, &rule, 1, &small_ring, NULL);
+    wait_event(f, FLOW_EV_OPENED, 1, "start");
+    (void)usleep(5000);
+    int in = netns_raw("w1");
+    send_flows(in, 0, 5);
+    wait_processed(f, "w0", 5);
+    int before = atomic_load(&f->s.events[FLOW_EV_WRITE_FAILED]);
+    assert_int_equal(netns_run("ip link del w0"), 0);
+    wait_event(f, FLOW_EV_WRITE_FAILED, before + 1, "its block");
+    assert_int_equal(netns_run("ip link add x0 type veth peer name x1"), 0);
+    (void)usleep(400000); /* it is looked for */
+    assert_int_equal(netns_run("ip link del x0"), 0);
+    assert_int_equal(status_of(f, "w0").pending_blocks, 1);
+    assert_int_equal(unlink(dir), 0);
+    want_ok_err(&err, flow_manager_finish(f->m, &err));
+    assert_int_equal(f->s.counter[FLOW_PKTS_IN], 5);
+    close(in);
+    end(f);
+}
+
 /* Every setting of an interface counts when a configuration is applied (D-19). */
 static void test_changed_settings(void **state)
 {
@@ -309,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_end_without_disk),
         cmocka_unit_test(test_written_is_forgotten),
         cmocka_unit_test(test_foreign_blocks),
+        cmocka_unit_test(test_gone_with_flows),
         cmocka_unit_test(test_changed_settings),
     };
     if (!netns_enter())
