@@ -7,6 +7,7 @@
 #include "keys.h"
 #include "remote/remote.h"
 #include "test.h"
+#include "wire/info.h"
 
 #include <pthread.h>
 
@@ -41,6 +42,25 @@ static void write_iface(const char *dir, const char *iface)
     godb_writer_close(w);
 }
 
+/* Interfaces that are captured now, NULL-ended; NULL: there is no capture. */
+static const char *const *captured;
+
+static gp_status captured_now(void *ctx, char ***names, gp_err *err)
+{
+    size_t n = 0;
+    (void)ctx;
+    (void)err;
+    while (captured[n])
+        n++;
+    char **v = gp_calloc(1, (n + 1) * sizeof *v + n * 16);
+    for (size_t i = 0; i < n; i++) {
+        v[i] = (char *)(v + n + 1) + i * 16;
+        (void)snprintf(v[i], 16, "%s", captured[i]);
+    }
+    *names = v;
+    return GP_OK;
+}
+
 static void up(struct rig *r, const char *user_options, const serve_limits *limits)
 {
     gp_err err = {0};
@@ -66,6 +86,11 @@ static void up(struct rig *r, const char *user_options, const serve_limits *limi
                     .listen = listen,
                     .n_listen = 1,
                     .metrics = r->metrics};
+    static const exec_live live = {0};
+    if (captured) {
+        o.live = &live;
+        o.live_ifaces = captured_now;
+    }
     if (limits)
         o.limits = *limits;
     want_ok_err(&err, serve_start(&o, &r->s, &err));
@@ -171,6 +196,58 @@ static void test_scopes(void **state)
         gp_buf_free(&got);
         result_clear(&out);
         down(&r);
+    }
+}
+
+static gp_status add_names(void *ctx, const uint8_t *data, size_t len, gp_err *err)
+{
+    char *const *v = NULL;
+    void *owner = NULL;
+    size_t n = 0;
+    GP_TRY(wire_ifaces_decode(data, len, &v, &n, &owner, err));
+    for (size_t i = 0; i < n; i++)
+        gp_buf_printf(ctx, "%s ", v[i]);
+    wire_ifaces_free(owner);
+    return GP_OK;
+}
+
+/* What can be asked for: stored or captured now, each once and in order, as far as the key goes. */
+static void test_list(void **state)
+{
+    (void)state;
+    static const char *const now[] = {"wg0", "aa0", "zz0", NULL};
+    static const struct {
+        const char *options;
+        const char *const *captured;
+        gp_status st;
+        const char *text;
+    } cases[] = {
+        {NULL, NULL, GP_OK, "eth0 eth1 wg0 "},
+        {NULL, now, GP_OK, "aa0 eth0 eth1 wg0 zz0 "},
+        {"roles=status ifaces=eth*,z*", now, GP_OK, "eth0 eth1 zz0 "},
+        {"ifaces=none", now, GP_OK, ""},
+        {"roles=live", now, GP_EDENIED, "neither role"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct rig r;
+        int reached = 0;
+        gp_buf none = {0}, got = {0};
+        gp_err err = {0};
+        captured = cases[i].captured;
+        up(&r, cases[i].options, NULL);
+        remote_opts o = {.addr = serve_bound(r.s, 0),
+                         .identity = r.user,
+                         .trust = r.client,
+                         .timeout_ms = 60000};
+        gp_status st = remote_call(&o, "ifaces", &none, add_names, &got, &reached, &err);
+        const char *text = st == GP_OK ? gp_buf_str(&got) : err.msg;
+        if (st != cases[i].st ||
+            (st == GP_OK ? strcmp(text, cases[i].text) != 0 : !strstr(text, cases[i].text)))
+            fail_msg("%s: %s \"%s\"", cases[i].options ? cases[i].options : "all",
+                     gp_status_name(st), text);
+        gp_buf_free(&got);
+        down(&r);
+        captured = NULL;
     }
 }
 
@@ -324,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scopes),
+        cmocka_unit_test(test_list),
         cmocka_unit_test(test_names_like_selectors),
         cmocka_unit_test(test_rate_limit),
         cmocka_unit_test(test_concurrency),
