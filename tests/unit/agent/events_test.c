@@ -189,6 +189,51 @@ static void test_no_iface_label(void **state)
     agent_events_free(e);
 }
 
+/* Events that are counted, and numbers of a rotation that have a metric of their own. */
+static void test_counted(void **state)
+{
+    (void)state;
+    static const char *const iface = "v0";
+    static const flow_worker_counts counts = {
+        .capture = {.processed = 5, .dropped = 4, .errors = {1, 2, 3}}, .lost = 6, .shared = 7};
+    static const flow_event events[] = {
+        {.kind = FLOW_EV_ROTATED, .iface = "v0", .text = "", .counts = &counts, .capture = 1},
+        {.kind = FLOW_EV_WRITE_FAILED, .iface = "v0", .text = "disk full"},
+        {.kind = FLOW_EV_LOST, .iface = "v0", .text = "no memory", .count = 30},
+        {.kind = FLOW_EV_CHECKPOINT, .iface = "v0", .text = "", .took_ns = NS / 5},
+        {.kind = FLOW_EV_CHECKPOINT_FAILED, .iface = "v0", .text = "disk full"},
+        {.kind = FLOW_EV_RECOVERED, .iface = "v0", .text = "", .count = 40},
+    };
+    static const char *const lines[] = {
+        "goprobe_capture_packets_processed_total{iface=\"v0\"} 5",
+        "goprobe_capture_packets_dropped_total{iface=\"v0\"} 4",
+        "goprobe_capture_capture_issues_total{iface=\"v0\",issue_type=\"packet fragmented\"} 1",
+        "goprobe_capture_capture_issues_total{iface=\"v0\",issue_type=\"packet truncated\"} 3",
+        "goprobe_capture_packets_overflow_total{iface=\"v0\"} 6",
+        "goprobe_capture_packets_shared_total{iface=\"v0\"} 7",
+        "goprobe_godb_handler_write_failures_total 1",
+        "goprobe_godb_handler_flows_lost_total 30",
+        "goprobe_godb_handler_checkpoint_duration_seconds_sum 0.2",
+        "goprobe_godb_handler_checkpoint_failures_total 1",
+        "goprobe_godb_handler_flows_recovered_total 40",
+    };
+    agent_events *e = opened(0, &iface, 1);
+
+    for (size_t i = 0; i < COUNT(events); i++)
+        agent_events_on(e, &events[i]);
+    GP_CLEANUP(gp_freep) char *text = page(e);
+    for (size_t i = 0; i < COUNT(lines); i++)
+        want_line(text, lines[i]);
+    /* gone for good: it has no lines any more, and new ones when it comes back */
+    agent_events_on(e, &(flow_event){.kind = FLOW_EV_FORGOTTEN, .iface = iface, .text = ""});
+    GP_CLEANUP(gp_freep) char *gone = page(e);
+    assert_null(strstr(gone, "iface=\"v0\""));
+    agent_events_on(e, &(flow_event){.kind = FLOW_EV_OPENED, .iface = iface, .text = ""});
+    GP_CLEANUP(gp_freep) char *back = page(e);
+    want_line(back, "goprobe_capture_packets_overflow_total{iface=\"v0\"} 0");
+    agent_events_free(e);
+}
+
 /* A capture that was opened anew counts from 0, and what is late of the one before is left out. */
 static void test_opened_again(void **state)
 {
@@ -227,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_d31_writeout_histogram),
         cmocka_unit_test(test_d31_interfaces_capturing),
         cmocka_unit_test(test_opened_again),
+        cmocka_unit_test(test_counted),
         cmocka_unit_test(test_no_iface_label),
     };
     if (!netns_enter())
