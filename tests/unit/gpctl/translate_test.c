@@ -58,6 +58,15 @@ static const struct row {
      "logging:\n  level: fatal\n  destination: \"null\"\n",
      "old:2: DB.encoder_type: lz4cust is historic, lz4 instead\n"
      "old:3: logging.level: panic is not there, fatal instead\n"},
+    {"values that YAML would take for something else",
+     "db: {path: x}\nautodetection: {enabled: true, exclude: ['-', '-x', ':', ':x', 'x:', 'a:b', "
+     "'a b', '', '#', '{', '~', 'Null', 'no', '*', '&a']}\n",
+     "# /etc/fleetprobe/goprobe.yaml\ndb:\n  path: x\nautodetection:\n  enabled: true\n  exclude:\n"
+     "    - \"-\"\n    - \"-x\"\n    - \":\"\n    - \":x\"\n    - \"x:\"\n    - a:b\n    - \"a "
+     "b\"\n"
+     "    - \"\"\n    - \"#\"\n    - \"{\"\n    - \"~\"\n    - \"Null\"\n    - no\n    - \"*\"\n"
+     "    - \"&a\"\n",
+     ""},
     {"aggregator",
      "querier: {config: /e.yaml, max_concurrent: 3}\nserver:\n  addr: localhost:8145\n  "
      "shutdownGracePeriod: 5s\n"
