@@ -75,7 +75,7 @@ static void test_families(void **state)
 {
     (void)state;
     capture_frags *f = NULL;
-    capture_pkt a = {.family = 4, .proto = 17, .frag = CAPTURE_FRAG_FIRST, .frag_id = 7};
+    capture_pkt a = {.family = 4, .proto = 6, .aux = 2, .frag = CAPTURE_FRAG_FIRST, .frag_id = 7};
     gp_err err = {0};
 
     memset(a.src, 10, 4);
@@ -88,7 +88,9 @@ static void test_families(void **state)
         capture_frags_first(f, &a, 1000);
         assert_false(capture_frags_later(f, &b, 1000));
         b.family = a.family;
+        b.aux = 0;
         assert_true(capture_frags_later(f, &b, 1000));
+        assert_int_equal(b.aux, a.aux);
         capture_frags_free(f);
     }
 }

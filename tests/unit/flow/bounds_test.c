@@ -274,11 +274,24 @@ static void test_foreign_blocks(void **state)
     end(f);
 }
 
+/* Interfaces that a live query can ask for, as one text. */
+static void want_live(fixture *f, const char *want)
+{
+    GP_CLEANUP(gp_freep) char **v = NULL;
+    char got[64] = "";
+    gp_err err = {0};
+
+    want_ok_err(&err, flow_manager_live_ifaces(f->m, &v, &err));
+    for (size_t i = 0; v[i]; i++)
+        (void)snprintf(got + strlen(got), sizeof got - strlen(got), "%s ", v[i]);
+    assert_string_equal(got, want);
+}
+
 /* An interface that is gone for good is not forgotten before its flows are on the disk. */
 static void test_gone_with_flows(void **state)
 {
     (void)state;
-    static const char *const rule = "/^w0$/";
+    static const char *const rules[] = {"/^w0$/", "v0"};
     fixture *f = start();
     GP_CLEANUP(gp_freep) char *dir = gp_asprintf("%s/w0", f->dir);
     gp_err err = {0};
@@ -290,8 +303,8 @@ static void test_gone_with_flows(void **state)
     assert_int_equal(netns_run("ip link set w0 up"), 0);
     assert_int_equal(netns_run("ip link set w1 up"), 0);
     netns_wait_running("w0");
-    (void)apply(f, &rule, 1, &small_ring, NULL);
-    wait_event(f, FLOW_EV_OPENED, 1, "start");
+    (void)apply(f, rules, COUNT(rules), &small_ring, NULL);
+    wait_event(f, FLOW_EV_OPENED, 2, "start");
     (void)usleep(5000);
     int in = netns_raw("w1");
     send_flows(in, 0, 5);
@@ -303,9 +316,11 @@ static void test_gone_with_flows(void **state)
     (void)usleep(400000); /* it is looked for */
     assert_int_equal(netns_run("ip link del x0"), 0);
     assert_int_equal(status_of(f, "w0").pending_blocks, 1);
+    want_live(f, "v0 w0 ");
     assert_int_equal(unlink(dir), 0);
     want_ok_err(&err, flow_manager_finish(f->m, &err));
     assert_int_equal(f->s.counter[FLOW_PKTS_IN], 5);
+    want_live(f, "");
     close(in);
     end(f);
 }
