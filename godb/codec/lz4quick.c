@@ -1,7 +1,7 @@
 /* lz4quick.c - the front of an LZ4 block, decoded with 512-bit vectors.
  *
  * Packed counters give sequences of a few literals and a match of four or five bytes, whose lengths
- * nobody can predict. Here no branch depends on them: a sequence is 64 bytes copied, of which
+ * are hard to predict. Here no branch depends on them: a sequence is 64 bytes copied, of which
  * the literals are kept, then 32 bytes of the match. A match that overlaps itself is its first
  * `offset` bytes over and over, which is one permutation. Longer ones take longer_sequence().
  *
