@@ -149,6 +149,7 @@ gp_status exec_direct_add(exec_direct *d, const exec_cols *cols, const uint32_t 
     v->n = left;
     return left ? exec_feed_add(feed, v, err) : GP_OK;
 }
+
 #ifdef EXEC_VEC512
 /* A group of many rows. */
 static gp_status add_sum(exec_direct *d, unsigned port, unsigned proto, const uint64_t sum[4],
