@@ -161,7 +161,8 @@ static int show(const gpctl_opts *o, const wire_status_reply *old, const wire_st
 
 /* ---- keys ---- */
 
-/* A terminal whose keys come one by one and unseen; Ctrl-C stays a signal. */
+/* A terminal whose keys come one by one and unseen; Ctrl-C stays a signal, but does not cut off the
+ * table that is being printed. */
 typedef struct keyboard {
     struct termios before;
     int on;
@@ -173,6 +174,7 @@ static void keyboard_take(keyboard *k)
         return;
     struct termios raw = k->before;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    raw.c_lflag |= NOFLSH;
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
     k->on = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
