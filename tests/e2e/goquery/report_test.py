@@ -113,7 +113,7 @@ class Report(support.Case):
     def write(self, name, want):
         """The same page by -o; durations and the moment are left out."""
         def same(s):
-            return re.sub(r"(in [\d.]+ ?m?s)|(Made \S+)", "", s)
+            return re.sub(r"(in [\d.]+ ?m?s)|(Made (<time[^<]*</time>|\S+))", "", s)
         _, err = self.report(TWO, "-o", name)
         self.assertIn("written to " + name, err)
         got = self.slurp(name)

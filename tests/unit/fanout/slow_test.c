@@ -23,7 +23,7 @@ static void wait_until(rig_fleet *f, int (*reached)(const fair_counts *c, unsign
     fail_msg("%s: %u run, %u calls, %zu bytes", what, c.running, c.calls, (size_t)c.bytes);
 }
 
-/* All hosts have answered or were given up, nothing but the client is waited for. */
+/* All hosts have answered, nothing but the client is waited for. */
 static int all_wait(const fair_counts *c, unsigned answering)
 {
     return c->running == CLIENTS && c->calls == 0 && answering == 0 && c->bytes > 0;
@@ -53,12 +53,9 @@ static void test_slow_clients(void **state)
     remote_opts o = rig_client(&f.r, f.s);
     o.addr = addr;
     o.timeout_ms = SLOW_MS;
-    o.max_wait_ms = 1000;
-    sim_behave(f.s, 0, SIM_SILENT, 0);
     for (int i = 0; i < CLIENTS; i++)
         rig_query_start(&c[i], &o, all);
     wait_until(&f, all_wait, "slow clients");
-    sim_behave(f.s, 0, SIM_OK, 0);
     fair_count(f.r.fanout->fair, &held);
     print_message("%zu MiB held\n", (size_t)held.bytes >> 20);
     assert_true(held.bytes <= CLIENTS * MEM);
@@ -82,6 +79,40 @@ static void test_slow_clients(void **state)
     throttle_free(t);
     query_stmt_free(all);
     query_stmt_free(few);
+    rig_fleet_down(&f);
+}
+
+static int one_waits(const fair_counts *c, unsigned answering)
+{
+    return c->running == 1 && c->calls == 0 && answering == 0 && c->bytes > 0;
+}
+
+/* Hosts that were given up are not among the calls that users share any more, however long the
+ * client takes to read what the others said. */
+static void test_given_up_calls(void **state)
+{
+    (void)state;
+    sim_opts so = {.n = HOSTS, .rows = ROWS, .seed = 19};
+    rig_query c;
+    rig_fleet f;
+    throttle *t = NULL;
+    char addr[64];
+    gp_err err = {0};
+    rig_fleet_up(&f, &so, NULL, "");
+    want_ok_err(&err, throttle_new(f.r.addr, 0, 5000, &t, addr, sizeof addr, &err));
+    query_stmt *all = rig_prepare("sip,dip", 1000000, 0);
+    remote_opts o = rig_client(&f.r, f.s);
+    o.addr = addr;
+    o.timeout_ms = SLOW_MS;
+    o.max_wait_ms = 1000;
+    for (size_t i = 0; i < HOSTS / 2; i++)
+        sim_behave(f.s, i, SIM_SILENT, 0);
+    rig_query_start(&c, &o, all);
+    wait_until(&f, one_waits, "given up");
+    gp_cancel_set(&c.cancel, GP_ECANCELLED);
+    rig_query_wait(&c);
+    throttle_free(t);
+    query_stmt_free(all);
     rig_fleet_down(&f);
 }
 
@@ -205,6 +236,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slow_clients),
+        cmocka_unit_test(test_given_up_calls),
         cmocka_unit_test(test_slow_agent),
         cmocka_unit_test(test_client_vanishes),
     };
