@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { TICK_MS = 10, TURN_MS = 5, PROGRESS_MS = 500, QUIET_MS = 1000 };
+enum { TICK_MS = 5, PROGRESS_MS = 500, QUIET_MS = 1000 };
 
 /* ---- checks; agents check again, so this is for early and clear answers ---- */
 
@@ -83,15 +83,12 @@ static rpc_code check(job *j, gp_buf *text)
 
 /* ---- the run ---- */
 
-/* Start as many hosts as the caps and the other users leave room for. Returns how long to wait for
- * events: less when it is others' turn. */
-static long start_legs(job *j)
+/* Start as many hosts as the caps and the other users leave room for. */
+static void start_legs(job *j)
 {
     size_t left = j->n_legs - j->next_leg, room = j->f->o.limits.max_in_flight - j->in_flight;
     unsigned want = (unsigned)(left < room ? left : room);
-    if (!want)
-        return TICK_MS;
-    unsigned got = fair_calls_take(j->fair, want);
+    unsigned got = want ? fair_calls_take(j->fair, want) : 0;
     for (unsigned i = 0; i < got; i++) {
         leg *l = &j->legs[j->next_leg++];
         j->in_flight++;
@@ -99,15 +96,15 @@ static long start_legs(job *j)
         l->begun_ms = gp_mono_ms();
         fanout_leg_start(l);
     }
-    return got < want ? TURN_MS : TICK_MS;
 }
 
-/* All events that are there; waits at most wait_ms for the first. */
-static leg *take_events(job *j, long wait_ms)
+/* All events that are there; waits for the first at most until it is time to look whether the
+ * caller has given up, or whether it is our turn again. */
+static leg *take_events(job *j)
 {
     pthread_mutex_lock(&j->lock);
     if (!j->events)
-        (void)gp_cond_wait(&j->wakeup, &j->lock, gp_deadline_in_ms(wait_ms));
+        (void)gp_cond_wait(&j->wakeup, &j->lock, gp_deadline_in_ms(TICK_MS));
     leg *l = j->events;
     j->events = NULL;
     j->events_tail = &j->events;
@@ -252,7 +249,8 @@ static gp_status run_legs(job *j, gp_err *err)
 {
     gp_cancel *cancel = rpc_stream_cancel(j->stream);
     while (j->finished < j->n_legs) {
-        leg *l = take_events(j, start_legs(j));
+        start_legs(j);
+        leg *l = take_events(j);
         GP_TRY(handle_events(j, l, err));
         gp_status st = gp_cancel_check(cancel);
         if (st != GP_OK)

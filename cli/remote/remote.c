@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    POLL_MS = 10, /* how soon a cancel of the user goes out */
+    POLL_MS = 5, /* how soon a cancel of the user goes out */
     MIN_TTL_S = 60,
     RESULT_STRINGS = 256 * 1024 * 1024, /* labels of the largest fleet */
 };
