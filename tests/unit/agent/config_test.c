@@ -110,7 +110,7 @@ static void test_refusals(void **state)
         {"size", "db: {path: /x, retention: {max_size: much}}\n", "db.retention.max_size"},
         {"look", "db: {path: /x, retention: {interval: 0s}}\n", "db.retention.interval"},
         {"rate without burst", "db: {path: /x}\napi: {query_rate_limit: {max_req_per_sec: 2}}\n",
-         "max_req_per_sec and max_burst go together"},
+         ":2: api.query_rate_limit.max_req_per_sec: max_req_per_sec and max_burst go together"},
         {"burst without rate", "db: {path: /x}\napi: {query_rate_limit: {max_burst: 2}}\n",
          ":2: api.query_rate_limit.max_burst: max_req_per_sec and max_burst go together"},
         {"concurrent", "db: {path: /x}\napi: {query_rate_limit: {max_concurrent: -1}}\n",
@@ -130,6 +130,13 @@ static void test_refusals(void **state)
          "key 2 is compromised"},
         {"service without keys", "db: {path: /x}\napi: {addr: ':8145'}\n",
          "api.addr: the query service needs api.key_file"},
+        {"service without trusted keys", "db: {path: /x}\napi: {addr: ':8145', key_file: /k}\n",
+         "api.trusted_keys"},
+        {"open metrics", "db: {path: /x}\napi: {metrics: true, metrics_addr: '192.0.2.1:8146'}\n",
+         ":2: api.metrics_addr: "},
+        {"nine addresses",
+         "db: {path: /x}\napi: {addr: [':1', ':2', ':3', ':4', ':5', ':6', ':7', ':8', ':9']}\n",
+         "api.addr: 9 addresses, at most 8"},
         {"request timeout", "db: {path: /x}\napi: {request_timeout: -1}\n", "api.request_timeout"},
         {"local buffers", "db: {path: /x}\nlocal_buffers: {num_buffers: -2}\n",
          "local_buffers.num_buffers"},
@@ -265,12 +272,15 @@ static void test_listen(void **state)
     gp_err err;
     agent_config *c = NULL;
 
-    want_ok_err(&err, load("db: {path: /x}\ninterfaces: {e: " RING "}\napi:\n"
-                           "  addr: ['tcp://[::1]:1', 'ipc:///a/b', 'unix:/c/d', ':8145', 'h:9']\n"
-                           "  key_file: /k\n  trusted_keys: /t\n  groups: [dmz]\n",
-                           NULL, 0, &n, &c, &err));
-    static const char *const want[] = {"tcp://[::1]:1", "ipc:///a/b", "ipc:///c/d",
-                                       "tcp://0.0.0.0:8145", "tcp://h:9"};
+    want_ok_err(&err,
+                load("db: {path: /x}\ninterfaces: {e: " RING "}\napi:\n"
+                     "  addr: ['tcp://[::1]:1', 'ipc:///a/b', 'unix:/c/d', ':8145', 'h:9', ':1',"
+                     " ':2', ':3']\n  metrics: true\n  metrics_addr: '127.0.0.1:1'\n"
+                     "  key_file: /k\n  trusted_keys: /t\n  groups: [dmz]\n",
+                     NULL, 0, &n, &c, &err));
+    static const char *const want[] = {"tcp://[::1]:1",      "ipc:///a/b",     "ipc:///c/d",
+                                       "tcp://0.0.0.0:8145", "tcp://h:9",      "tcp://0.0.0.0:1",
+                                       "tcp://0.0.0.0:2",    "tcp://0.0.0.0:3"}; /* the most */
     assert_int_equal(c->n_listen, COUNT(want));
     for (size_t i = 0; i < COUNT(want); i++)
         assert_string_equal(c->listen[i], want[i]);
