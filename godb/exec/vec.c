@@ -258,13 +258,15 @@ static int counters_quads(exec_vec *v, const exec_counter cnt[4], const uint32_t
         if (c[j].width > 4)
             return 0;
     }
+    int folds =
+        n > 1 && fold != EXEC_FOLD_NO && fold_pays(n, exec_v512_runs(v, n, kw, v->differs), fold);
+    v->has_high = 0;
+    if (folds && !sel)
+        return exec_v512_fold_quads(v, c, n, kw, v->differs);
     exec_v512_quads(v, c, span);
     for (size_t i = 0; sel && i < n; i++)
         v->low[i] = v->low[sel[i] - base];
-    v->has_high = 0;
-    if (n > 1 && fold != EXEC_FOLD_NO && fold_pays(n, exec_v512_runs(v, n, kw, v->differs), fold))
-        return exec_v512_fold_quads(v, n, kw, v->differs);
-    return 1;
+    return folds ? exec_v512_fold_low(v, n, kw, v->differs) : 1;
 }
 
 /* exec_vec_counters() with wide kernels. */

@@ -118,11 +118,9 @@ WIDE static void fold_counter(uint64_t *out, const exec_counter *c, size_t n, co
     }
 }
 
-WIDE void exec_v512_fold(exec_vec *v, const exec_counter cnt[4], size_t n, unsigned kw,
-                         const uint8_t *ends)
+/* Keys at the ends of runs to the front of v->k; v->n becomes their number. */
+WIDE static void fold_keys(exec_vec *v, size_t n, unsigned kw, const uint8_t *ends)
 {
-    for (unsigned j = 0; j < 4; j++)
-        fold_counter(v->c[j], &cnt[j], n, ends);
     for (unsigned w = 0; w < kw; w++) {
         size_t m = 0;
         for (size_t i = 0; i < n; i += LANES) {
@@ -133,6 +131,14 @@ WIDE void exec_v512_fold(exec_vec *v, const exec_counter cnt[4], size_t n, unsig
         }
         v->n = m;
     }
+}
+
+WIDE void exec_v512_fold(exec_vec *v, const exec_counter cnt[4], size_t n, unsigned kw,
+                         const uint8_t *ends)
+{
+    for (unsigned j = 0; j < 4; j++)
+        fold_counter(v->c[j], &cnt[j], n, ends);
+    fold_keys(v, n, kw, ends);
 }
 
 /* ---- counters side by side ---- */
@@ -167,89 +173,150 @@ WIDE_INLINE __m512i column32_at(const column32 *c, size_t i, size_t n)
                                          _mm512_maskz_loadu_epi8(bytes, c->p + i * c->w));
 }
 
+/* Word q of 128-bit lane l is row 4 q + l: turning the lanes of four columns gives rows in order.
+ */
+WIDE_INLINE void columns32_for(const exec_counter cnt[4], column32 c[4])
+{
+    const __m512i rows = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+
+    for (unsigned j = 0; j < 4; j++)
+        c[j] = column32_for(&cnt[j], rows);
+}
+
+/* Rows i..i+15 of n, four in each vector. */
+WIDE_INLINE void quads_at(const column32 c[4], size_t i, size_t n, __m512i out[4])
+{
+    __m512i x = column32_at(&c[0], i, n), y = column32_at(&c[1], i, n);
+    __m512i ab0 = _mm512_unpacklo_epi32(x, y), ab1 = _mm512_unpackhi_epi32(x, y);
+
+    x = column32_at(&c[2], i, n);
+    y = column32_at(&c[3], i, n);
+    __m512i cd0 = _mm512_unpacklo_epi32(x, y), cd1 = _mm512_unpackhi_epi32(x, y);
+    out[0] = _mm512_unpacklo_epi64(ab0, cd0);
+    out[1] = _mm512_unpackhi_epi64(ab0, cd0);
+    out[2] = _mm512_unpacklo_epi64(ab1, cd1);
+    out[3] = _mm512_unpackhi_epi64(ab1, cd1);
+}
+
 WIDE void exec_v512_quads(exec_vec *v, const exec_counter cnt[4], size_t n)
 {
-    /* Word q of 128-bit lane l is row 4 q + l: turning the lanes of four columns gives rows in
-     * order. */
-    const __m512i rows = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-    const column32 a = column32_for(&cnt[0], rows), b = column32_for(&cnt[1], rows),
-                   c = column32_for(&cnt[2], rows), d = column32_for(&cnt[3], rows);
+    column32 c[4];
 
+    columns32_for(cnt, c);
     for (size_t i = 0; i < n; i += 16) {
-        __m512i x = column32_at(&a, i, n), y = column32_at(&b, i, n);
-        __m512i ab0 = _mm512_unpacklo_epi32(x, y), ab1 = _mm512_unpackhi_epi32(x, y);
-        x = column32_at(&c, i, n);
-        y = column32_at(&d, i, n);
-        __m512i cd0 = _mm512_unpacklo_epi32(x, y), cd1 = _mm512_unpackhi_epi32(x, y);
-        _mm512_storeu_si512(&v->low[i], _mm512_unpacklo_epi64(ab0, cd0));
-        _mm512_storeu_si512(&v->low[i + 4], _mm512_unpackhi_epi64(ab0, cd0));
-        _mm512_storeu_si512(&v->low[i + 8], _mm512_unpacklo_epi64(ab1, cd1));
-        _mm512_storeu_si512(&v->low[i + 12], _mm512_unpackhi_epi64(ab1, cd1));
+        __m512i x[4];
+        quads_at(c, i, n, x);
+        for (unsigned q = 0; q < 4; q++)
+            _mm512_storeu_si512(&v->low[i + 4 * q], x[q]);
     }
 }
 
-/* Running sums of v->low, four rows at a time, all four counters at once. 0: one passed 32 bits. */
-WIDE static int running_quads(exec_vec *v, size_t n)
+/* Running sums of all four counters, and what went into them. */
+typedef struct sums32 {
+    __m512i before, seen;
+    __mmask16 over;
+} sums32;
+
+/* Four running sums behind s->before. */
+WIDE_INLINE __m512i running32(sums32 *s, __m512i x)
 {
     const __m512i zero = _mm512_setzero_si512();
-    __m512i before = zero, seen = zero;
-    __mmask16 over = 0;
 
-    for (size_t i = 0; i < n; i += 4) {
-        __mmask8 rows = (__mmask8)(n - i >= 4 ? 0xff : (1u << 2 * (n - i)) - 1);
-        __m512i x = _mm512_maskz_loadu_epi64(rows, &v->low[i]);
-        seen = _mm512_or_si512(seen, x);
-        x = _mm512_add_epi32(x, _mm512_alignr_epi64(x, zero, 6));
-        x = _mm512_add_epi32(x, _mm512_alignr_epi64(x, zero, 4));
-        __m512i all = _mm512_shuffle_i64x2(x, x, 0xff); /* not of what follows: no long chain */
-        x = _mm512_add_epi32(x, before);
-        over |= _mm512_cmplt_epu32_mask(x, before);
-        before = _mm512_add_epi32(before, all);
-        _mm512_storeu_si512(&v->low[i], x);
-    }
-    /* Below 2^30, four values cannot pass 32 bits before `before` is added. */
-    return over == 0 && _mm512_test_epi32_mask(seen, _mm512_set1_epi32((int)0xc0000000)) == 0;
+    s->seen = _mm512_or_si512(s->seen, x);
+    x = _mm512_add_epi32(x, _mm512_alignr_epi64(x, zero, 6));
+    x = _mm512_add_epi32(x, _mm512_alignr_epi64(x, zero, 4));
+    __m512i all = _mm512_shuffle_i64x2(x, x, 0xff); /* not of what follows: no long chain */
+    x = _mm512_add_epi32(x, s->before);
+    s->over = _kor_mask16(s->over, _mm512_cmplt_epu32_mask(x, s->before));
+    s->before = _mm512_add_epi32(s->before, all);
+    return x;
 }
+
+/* Below 2^30, four values cannot pass 32 bits before `before` is added. */
+WIDE_INLINE int fit32(const sums32 *s)
+{
+    return s->over == 0 && _mm512_test_epi32_mask(s->seen, _mm512_set1_epi32((int)0xc0000000)) == 0;
+}
+
+/* Lanes of 128 bits whose bit is set, to the front: word i of the result is word [mask][i]. */
+#define LANES_OF(a, b, c, d)                                                                       \
+    {                                                                                              \
+        2 * (a), 2 * (a) + 1, 2 * (b), 2 * (b) + 1, 2 * (c), 2 * (c) + 1, 2 * (d), 2 * (d) + 1     \
+    }
+static const _Alignas(64) uint64_t lanes_of[16][8] = {
+    LANES_OF(0, 0, 0, 0), LANES_OF(0, 0, 0, 0), LANES_OF(1, 0, 0, 0), LANES_OF(0, 1, 0, 0),
+    LANES_OF(2, 0, 0, 0), LANES_OF(0, 2, 0, 0), LANES_OF(1, 2, 0, 0), LANES_OF(0, 1, 2, 0),
+    LANES_OF(3, 0, 0, 0), LANES_OF(0, 3, 0, 0), LANES_OF(1, 3, 0, 0), LANES_OF(0, 1, 3, 0),
+    LANES_OF(2, 3, 0, 0), LANES_OF(0, 2, 3, 0), LANES_OF(1, 2, 3, 0), LANES_OF(0, 1, 2, 3)};
+
+/* m running sums in v->low to their differences. */
+WIDE static void differences(exec_vec *v, size_t m)
+{
+    __m512i before = _mm512_setzero_si512();
+
+    for (size_t r = 0; r < m; r += 4) {
+        __m512i now = _mm512_loadu_si512(&v->low[r]);
+        _mm512_storeu_si512(&v->low[r], _mm512_sub_epi32(now, _mm512_alignr_epi64(now, before, 6)));
+        before = now;
+    }
+}
+
+/* Rows i..i+15 of n in v->low. */
+WIDE_INLINE void low_at(const exec_vec *v, size_t i, size_t n, __m512i out[4])
+{
+    const unsigned rows = n - i < 16 ? (unsigned)(n - i) : 16;
+    const uint32_t words = (uint32_t)((UINT64_C(1) << 2 * rows) - 1);
+
+    for (unsigned q = 0; q < 4; q++)
+        out[q] = _mm512_maskz_loadu_epi64((__mmask8)(words >> 8 * q), &v->low[i + 4 * q]);
+}
+
+WIDE_INLINE int fold_quads(exec_vec *v, const column32 *c, size_t n, unsigned kw,
+                           const uint8_t *ends)
+{
+    sums32 s = {_mm512_setzero_si512(), _mm512_setzero_si512(), 0};
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i += 16) { /* m <= i: what is overwritten was read */
+        unsigned end = ends[i / 8] | (n - i > 8 ? (unsigned)ends[i / 8 + 1] << 8 : 0);
+        __m512i x[4];
+        if (c)
+            quads_at(c, i, n, x);
+        else
+            low_at(v, i, n, x);
+        for (unsigned q = 0; q < 4; q++, end >>= 4) {
+            __m512i to = _mm512_load_si512(lanes_of[end & 15]);
+            _mm512_storeu_si512(&v->low[m], _mm512_permutexvar_epi64(to, running32(&s, x[q])));
+            m += (size_t)__builtin_popcount(end & 15);
+        }
+    }
+    if (!fit32(&s))
+        return 0;
+    differences(v, m);
+    fold_keys(v, n, kw, ends);
+    return 1;
+}
+
+WIDE int exec_v512_fold_quads(exec_vec *v, const exec_counter cnt[4], size_t n, unsigned kw,
+                              const uint8_t *ends)
+{
+    column32 c[4];
+
+    columns32_for(cnt, c);
+    return fold_quads(v, c, n, kw, ends);
+}
+
+WIDE int exec_v512_fold_low(exec_vec *v, size_t n, unsigned kw, const uint8_t *ends)
+{
+    return fold_quads(v, NULL, n, kw, ends);
+}
+
+/* ---- rows picked by a mask ---- */
 
 WIDE_INLINE __m512i first_rows(void)
 {
     return _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
 }
-
-/* Rows where a run ends to v->starts; returns how many. */
-WIDE static size_t list_ends(exec_vec *v, size_t n, const uint8_t *ends)
-{
-    __m512i row = first_rows();
-    size_t m = 0;
-
-    for (size_t i = 0; i < n; i += 16) {
-        unsigned end = ends[i / 8] | (n - i > 8 ? (unsigned)ends[i / 8 + 1] << 8 : 0);
-        _mm512_storeu_si512(&v->starts[m], _mm512_maskz_compress_epi32((__mmask16)end, row));
-        m += (size_t)__builtin_popcount(end);
-        row = _mm512_add_epi32(row, _mm512_set1_epi32(16));
-    }
-    return m;
-}
-
-WIDE int exec_v512_fold_quads(exec_vec *v, size_t n, unsigned kw, const uint8_t *ends)
-{
-    if (!running_quads(v, n))
-        return 0;
-    size_t m = list_ends(v, n, ends);
-    exec_quad before = {0};
-    for (size_t r = 0; r < m; r++) { /* r <= its row: what is overwritten was read */
-        exec_quad sum = v->low[v->starts[r]];
-        v->low[r] = sum - before;
-        before = sum;
-    }
-    for (unsigned w = 0; w < kw; w++)
-        for (size_t r = 0; r < m; r++)
-            v->k[w][r] = v->k[w][v->starts[r]];
-    v->n = m;
-    return 1;
-}
-
-/* ---- rows picked by a mask ---- */
 
 WIDE void exec_v512_bits(const uint8_t *mask, size_t n, uint64_t *bits)
 {

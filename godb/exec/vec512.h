@@ -25,9 +25,12 @@ size_t exec_v512_runs(const exec_vec *v, size_t n, unsigned kw, uint8_t *ends);
 void exec_v512_fold(exec_vec *v, const exec_counter cnt[4], size_t n, unsigned kw,
                     const uint8_t *ends);
 
-/* The same for counters in v->low. 0: sums do not fit 32 bits; keys are as before, v->low is lost.
- */
-int exec_v512_fold_quads(exec_vec *v, size_t n, unsigned kw, const uint8_t *ends);
+/* The same for counters of widths up to 4, to v->low. 0: sums do not fit 32 bits; keys are as
+ * before, v->low is lost. */
+int exec_v512_fold_quads(exec_vec *v, const exec_counter cnt[4], size_t n, unsigned kw,
+                         const uint8_t *ends);
+/* And for counters in v->low. */
+int exec_v512_fold_low(exec_vec *v, size_t n, unsigned kw, const uint8_t *ends);
 
 /* Rows picked by a mask, a bit a row; n <= EXEC_VEC for the last two. */
 /* Bits of a mask of bytes that are 0 or 1; those behind the n-th are 0. */
