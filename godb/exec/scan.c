@@ -245,22 +245,51 @@ static gp_status add_direct(exec_worker *w, const exec_cols *cols, const exec_co
 }
 
 #ifdef EXEC_VEC512
-/* What a condition leaves has often few groups: those are summed up without a list of rows. */
-static gp_status add_direct_masked(exec_worker *w, const exec_cols *cols, const exec_counter cnt[4],
-                                   const uint8_t *mask, size_t n, gp_err *err)
+/* The rows [at, at + m) as bits: those in mask, or all when it is NULL. */
+static void row_bits(const uint8_t *mask, size_t at, size_t m, uint64_t bits[EXEC_VEC / 64])
 {
+    if (mask) {
+        exec_v512_bits(mask + at, m, bits);
+        return;
+    }
+    memset(bits, 0xff, EXEC_VEC / 8);
+    if (m % 64)
+        bits[m / 64] = (UINT64_C(1) << m % 64) - 1;
+}
+
+/* Keys that many rows have are summed up by masks, without a list of rows; the others as usual. */
+static gp_status add_direct_hot(exec_worker *w, const exec_cols *cols, const exec_counter cnt[4],
+                                const uint8_t *mask, size_t n, gp_err *err)
+{
+    uint32_t *list = w->vec->starts;
     uint64_t bits[EXEC_VEC / 64];
 
     GP_TRY(exec_feed_ready(w, 0, err));
     for (size_t at = 0; at < n; at += EXEC_VEC) {
         size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
-        exec_v512_bits(mask + at, m, bits);
+        row_bits(mask, at, m, bits);
         GP_TRY(exec_direct_hot(&w->direct, cols, cnt, at, m, bits, w->vec, &w->feed[0], err));
-        size_t left = exec_v512_list(bits, m, (uint32_t)at, w->sel);
+        size_t left = exec_v512_list(bits, m, (uint32_t)at, list);
         if (left)
-            GP_TRY(add_direct(w, cols, cnt, w->sel, left, err));
+            GP_TRY(add_direct(w, cols, cnt, list, left, err));
     }
     return GP_OK;
+}
+
+/* The sums of n rows: those in mask, or all when it is NULL. */
+static void add_sum(exec_worker *w, const exec_counter cnt[4], const uint8_t *mask, size_t n)
+{
+    uint64_t bits[EXEC_VEC / 64];
+
+    for (size_t at = 0; at < n; at += EXEC_VEC) {
+        size_t m = n - at < EXEC_VEC ? n - at : EXEC_VEC;
+        row_bits(mask, at, m, bits);
+        for (unsigned j = 0; j < 4; j++) {
+            const exec_counter c = {cnt[j].p + at * cnt[j].width, cnt[j].width};
+            w->sum[j] += exec_v512_sum(&c, m, bits);
+        }
+    }
+    w->has_sum = 1;
 }
 #endif
 
@@ -294,10 +323,15 @@ static gp_status add_part(exec_worker *w, const exec_block *b, unsigned f, const
     GP_TRY(counters(b, f ? b->n[0] : 0, cnt, err));
     exec_block_cols(b, f, &cols);
 #ifdef EXEC_VEC512
-    if (mask && w->vec->wide && p->agg == EXEC_AGG_DIRECT) {
-        uint32_t decoded = f ? b->rows - b->n[0] : b->rows; /* more may be, of the other part */
-        return add_direct_masked(w, &cols, cnt, mask, decoded < b->n[f] ? decoded : b->n[f], err);
+    uint32_t decoded = f ? b->rows - b->n[0] : b->rows; /* more may be, of the other part */
+    uint32_t rows = decoded < b->n[f] ? decoded : b->n[f];
+    if (w->vec->wide && p->agg == EXEC_AGG_SUM) {
+        add_sum(w, cnt, mask, rows);
+        return GP_OK;
     }
+    /* Few groups: of what a condition leaves, and by protocol alone. */
+    if (w->vec->wide && p->agg == EXEC_AGG_DIRECT && (mask || !w->direct.by_port))
+        return add_direct_hot(w, &cols, cnt, mask, rows, err);
 #endif
     if (mask) {
         list_rows(w, mask, b->n[f]);

@@ -35,7 +35,7 @@ typedef struct exec_vec {
     exec_quad high[EXEC_VEC];                /* high halves */
     uint64_t c[4][EXEC_VEC];                 /* counters in columns: while they are made */
     uint64_t sum[EXEC_VEC + 1];              /* running sums while runs are folded */
-    uint32_t starts[EXEC_VEC + EXEC_VEC_ROOM]; /* first row of each run of equal keys */
+    uint32_t starts[EXEC_VEC + EXEC_VEC_ROOM]; /* first row of each run; wide: rows of a mask */
     uint8_t differs[EXEC_VEC];                 /* row differs from the one before; wide: a bit a
                                                   row, the last of a run */
 } exec_vec;
