@@ -85,7 +85,7 @@ static gp_status make_room(space *s, size_t n, gp_err *err)
 
 /* Bring [off, off + n) of the column file into c->span. */
 static gp_status load(struct column *c, const godb_day *d, godb_col col, uint64_t off, size_t n,
-                      uint64_t *loaded, gp_err *err)
+                      gp_err *err)
 {
     int fd;
     GP_TRY(godb_day_col_fd(d, col, &fd, err));
@@ -118,17 +118,15 @@ static gp_status load(struct column *c, const godb_day *d, godb_col col, uint64_
         return gp_fail_context(err, st, "%s/%s", d->path, godb_col_file(col));
     c->off = off;
     c->len = want;
-    if (loaded)
-        *loaded += want;
     return GP_OK;
 }
 
 /* Stored bytes of the block, borrowed from the span, PAD readable bytes behind them. */
 static gp_status stored_bytes(struct column *c, const godb_day *d, godb_col col, uint64_t off,
-                              size_t n, const uint8_t **bytes, uint64_t *loaded, gp_err *err)
+                              size_t n, const uint8_t **bytes, gp_err *err)
 {
     if (c->day_id != d->id || off < c->off || off - c->off > c->len || n > c->len - (off - c->off))
-        GP_TRY(load(c, d, col, off, n, loaded, err));
+        GP_TRY(load(c, d, col, off, n, err));
     if (off + n > c->next || c->used == 0) { /* not a second look at the same bytes */
         c->next = off + n;
         c->used += n;
@@ -139,7 +137,7 @@ static gp_status stored_bytes(struct column *c, const godb_day *d, godb_col col,
 
 /* Compare the run of blocks that shares a checksum with this one, once. */
 static gp_status verify(struct column *c, const godb_day *d, godb_col col, size_t block,
-                        uint64_t *loaded, gp_err *err)
+                        gp_err *err)
 {
     const godb_index *ix = godb_day_index(d);
     const godb_index_rec *rec = ix ? godb_index_record(ix, block) : NULL;
@@ -149,7 +147,7 @@ static gp_status verify(struct column *c, const godb_day *d, godb_col col, size_
         return GP_OK;
     const godb_block *a = &d->meta.blocks[rec->first], *z = a + rec->n - 1;
     uint64_t off = a->offset[col], n = z->offset[col] + z->stored[col] - off;
-    if (!rec->times_bad && stored_bytes(c, d, col, off, n, &bytes, loaded, NULL) == GP_OK &&
+    if (!rec->times_bad && stored_bytes(c, d, col, off, n, &bytes, NULL) == GP_OK &&
         godb_index_sum(bytes, n) == rec->sum[col]) {
         c->verified = rec;
         return GP_OK;
@@ -228,8 +226,8 @@ gp_status godb_reader_col_head(godb_reader *r, const godb_day *d, size_t block, 
         GP_TRY(find_place(c, d, block, col, places, &off, &out, err));
     if (!out) {
         if (d->verify && !places)
-            GP_TRY(verify(c, d, col, block, loaded, err));
-        GP_TRY(stored_bytes(c, d, col, off, b->stored[col], &src, loaded, err));
+            GP_TRY(verify(c, d, col, block, err));
+        GP_TRY(stored_bytes(c, d, col, off, b->stored[col], &src, err));
         out = src;
         if (b->codec[col] != GODB_CODEC_NULL) {
             GP_TRY(make_room(&c->raw, b->raw[col], err));
@@ -243,6 +241,8 @@ gp_status godb_reader_col_head(godb_reader *r, const godb_day *d, size_t block, 
     }
     if ((int)col >= GODB_N_ATTRS)
         GP_TRY(check_counter(out, b, col, d, err));
+    if (loaded)
+        *loaded += b->stored[col];
     *bytes = out;
     return GP_OK;
 }

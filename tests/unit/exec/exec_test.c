@@ -105,6 +105,7 @@ static void test_stats(void **state)
         if (out.stats.bytes_decompressed != 120 * cases[i].decompressed)
             fail_msg("%s | %s: %llu bytes decompressed", cases[i].query, cases[i].cond,
                      (unsigned long long)out.stats.bytes_decompressed);
+        assert_int_equal(out.stats.bytes_loaded, out.stats.bytes_decompressed); /* stored raw */
         result_clear(&out);
     }
 }
@@ -248,7 +249,7 @@ static void test_sink_stops(void **state)
     assert_int_equal(got, 8192);
 }
 
-/* Rows, order and totals may not depend on the number of threads. */
+/* Rows, order, totals and statistics may not depend on the number of threads. */
 static void test_threads(void **state)
 {
     (void)state;
@@ -274,6 +275,7 @@ static void test_threads(void **state)
                 assert_int_equal(out.n_rows, one.n_rows);
                 assert_int_equal(out.hits_total, one.hits_total);
                 assert_memory_equal(&out.totals, &one.totals, sizeof one.totals);
+                assert_memory_equal(&out.stats, &one.stats, sizeof one.stats);
                 if (memcmp(out.rows, one.rows, one.n_rows * sizeof *one.rows) != 0)
                     fail_msg("%s: %u threads give other rows than one", types[i], t);
                 result_clear(&out);

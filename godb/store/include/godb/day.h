@@ -54,7 +54,8 @@ static inline void godb_reader_freep(godb_reader **r)
  * followed by at least 16 readable bytes of padding (so that kernels may load past the end).
  * Borrowed from r until the next call for the same column. Checks lengths against the row counts,
  * the codec and, for raw blocks, defect D1 (9): displaced blocks are salvaged completely or
- * GP_ECORRUPT. *loaded (may be NULL) is increased by the bytes read from the file. */
+ * GP_ECORRUPT. *loaded (may be NULL) is increased by the stored bytes of the block: what was read
+ * ahead or again for a checksum depends on which blocks a worker gets, and is not counted. */
 gp_status godb_reader_col(godb_reader *r, const godb_day *d, size_t block, godb_col col,
                           const uint8_t **bytes, uint64_t *loaded, gp_err *err) GP_MUST_CHECK;
 
