@@ -142,9 +142,16 @@ static void print_changes(const wire_changes_reply *r)
     }
     putchar('\n');
     fflush(stdout);
+}
+
+/* A line for every interface that could not be changed, even with --silent; the exit code. */
+static int say_failures(const wire_changes_reply *r)
+{
+    int code = 0;
     for (size_t i = 0; i < r->n; i++)
-        if (!r->v[i].ok && *r->v[i].error)
-            fprintf(stderr, "%s: %s\n", r->v[i].name, r->v[i].error);
+        if (!r->v[i].ok)
+            code = gpctl_fail("%s: %s", r->v[i].name, *r->v[i].error ? r->v[i].error : "failed");
+    return code;
 }
 
 static int changes_json(const wire_changes_reply *r)
@@ -184,6 +191,8 @@ static gp_status change(const gpctl_opts *o, const char *method, const gp_buf *r
         *code = changes_json(&r);
     else if (st == GP_OK && !o->silent)
         print_changes(&r);
+    if (st == GP_OK && say_failures(&r))
+        *code = 1;
     wire_changes_clear(&r);
     return st;
 }
@@ -337,8 +346,8 @@ static const cli_opt opts[] = {
      "Flags", NULL, CLI_FILE},
     {"reload", 'r', CLI_BOOL, AT(reload), NULL, NULL,
      "Let the agent read its configuration file again and apply it.", NULL, NULL, 0},
-    {"silent", 0, CLI_BOOL, AT(silent), NULL, NULL, "With --file or --reload: print nothing.", NULL,
-     NULL, 0},
+    {"silent", 0, CLI_BOOL, AT(silent), NULL, NULL,
+     "With --file or --reload: print nothing but what failed.", NULL, NULL, 0},
     {0},
 };
 static const char *const usage[] = {"[IFACE...]", "--file FILE | --reload", "translate OLD.yaml",

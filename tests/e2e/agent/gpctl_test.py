@@ -46,8 +46,8 @@ class Gpctl(unittest.TestCase):
     maxDiff = None
     agent = None
 
-    def ctl(self, *args, key=None, code=0, env=None):
-        """Standard output; standard error of a refusal. key: over TCP with this key, else over the socket."""
+    def ctl(self, *args, key=None, code=0, env=None, out=""):
+        """Standard output; standard error of a refusal, which prints out. key: over TCP with it, else over the socket."""
         where = ["-s", "unix:" + self.agent.sock]
         if key:
             where = ["-s", TCP, "--identity.key", "%s/%s.key" % (self.agent.tmp, key), "--identity.trusted_keys",
@@ -58,7 +58,7 @@ class Gpctl(unittest.TestCase):
                            timeout=60, check=False, env=dict({"PATH": os.environ["PATH"], "TZ": "UTC"}, **(env or {})))
         self.assertEqual(p.returncode, code, p.stdout + p.stderr)
         if code:
-            self.assertEqual(p.stdout, "")
+            self.assertEqual(p.stdout, out)
             self.assertRegex(p.stderr, r"^gpctl: .+\n$")
         return p.stderr if code else p.stdout
 
@@ -137,9 +137,11 @@ class Gpctl(unittest.TestCase):
         self.assertGreaterEqual(self.received(), before)  # a0 went on
         self.assertEqual(list(json.loads(self.ctl("status", "--json", key="part"))["statuses"]), ["lo"])
         gone = self.agent.write("gone.yaml", "interfaces:\n" + "".join("  %s: %s\n" % (i, sensor.RING) for i in ("a0", "lo", "no0")))
-        self.assertEqual(self.ctl("config", "--file", gone),
-                         "\n     Enabled: [] (FAILED: [no0])\n     Updated: []\n    Disabled: []\n\n")
+        self.assertRegex(self.ctl("config", "--file", gone, code=1, out=(
+            "\n     Enabled: [] (FAILED: [no0])\n     Updated: []\n    Disabled: []\n\n")), "^gpctl: no0: .+\n$")
         self.assertRegex(self.ctl("status"), r"\nNot captured:\n\n    no0: .+\n\n$")
+        self.ctl("config", "--file", path, "--silent")
+        self.assertIn("gpctl: no0: ", self.ctl("config", "--file", gone, "--silent", code=1))
         self.ctl("config", "--file", path, "--silent")
         self.assertEqual(json.loads(self.ctl("config", "--reload", "--json", key="all")), {
             "status_code": 200, "enabled": [], "updated": [], "disabled": [{"name": "lo", "success": True}]})
