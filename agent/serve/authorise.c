@@ -3,6 +3,7 @@
 
 #include "gp/clock.h"
 #include "gp/mem.h"
+#include "wire/answer.h"
 #include "wire/selector.h"
 
 #include <string.h>
@@ -156,7 +157,7 @@ static rpc_code pick_ifaces(const serve_job *j, const query_ifsel *sel, gp_buf *
     if (denied)
         return refuse(text, RPC_PERMISSION_DENIED,
                       "the user's key is not allowed to read these interfaces");
-    gp_buf_printf(text, "no interface matches \"%s\" on this host", j->q.args.ifaces);
+    gp_buf_printf(text, WIRE_NO_INTERFACE " \"%s\" on this host", j->q.args.ifaces);
     return RPC_NOT_FOUND;
 }
 

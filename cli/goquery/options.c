@@ -43,7 +43,8 @@ static const cli_opt report_opts[] = {
     {"max-wait", 0, CLI_DURATION, AT(max_wait_ns), "DURATION", "0s",
      "Wait at most this long for hosts. 0 is the server's limit.", NULL, NULL, CLI_CONFIG},
     {"strict", 0, CLI_BOOL, AT(strict), NULL, NULL,
-     "Exit with code 3 when the report is written, but a host did not answer.", NULL, NULL, 0},
+     "Exit with code 3 when the report is written, but a host did not answer or none was asked.",
+     NULL, NULL, 0},
     {0},
 };
 static const char *const report_usage[] = {"FILE.yaml [flags]", NULL};

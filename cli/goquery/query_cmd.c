@@ -299,12 +299,13 @@ static int print(query_run *q)
     return code;
 }
 
-/* 0, or GOQUERY_HOSTS_FAILED with --strict when a host has no answer. */
+/* 0, or GOQUERY_HOSTS_FAILED with --strict when a host has no answer or there is none to ask. */
 static int host_code(const query_run *q)
 {
-    if (q->o->strict && goquery_missing_hosts(&q->r))
-        return GOQUERY_HOSTS_FAILED;
-    return 0;
+    int none = goquery_no_hosts(&q->r);
+    if (none)
+        fprintf(stderr, "no host matches \"%s\"\n", q->stmt->args.query_hosts);
+    return q->o->strict && (none || goquery_missing_hosts(&q->r)) ? GOQUERY_HOSTS_FAILED : 0;
 }
 
 /* From checked arguments to output. */

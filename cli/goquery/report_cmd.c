@@ -30,8 +30,13 @@ typedef struct report_run {
     gp_buf index; /* members of the index */
     size_t failed;
     uint64_t rows;
-    unsigned missing_hosts;
+    unsigned missing_hosts, no_hosts; /* answers; queries that asked nobody */
 } report_run;
+
+static int is_page(const report_run *r)
+{
+    return r->format == QUERY_HTML || r->format == QUERY_MD;
+}
 
 static int has_suffix(const char *s, const char *suffix)
 {
@@ -134,7 +139,7 @@ static gp_status put_result(report_run *r, size_t i, const query_stmt *s, const 
     const report_query *q = &r->file.v[i];
     gp_buf b = {.limit = MAX_PAGE_BYTES};
     char name[80];
-    if (r->format == QUERY_HTML || r->format == QUERY_MD)
+    if (is_page(r))
         return report_page_result(q, i + 1, r->format == QUERY_HTML, s, res, &r->page, err);
     file_name(r, i, name, sizeof name);
     gp_status st = report_render(res, s, r->format, &b, err);
@@ -151,10 +156,23 @@ static void put_failure(report_run *r, size_t i, const char *text)
     const report_query *q = &r->file.v[i];
     r->failed++;
     fprintf(stderr, "%s: query %zu (%s): %s\n", r->path, i + 1, q->title, text);
-    if (r->format == QUERY_HTML || r->format == QUERY_MD)
+    if (is_page(r))
         report_page_failure(q, i + 1, r->format == QUERY_HTML, text, &r->page);
     else
         add_index(r, i, NULL, text);
+}
+
+/* Without it rows of different hosts look alike on a page, as in a table (1.2). */
+static gp_status add_host_column(const report_run *r, query_args *a)
+{
+    if (!is_page(r) || !*r->o->server_addr || a->merge_hosts || !a->query)
+        return GP_OK;
+    char *query = query_fields_expand_host(a->query);
+    if (!query)
+        return GP_ENOMEM;
+    gp_free(a->query);
+    a->query = query;
+    return GP_OK;
 }
 
 /* Statement of query i, or a text why there is none (gp_free() it). */
@@ -167,7 +185,8 @@ static char *prepare(report_run *r, size_t i, query_stmt **s)
     gp_buf text = {0};
     int all_hosts = *r->o->server_addr && !(q->args.query_hosts && *q->args.query_hosts);
     if (query_args_set(&q->args.format, "json") != GP_OK || /* the page is printed from rows */
-        (all_hosts && query_args_set(&q->args.query_hosts, "any") != GP_OK))
+        (all_hosts && query_args_set(&q->args.query_hosts, "any") != GP_OK) ||
+        add_host_column(r, &q->args) != GP_OK)
         return gp_strdup("out of memory");
     if (!*r->o->server_addr && q->args.live)
         return gp_strdup("cannot run live query in local DB mode");
@@ -211,6 +230,11 @@ static void run_query(report_run *r, size_t i)
     if (st == GP_OK) {
         r->rows += res.n_rows;
         r->missing_hosts += goquery_missing_hosts(&res);
+        if (goquery_no_hosts(&res)) {
+            r->no_hosts++;
+            fprintf(stderr, "%s: query %zu (%s): no host matches \"%s\"\n", r->path, i + 1,
+                    r->file.v[i].title, s->args.query_hosts);
+        }
         st = put_result(r, i, s, &res, &err);
         result_clear(&res);
     }
@@ -265,7 +289,7 @@ static int run(report_run *r)
     int page;
     if (choose_format(r, &err) != GP_OK || load(r, &err) != GP_OK)
         return goquery_fail("%s", err.msg);
-    page = r->format == QUERY_HTML || r->format == QUERY_MD;
+    page = is_page(r);
     if (!page && gp_mkdir_all(o->output, 0755, &err) != GP_OK)
         return goquery_fail("%s", err.msg);
     r->cancel = goquery_interrupt_start(o->timeout_ns);
@@ -284,7 +308,7 @@ static int run(report_run *r)
                 o->output);
     if (r->failed)
         return GOQUERY_FAILED;
-    return o->strict && r->missing_hosts ? GOQUERY_HOSTS_FAILED : 0;
+    return o->strict && (r->missing_hosts || r->no_hosts) ? GOQUERY_HOSTS_FAILED : 0;
 }
 
 int goquery_report(void *opts, const cli_line *line)

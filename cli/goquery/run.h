@@ -23,7 +23,9 @@ gp_status cli_run_server(const goquery_opts *o, const query_stmt *s, gp_cancel *
 gp_status goquery_answer(const goquery_opts *o, const query_stmt *s, gp_cancel *cancel,
                          goquery_progress *progress, result *out, gp_err *err) GP_MUST_CHECK;
 
-/* Hosts that were asked and did not answer. */
+/* Hosts that were asked and did not answer. To have none of the interfaces is an answer. */
 unsigned goquery_missing_hosts(const result *r);
+/* 1 if the selector means no host at all, so that nobody was asked. */
+int goquery_no_hosts(const result *r);
 
 #endif

@@ -177,6 +177,20 @@ Query stats        : displayed top 3 hits out of 3 in 1ms
         self.assertIn("10.0.0.1", p.stdout)
         self.assertEqual(self.run_raw(*self.args("-i", "any", *self.RANGE, "-q", "edge-7", "--strict",
                                                  "sip")).returncode, 0)
+        # without the interface is not without an answer; nobody to ask is, and it is said
+        for hosts, iface, code, text in (("edge-7,edge-8", "eth0", 0, "no interface matches"),
+                                         ("edge-7,edge-8,edge-9", "eth0", 3, "unreachable"),
+                                         ("z*", "any", 3, 'no host matches "z*"\n')):
+            args = self.args("-i", iface, *self.RANGE, "-q", hosts, "-e", "csv")
+            p = self.run_raw(*args, "--strict", "sip")
+            self.assertEqual(p.returncode, code, p.stderr)
+            self.assertIn(text, p.stderr)
+            p = self.run_raw(*args, "sip")
+            self.assertEqual(p.returncode, 0)
+            self.assertIn(text, p.stderr)
+            yaml = self.path("strict.yaml", "queries:\n  - {title: T, query: sip, ifaces: %s}\n" % iface)
+            p = self.run_raw("report", yaml, "-q", hosts, *self.args(*self.RANGE, "--strict"))
+            self.assertEqual(p.returncode, code, p.stderr)
         self.fails(*self.args("-i", "any", *self.RANGE, "-q", "edge-7,edge-9", "--min-hosts", "2", "sip"),
                    text="failed to execute query")
 
@@ -291,6 +305,16 @@ Query stats        : displayed top 3 hits out of 3 in 1ms
                 self.assertIn(": %d queries, 0 failed, " % queries, p.stderr)
                 self.assertTrue(p.stdout.endswith("</html>\n"))
                 self.assertEqual(p.stdout.count("<section"), queries)
+        # rows of different hosts must not look alike: on a page they get the host, charts too
+        yaml = self.path("hosts.yaml", "queries:\n  - {title: T, query: sip, ifaces: any, chart: bars}\n"
+                                       "  - {title: M, query: sip, ifaces: any, merge_hosts: true}\n")
+        p = self.run_raw("report", yaml, *self.args("-q", "edge-7,edge-8", *self.RANGE, "-e", "md"))
+        self.assertEqual(p.returncode, 0, p.stderr)
+        apart, merged = p.stdout.split("## M")
+        self.assertIn("\n| host | iface | sip |", apart)
+        self.assertIn("\n| edge-8 | eth1 | ", apart)
+        self.assertRegex(apart, r"<text [^>]*>edge-7 eth0 10\.")
+        self.assertIn("\n| iface | sip |", merged)
         # what the page and the exit code say about a host that is down
         weekly = os.path.join(examples, "fleet-weekly.yaml")
         p = self.run_raw("report", weekly, *self.args(*self.RANGE, "--strict"))

@@ -12,6 +12,10 @@
 #include "result/result.h"
 #include "wire/limits.h"
 
+/* What the text of a host begins with that has none of the interfaces that were asked for
+ * (NOT_FOUND): unlike a host that is unknown or down, it did answer. */
+#define WIRE_NO_INTERFACE "no interface matches"
+
 typedef struct wire_progress {
     uint64_t blocks_done, blocks_total, rows, bytes;
     uint32_t hosts_done, hosts_total;
