@@ -35,6 +35,7 @@ struct chunk {
 struct gp_arena {
     struct chunk *head; /* the one that is being filled */
     size_t held, limit; /* bytes handed out (rounded up to 16) and their maximum */
+    int full;           /* the limit refused an allocation */
 };
 
 gp_arena *gp_arena_new(size_t limit)
@@ -92,8 +93,10 @@ void *gp_arena_alloc(gp_arena *a, size_t n, size_t size)
     if (__builtin_mul_overflow(n, size, &bytes) || __builtin_add_overflow(bytes, 15, &want))
         return NULL;
     want &= ~(size_t)15;
-    if (want > a->limit - a->held)
+    if (want > a->limit - a->held) {
+        a->full = 1;
         return NULL;
+    }
 
     size_t room;
     if (__builtin_add_overflow(want, REDZONE, &room))
@@ -115,4 +118,9 @@ void *gp_arena_alloc(gp_arena *a, size_t n, size_t size)
 size_t gp_arena_bytes(const gp_arena *a)
 {
     return a->held;
+}
+
+int gp_arena_full(const gp_arena *a)
+{
+    return a->full;
 }

@@ -3,7 +3,9 @@
 
 #include "gp/bytes.h"
 
-enum { PLAN_ARENA_BYTES = 64 << 20 }; /* conditions of a million terms fit */
+/* Every condition without names fits (query/limits.h: 1 MiB of text, 150,000 terms, each of at most
+ * 400 bytes here); names with many addresses may not. */
+enum { PLAN_ARENA_BYTES = 128 << 20 };
 
 /* Bits of an attribute in a key of family index f. */
 static unsigned attr_bits(unsigned attr, unsigned f)

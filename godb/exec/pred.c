@@ -4,6 +4,7 @@
 #include "gp/bytes.h"
 #include "gp/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,38 +116,68 @@ static const exec_pred *pred_join(query_node_kind kind, const exec_pred *l, cons
     return p;
 }
 
-static void lut_fill(uint64_t *lut, const exec_pred *p)
+enum { LUT_WORDS = 1024 }; /* of the largest table, a bit per port */
+
+/* A table for a subtree that must be whole before it joins its parent's: one per change between
+ * "&" and "|" on the way down, kept for the next subtree at that level. */
+typedef struct lut_level lut_level;
+struct lut_level {
+    lut_level *next; /* NULL until a subtree needs one more */
+    uint64_t bits[LUT_WORDS];
+};
+
+/* Set or clear the bits of the values lo ... hi. */
+static void lut_range(uint64_t *lut, unsigned lo, unsigned hi, int set)
 {
-    for (unsigned v = p->lo; v <= p->hi; v++)
-        lut[v >> 6] |= UINT64_C(1) << (v & 63);
+    for (unsigned v = lo; v <= hi;) {
+        unsigned n = hi - v + 1, left = 64 - (v & 63);
+        n = n < left ? n : left;
+        uint64_t bits = (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1) << (v & 63);
+        lut[v >> 6] = set ? lut[v >> 6] | bits : lut[v >> 6] & ~bits;
+        v += n;
+    }
 }
 
-/* Bits of the values that p (ports or protocols only) takes. */
-static uint64_t *pred_to_lut(const exec_pred *p, size_t words, gp_arena *a)
+/* lut = lut & p or lut | p for a range of values or all others. */
+static void lut_leaf(uint64_t *lut, size_t words, const exec_pred *p, exec_pred_kind op)
 {
-    uint64_t *lut = NULL;
+    unsigned top = (unsigned)words * 64 - 1;
+    int set = op == EXEC_P_OR; /* "|" sets the bits of p, "&" clears those of its complement */
 
-    if (p->kind == EXEC_P_LUT16 || p->kind == EXEC_P_LUT8) {
-        lut = gp_arena_alloc(a, words, sizeof *lut);
-        if (lut)
-            memcpy(lut, p->lut, words * sizeof *lut);
-        return lut;
+    assert(p->kind == EXEC_P_RANGE16 || p->kind == EXEC_P_RANGE8);
+    if (set != (p->neg != 0)) {
+        lut_range(lut, p->lo, p->hi, set);
+        return;
     }
+    if (p->lo > 0)
+        lut_range(lut, 0, p->lo - 1u, set);
+    if (p->hi < top)
+        lut_range(lut, p->hi + 1u, top, set);
+}
+
+/* lut = lut op p, for ports or protocols only. GP_ENOMEM. */
+static gp_status lut_apply(uint64_t *lut, size_t words, const exec_pred *p, exec_pred_kind op,
+                           lut_level **level, gp_arena *a)
+{
     if (p->kind != EXEC_P_AND && p->kind != EXEC_P_OR) {
-        lut = gp_arena_alloc(a, words, sizeof *lut);
-        if (lut)
-            lut_fill(lut, p);
-        for (size_t i = 0; lut && p->neg && i < words; i++)
-            lut[i] = ~lut[i];
-        return lut;
+        lut_leaf(lut, words, p, op);
+        return GP_OK;
     }
-    lut = pred_to_lut(p->l, words, a);
-    uint64_t *other = lut ? pred_to_lut(p->r, words, a) : NULL;
-    if (!other)
-        return NULL;
+    if (p->kind == op) {
+        GP_TRY(lut_apply(lut, words, p->l, op, level, a));
+        return lut_apply(lut, words, p->r, op, level, a);
+    }
+    if (!*level)
+        *level = gp_arena_alloc(a, 1, sizeof **level);
+    if (!*level)
+        return GP_ENOMEM;
+    uint64_t *own = (*level)->bits;
+    memset(own, p->kind == EXEC_P_AND ? 0xff : 0, words * sizeof *own);
+    GP_TRY(lut_apply(own, words, p->l, p->kind, &(*level)->next, a));
+    GP_TRY(lut_apply(own, words, p->r, p->kind, &(*level)->next, a));
     for (size_t i = 0; i < words; i++)
-        lut[i] = p->kind == EXEC_P_AND ? lut[i] & other[i] : lut[i] | other[i];
-    return lut;
+        lut[i] = op == EXEC_P_AND ? lut[i] & own[i] : lut[i] | own[i];
+    return GP_OK;
 }
 
 /* Replace a many-term tree on one port or protocol column by a bit table. */
@@ -160,9 +191,16 @@ static const exec_pred *pred_tabulate(const exec_pred *p, gp_arena *a)
     exec_pred *t = pred_new(a, port ? EXEC_P_LUT16 : EXEC_P_LUT8, port ? QUERY_DPORT : QUERY_PROTO);
     if (!t)
         return NULL;
-    t->lut = pred_to_lut(p, port ? 1024 : 4, a);
-    t->leaves = EXEC_LUT_LEAVES; /* so that a parent may fold it again */
-    return t->lut ? t : NULL;
+    size_t words = port ? LUT_WORDS : 4;
+    uint64_t *lut = gp_arena_alloc(a, words, sizeof *lut);
+    lut_level *levels = NULL;
+    if (lut && p->kind == EXEC_P_AND)
+        memset(lut, 0xff, words * sizeof *lut);
+    if (!lut || lut_apply(lut, words, p, p->kind, &levels, a) != GP_OK)
+        return NULL;
+    t->lut = lut;
+    t->leaves = EXEC_LUT_LEAVES;
+    return t;
 }
 
 /* 1 if p is a chain of `attr = address` under | (neg 0) or `attr != address` under & (neg 1). */
@@ -315,6 +353,14 @@ static gp_status filter_split(const exec_pred *p, gp_arena *a, exec_filter *f)
     return GP_OK;
 }
 
+static gp_status no_room(const gp_arena *a, gp_err *err)
+{
+    if (gp_arena_full(a))
+        return gp_fail(err, GP_ELIMIT, 0,
+                       "condition too large: fewer terms, or names of fewer addresses, are needed");
+    return gp_fail(err, GP_ENOMEM, 0, "out of memory for the condition");
+}
+
 gp_status exec_filter_build(const query_cond *cond, int family, gp_arena *arena, exec_filter *out,
                             gp_err *err)
 {
@@ -325,18 +371,18 @@ gp_status exec_filter_build(const query_cond *cond, int family, gp_arena *arena,
     }
     const exec_pred *p = cond->root ? pred_build(cond->root, family, arena) : &pred_true;
     if (!p)
-        return gp_fail(err, GP_ENOMEM, 0, "out of memory for the condition");
+        return no_room(arena, err);
     out->never = p->kind == EXEC_P_FALSE;
     out->always = p->kind == EXEC_P_TRUE;
     if (out->never || out->always)
         return GP_OK;
     if (filter_split(p, arena, out) != GP_OK)
-        return gp_fail(err, GP_ENOMEM, 0, "out of memory for the condition");
+        return no_room(arena, err);
     for (unsigned i = 0; i < out->n; i++) {
         exec_conj *c = &out->conj[i];
         c->p = pred_fold(c->p, family, arena);
         if (!c->p)
-            return gp_fail(err, GP_ENOMEM, 0, "out of memory for the condition");
+            return no_room(arena, err);
         c->cost = attrs_cost(c->attrs, family);
         out->probes |= exec_pred_probes(c->p);
         if (c->p->depth > out->depth)

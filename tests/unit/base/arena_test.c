@@ -50,8 +50,10 @@ static void test_limit(void **state)
     (void)state;
     gp_arena *a = gp_arena_new(100);
 
-    assert_non_null(gp_arena_alloc(a, 3, 16));       /* 48 of 100 */
-    assert_null(gp_arena_alloc(a, 1, 60));           /* 64 more would be 112 */
+    assert_non_null(gp_arena_alloc(a, 3, 16)); /* 48 of 100 */
+    assert_false(gp_arena_full(a));
+    assert_null(gp_arena_alloc(a, 1, 60)); /* 64 more would be 112 */
+    assert_true(gp_arena_full(a));
     assert_non_null(gp_arena_alloc(a, 1, 33));       /* 48 more: 96; a refusal costs nothing */
     assert_null(gp_arena_alloc(a, 1, 1));            /* 16 more would be 112 */
     assert_non_null(gp_arena_alloc(a, 0, 8));        /* nothing always fits, and is not NULL */

@@ -130,6 +130,100 @@ static void test_filters(void **state)
     gp_free(mask);
 }
 
+/* A filter against query_cond_match() on random rows; arena_bytes: what it may take. */
+static void check_filter(const char *text, size_t arena_bytes, test_rng *rng)
+{
+    rows *r = gp_calloc(1, sizeof *r);
+    uint8_t *mask = gp_alloc(ROWS, 1);
+    gp_arena *arena = gp_arena_new(arena_bytes);
+    query_cond *cond = NULL;
+    exec_filter f;
+    gp_err err = {0};
+
+    assert_true(r && mask && arena);
+    want_ok_err(&err, query_cond_parse(text, NULL, NULL, 0, &cond, NULL, NULL, &err));
+    make_rows(r, rng, 4);
+    exec_cols cols = {.addr = {r->sip, r->dip}, .dport = r->dport, .proto = r->proto};
+    want_ok_err(&err, exec_filter_build(cond, 4, arena, &f, &err));
+    eval(&f, &cols, mask);
+    for (unsigned i = 0; i < ROWS; i++) {
+        query_flow flow = flow_at(r, i, 4);
+        if (mask[i] != !!query_cond_match(cond, &flow))
+            fail_msg("\"%.200s\": row %u: got %u", text, i, mask[i]);
+    }
+    query_cond_free(cond);
+    gp_arena_free(arena);
+    gp_free(r);
+    gp_free(mask);
+}
+
+/* "&" and "|" in any order over one column, with every operator. */
+static void random_tree(gp_buf *b, test_rng *rng, const char *attr, unsigned top, unsigned levels)
+{
+    static const char *const ops[] = {"=", "!=", "<", "<=", ">", ">="};
+    if (levels == 0) {
+        unsigned v = (unsigned)test_rng_below(rng, test_rng_below(rng, 2) ? 12 : top + 1);
+        gp_buf_printf(b, "%s%s%u", attr, ops[test_rng_below(rng, COUNT(ops))], v);
+        return;
+    }
+    unsigned n = 2 + (unsigned)test_rng_below(rng, 3);
+    const char *op = test_rng_below(rng, 2) ? "&" : "|";
+    gp_buf_addc(b, '(');
+    for (unsigned i = 0; i < n; i++) {
+        if (i)
+            gp_buf_adds(b, op);
+        random_tree(b, rng, attr, top, (unsigned)test_rng_below(rng, levels));
+    }
+    gp_buf_addc(b, ')');
+}
+
+/* Thousands of terms on one column make one table, whatever they are joined by: a table a term
+ * would take 8 KiB each. */
+static void test_many_terms(void **state)
+{
+    (void)state;
+    enum { TERMS = 6000, ROOM = TERMS * 300 };
+    static const struct {
+        const char *before, *after; /* the number */
+    } pattern[] = {
+        {"dport=", "|"},
+        {"dport!=", "&"},
+        {"dport>=", "&dport<4000|"},
+        {"(dport!=", "|dport=7)&"},
+    };
+    test_rng rng = test_rng_new(13);
+    gp_buf b = {0};
+
+    for (size_t k = 0; k < COUNT(pattern); k++) {
+        gp_buf_clear(&b);
+        for (unsigned i = 0; i < TERMS; i++)
+            gp_buf_printf(&b, "%s%u%s", pattern[k].before, 2 * i, pattern[k].after);
+        gp_buf_adds(&b, "dport=65535");
+        check_filter(gp_buf_str(&b), 2 * ROOM, &rng);
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        int port = i % 2 == 0;
+        gp_buf_clear(&b);
+        random_tree(&b, &rng, port ? "dport" : "proto", port ? 65535 : 255, 6);
+        check_filter(gp_buf_str(&b), 1 << 20, &rng);
+    }
+    gp_buf_free(&b);
+}
+
+static void test_too_large(void **state)
+{
+    (void)state;
+    query_cond *cond = NULL;
+    exec_filter f;
+    gp_err err = {0};
+    gp_arena *arena = gp_arena_new(4096);
+
+    want_ok(query_cond_parse(conditions[31], NULL, NULL, 0, &cond, NULL, NULL, NULL));
+    want_err(GP_ELIMIT, &err, "condition too large", exec_filter_build(cond, 4, arena, &f, &err));
+    gp_arena_free(arena);
+    query_cond_free(cond);
+}
+
 static void test_family_rule(void **state)
 {
     (void)state;
@@ -238,10 +332,9 @@ static void test_counters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_family_rule),
-        cmocka_unit_test(test_select),
-        cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_filters),   cmocka_unit_test(test_many_terms),
+        cmocka_unit_test(test_too_large), cmocka_unit_test(test_family_rule),
+        cmocka_unit_test(test_select),    cmocka_unit_test(test_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
