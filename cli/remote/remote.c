@@ -166,6 +166,7 @@ gp_status remote_query(const query_stmt *s, const remote_opts *o, result *out, g
     session c;
     result r = {0};
     int64_t start = gp_mono_ns(), wall = gp_wall_ns();
+    GP_TRY(wire_stmt_check(s, err));
     GP_TRY(remote_session_open(o, &c, err));
     gp_status st = result_init(&r, RESULT_STRINGS, err);
     r.fields = s->fields;

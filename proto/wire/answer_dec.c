@@ -74,7 +74,7 @@ static gp_status get_ifaces(wire_answer *a, char *const *list, size_t n, wire_su
 static int texts_ok(const char *message, const char *condition)
 {
     return wire_text_ok(message, WIRE_MAX_MESSAGE_TEXT) &&
-           wire_text_lines_ok(condition, 2 * WIRE_MAX_TEXT);
+           wire_text_lines_ok(condition, WIRE_MAX_RESULT_CONDITION);
 }
 
 static gp_status get_summary(wire_answer *a, const Fp__Summary *m, wire_summary *s, gp_err *err)

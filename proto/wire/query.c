@@ -34,12 +34,13 @@ static gp_status set_text(char **member, const char *s)
 }
 
 /* Names were resolved and bins computed by whoever prepared the statement; agents must not do it
- * again with their own DNS and clock (U43, Q18). */
+ * again with their own DNS and clock (U43, Q18). The condition goes in the form that the
+ * statement's arguments have: as typed (spec 3.8), or with addresses where it had names. */
 static gp_status fix_args(const query_stmt *s, wire_query *q)
 {
     char bin[32];
     snprintf(bin, sizeof bin, "%" PRId64 "s", s->bin_s);
-    GP_TRY(set_text(&q->args.condition, s->cond ? s->cond->text : NULL));
+    GP_TRY(set_text(&q->args.condition, s->args.condition));
     GP_TRY(set_text(&q->args.time_resolution, s->bin_s == 300 ? NULL : bin));
     GP_TRY(set_text(&q->args.query_hosts, NULL));
     GP_TRY(set_text(&q->args.hosts_resolver, NULL));
@@ -47,6 +48,40 @@ static gp_status fix_args(const query_stmt *s, wire_query *q)
     GP_TRY(set_text(&q->args.last, NULL));
     GP_TRY(set_text(&q->args.format, NULL));
     return GP_OK;
+}
+
+/* Arguments within the limits of what is sent; st: the status if they are not. */
+static gp_status check_args(const query_args *a, gp_status st, gp_err *err)
+{
+    const struct {
+        const char *what, *text;
+        size_t max;
+        int (*ok)(const char *s, size_t max);
+    } texts[] = {
+        {"query type", a->query, WIRE_MAX_TEXT, wire_text_lines_ok},
+        {"interfaces", a->ifaces, WIRE_MAX_TEXT, wire_text_lines_ok},
+        {"condition", a->condition, WIRE_MAX_CONDITION, wire_text_lines_ok},
+        {"time resolution", a->time_resolution, 64, wire_text_ok},
+        {"sort key", a->sort_by, 64, wire_text_ok},
+        {"caller", a->caller, 1024, wire_text_ok},
+        {"host name", a->hostname, WIRE_MAX_LABEL, wire_text_ok},
+    };
+    for (size_t i = 0; i < GP_COUNT(texts); i++) {
+        size_t n = texts[i].text ? strlen(texts[i].text) : 0;
+        if (n > texts[i].max)
+            return gp_fail(err, st, 0, "%s of %zu bytes: at most %zu can be sent to a server",
+                           texts[i].what, n, texts[i].max);
+        if (!texts[i].ok(texts[i].text, texts[i].max))
+            return gp_fail(err, st, 0,
+                           "%s with control characters: they cannot be sent to a server",
+                           texts[i].what);
+    }
+    return GP_OK;
+}
+
+gp_status wire_stmt_check(const query_stmt *s, gp_err *err)
+{
+    return check_args(&s->args, GP_ELIMIT, err);
 }
 
 gp_status wire_query_from_stmt(const query_stmt *s, const char *selector, const char *resolver,
@@ -212,15 +247,6 @@ static gp_status args_from_msg(const Fp__Args *m, query_args *a)
     return GP_OK;
 }
 
-static int args_ok(const Fp__Args *a)
-{
-    return wire_text_lines_ok(a->query, WIRE_MAX_TEXT) &&
-           wire_text_lines_ok(a->ifaces, WIRE_MAX_TEXT) &&
-           wire_text_lines_ok(a->condition, WIRE_MAX_TEXT) &&
-           wire_text_ok(a->time_resolution, 64) && wire_text_ok(a->sort_by, 64) &&
-           wire_text_ok(a->caller, 1024) && wire_text_ok(a->hostname, WIRE_MAX_LABEL);
-}
-
 static const char *body_problem(const Fp__QueryBody *m)
 {
     if (m->id.len != AUTH_QUERY_ID)
@@ -236,8 +262,6 @@ static const char *body_problem(const Fp__QueryBody *m)
         if (!wire_text_ok(m->resolved[i], WIRE_MAX_LABEL) || !*m->resolved[i])
             return "a host name";
     }
-    if (!args_ok(m->args))
-        return "an argument is too long or has control characters";
     if (m->max_wait_ms < 0)
         return "max_wait";
     return NULL;
@@ -288,6 +312,8 @@ gp_status wire_query_decode(const void *bytes, size_t len, wire_query *out, gp_e
         st = gp_fail(err, GP_ECORRUPT, 0, "query body: %s", problem);
     else if (copy_body(m, out) != GP_OK)
         st = no_memory(err);
+    else if (check_args(&out->args, GP_ECORRUPT, err) != GP_OK)
+        st = gp_fail_context(err, GP_ECORRUPT, "query body");
     if (st != GP_OK)
         wire_query_clear(out);
     wire_unpacked_free(m);

@@ -1,7 +1,9 @@
 /* query_test.c - statements to signed bytes and back; malformed requests. */
 #include "wire/query.h"
 
+#include "gp/mem.h"
 #include "test.h"
+#include "wire/answer.h"
 
 enum { NOW = 1750000000 };
 
@@ -133,6 +135,92 @@ static void test_refused(void **state)
         gp_buf_free(&b);
         gp_buf_free(&text);
     }
+}
+
+/* A condition goes as it was typed, not in the result form, which is more than twice as long; what
+ * comes back in an answer is that form, and must pass as well. */
+static void test_long_conditions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *term;
+        size_t n;
+        gp_status st;
+    } cases[] = {
+        {"500 hosts", "host = 192.168.100.100", 500, GP_OK},
+        {"the longest", "net = ::/0", (WIRE_MAX_CONDITION + 3) / 13, GP_OK},
+        {"one more", "net = ::/0", (WIRE_MAX_CONDITION + 3) / 13 + 1, GP_ELIMIT},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        gp_buf text = {0}, b = {0}, sum = {0};
+        gp_err err = {0};
+        wire_query q = {0}, got = {0};
+        for (size_t k = 0; k < cases[i].n; k++)
+            gp_buf_printf(&text, "%s%s", k ? " | " : "", cases[i].term);
+        query_stmt *s = prepare("sip", gp_buf_str(&text), NULL), *back = NULL;
+        gp_status st = wire_stmt_check(s, &err);
+        if (st != cases[i].st)
+            fail_msg("%s: %s %s", cases[i].what, gp_status_name(st), err.msg);
+        want_ok(wire_query_from_stmt(s, "any", NULL, NULL, NOW, 60, &q, NULL));
+        assert_string_equal(q.args.condition, gp_buf_str(&text));
+        want_ok(wire_query_encode(&q, &b, NULL));
+        st = wire_query_decode(b.data, b.len, &got, &err);
+        if (st != (cases[i].st == GP_OK ? GP_OK : GP_ECORRUPT))
+            fail_msg("%s: %s %s", cases[i].what, gp_status_name(st), err.msg);
+        if (st == GP_OK) {
+            wire_answer a = {0};
+            want_ok(wire_query_to_stmt(&got, NOW, &back, NULL));
+            assert_string_equal(back->cond->text, s->cond->text);
+            wire_put_summary(&sum, &(wire_summary){.condition = back->cond->text});
+            assert_in_range(sum.len, 1, 200 * 1024); /* of a frame of 256 KiB */
+            want_ok_err(&err, wire_answer_decode(sum.data, sum.len, &a, &err));
+            assert_string_equal(a.u.summary.condition, s->cond->text);
+            wire_answer_clear(&a);
+        } else {
+            assert_non_null(strstr(err.msg, "condition of 65"));
+        }
+        query_stmt_free(back);
+        query_stmt_free(s);
+        wire_query_clear(&q);
+        wire_query_clear(&got);
+        gp_buf_free(&text);
+        gp_buf_free(&b);
+        gp_buf_free(&sum);
+    }
+}
+
+/* Names are addresses by the time the query leaves. */
+static gp_status one_address(void *ctx, const char *const *names, size_t n, int64_t timeout_ns,
+                             query_addrs *out, gp_err *err)
+{
+    (void)ctx, (void)names, (void)timeout_ns, (void)err;
+    for (size_t i = 0; i < n; i++) {
+        out[i].v = gp_calloc(1, sizeof *out[i].v);
+        assert_non_null(out[i].v);
+        assert_true(gp_addr_parse("192.0.2.7", 9, out[i].v));
+        out[i].n = 1;
+    }
+    return GP_OK;
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    query_args a = {0};
+    query_stmt *s = NULL;
+    query_problems p = {0};
+    wire_query q = {0};
+    query_env env = {.now_s = NOW, .lookup = one_address};
+    want_ok(query_args_init(&a));
+    want_ok(query_args_set(&a.query, "sip"));
+    want_ok(query_args_set(&a.ifaces, "eth0"));
+    want_ok(query_args_set(&a.condition, "host = web.example & dport = 80"));
+    want_ok(query_prepare(&a, &env, &s, &p, NULL));
+    want_ok(wire_query_from_stmt(s, "any", NULL, NULL, NOW, 60, &q, NULL));
+    assert_string_equal(q.args.condition, "((sip = 192.0.2.7 | dip = 192.0.2.7) & dport = 80)");
+    wire_query_clear(&q);
+    query_stmt_free(s);
+    query_args_clear(&a);
 }
 
 static void test_too_large_to_send(void **state)
@@ -283,13 +371,14 @@ static void test_nested_conditions(void **state)
         size_t n;
         gp_status decode, parse;
     } cases[] = {
-        {"brackets, as many as the text may have", "(", ")", WIRE_MAX_TEXT / 2 - 8, GP_OK, GP_OK},
-        {"brackets, more than that", "(", ")", WIRE_MAX_TEXT / 2, GP_ECORRUPT, GP_OK},
-        {"brackets never closed", "(", "", WIRE_MAX_TEXT - 16, GP_OK, GP_EINVAL},
-        {"brackets never opened", "", ")", WIRE_MAX_TEXT - 16, GP_OK, GP_EINVAL},
+        {"brackets, as many as the text may have", "(", ")", WIRE_MAX_CONDITION / 2 - 8, GP_OK,
+         GP_OK},
+        {"brackets, more than that", "(", ")", WIRE_MAX_CONDITION / 2, GP_ECORRUPT, GP_OK},
+        {"brackets never closed", "(", "", WIRE_MAX_CONDITION - 16, GP_OK, GP_EINVAL},
+        {"brackets never opened", "", ")", WIRE_MAX_CONDITION - 16, GP_OK, GP_EINVAL},
         {"negations, 512", "!(", ")", 512, GP_OK, GP_OK},
         {"negations, 513", "!(", ")", 513, GP_OK, GP_EINVAL},
-        {"negations, as many as fit", "!(", ")", WIRE_MAX_TEXT / 3 - 8, GP_OK, GP_EINVAL},
+        {"negations, as many as fit", "!(", ")", WIRE_MAX_CONDITION / 3 - 8, GP_OK, GP_EINVAL},
         {"a tree of 512", "dport=1|(dport=2&(", "))", 256, GP_OK, GP_OK},
         {"a tree of 514", "dport=1|(dport=2&(", "))", 257, GP_OK, GP_EINVAL},
         {"a chain of 1,001, which is no nesting", "dport=1&", "", 1000, GP_OK, GP_OK},
@@ -344,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_long_conditions),    cmocka_unit_test(test_names),
         cmocka_unit_test(test_too_large_to_send),  cmocka_unit_test(test_signed_request),
         cmocka_unit_test(test_malformed_requests), cmocka_unit_test(test_nested_messages),
         cmocka_unit_test(test_nested_conditions),  cmocka_unit_test(test_oversized),

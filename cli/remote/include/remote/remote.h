@@ -53,8 +53,9 @@ gp_status remote_call(const remote_opts *o, const char *method, const gp_buf *re
 /* Run the statement there. *out: initialised and filled here: rows sorted (5.5) and cut to the
  * statement's limit, host statuses, summary; labels of hosts come from their trusted names. Hosts
  * that failed are statuses, not errors. Fails with GP_EDENIED (not trusted, not allowed),
- * GP_EUNAVAILABLE, GP_EDEADLINE, GP_ECANCELLED, GP_EINVAL (the server says the query is wrong),
- * GP_ECORRUPT when the answer is not what the hosts signed: nothing of it is used then. */
+ * GP_EUNAVAILABLE, GP_ELIMIT (an argument is longer than can be sent), GP_EDEADLINE, GP_ECANCELLED,
+ * GP_EINVAL (the server says the query is wrong), GP_ECORRUPT when the answer is not what the hosts
+ * signed: nothing of it is used then. */
 gp_status remote_query(const query_stmt *s, const remote_opts *o, result *out,
                        gp_err *err) GP_MUST_CHECK;
 

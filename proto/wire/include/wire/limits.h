@@ -6,10 +6,13 @@ enum {
     WIRE_PROTOCOL = 1,    /* version of the messages */
     WIRE_MAX_LABEL = 255, /* bytes of a host name, host id or interface name */
     WIRE_MAX_ROW_BYTES =
-        2 * 9 + 9 + 2 * 17 + 3 + 4 * 9,   /* worst case of a row before compression */
-    WIRE_MAX_REQUEST = 256 * 1024,        /* bytes of a signed request */
-    WIRE_MAX_BODY = 192 * 1024,           /* bytes of a query body */
-    WIRE_MAX_TEXT = 16 * 1024,            /* bytes of query, condition, interfaces, selector each */
+        2 * 9 + 9 + 2 * 17 + 3 + 4 * 9, /* worst case of a row before compression */
+    WIRE_MAX_REQUEST = 256 * 1024,      /* bytes of a signed request */
+    WIRE_MAX_BODY = 192 * 1024,         /* bytes of a query body */
+    WIRE_MAX_TEXT = 16 * 1024,          /* bytes of query, interfaces, selector each */
+    WIRE_MAX_CONDITION = 64 * 1024,     /* bytes of a condition as it is asked */
+    WIRE_MAX_RESULT_CONDITION =
+        3 * WIRE_MAX_CONDITION,           /* the same in an answer: `net` is written out twice */
     WIRE_MAX_TARGETS = 128 * 1024,        /* bytes of an aggregator's part of a selector */
     WIRE_MAX_MESSAGE_TEXT = 1024,         /* bytes of a status text */
     WIRE_MAX_HOSTS = 65536,               /* hosts of one query */

@@ -32,6 +32,10 @@ typedef struct wire_query {
 } wire_query;
 void wire_query_clear(wire_query *q);
 
+/* Can the statement be sent at all? GP_ELIMIT names the argument that is too long or holds control
+ * characters. For clients, before they connect. */
+gp_status wire_stmt_check(const query_stmt *s, gp_err *err) GP_MUST_CHECK;
+
 /* From a prepared statement: absolute times, names in conditions already addresses, bins resolved.
  * Takes a fresh random id and issued_s = now_s. selector, resolver, fleet may be NULL. */
 gp_status wire_query_from_stmt(const query_stmt *s, const char *selector, const char *resolver,
