@@ -31,6 +31,7 @@ static rpc_code refuse_err(gp_buf *text, rpc_code code, const gp_err *err)
 static rpc_code identify(serve *s, const auth_peer *peer, const wire_request *r, auth_peer *who,
                          gp_buf *text)
 {
+    gp_err err = {0};
     if (!r->has_signature) {
         if (peer->local_uid < 0)
             return refuse(text, RPC_UNAUTHENTICATED, "the query is not signed");
@@ -40,9 +41,8 @@ static rpc_code identify(serve *s, const auth_peer *peer, const wire_request *r,
     if (!auth_trust_know(s->o.trust, r->signer, r->cert.data, r->cert.len, gp_wall_s(), who))
         return refuse(text, RPC_PERMISSION_DENIED,
                       "the key that signed the query is not trusted here");
-    if (who->kind != AUTH_KIND_USER && who->kind != AUTH_KIND_GATEWAY)
-        return refuse(text, RPC_PERMISSION_DENIED,
-                      "queries must be signed by a user or gateway key");
+    if (auth_scope_signer(who, &err) != GP_OK)
+        return refuse_err(text, RPC_PERMISSION_DENIED, &err);
     if (!auth_verify(r->signer, WIRE_SIGN_QUERY, r->body.data, r->body.len, r->signature))
         return refuse(text, RPC_PERMISSION_DENIED,
                       "the signature does not fit the query (it was changed on the way)");
@@ -100,27 +100,12 @@ static rpc_code check_cover(const serve *s, const serve_job *j, const auth_peer 
 /* Scopes of the signer: hosts, time span, live flows. */
 static rpc_code check_scope(const serve *s, const serve_job *j, gp_buf *text)
 {
-    const auth_peer *w = &j->who;
-    int host_ok = 0;
-    if (w->local_uid >= 0)
-        return RPC_OK;
-    for (size_t i = 0; i < s->n_names; i++)
-        host_ok |= auth_glob_list_match(w->host_globs, s->names[i]);
-    if (!host_ok)
-        return refuse(text, RPC_PERMISSION_DENIED,
-                      "the user's key is not allowed to ask this host");
-    if (!(w->roles & AUTH_ROLE_QUERY))
-        return refuse(text, RPC_PERMISSION_DENIED, "the user's key has no role \"query\"");
-    if (j->q.args.live && !(w->roles & AUTH_ROLE_LIVE))
-        return refuse(text, RPC_PERMISSION_DENIED, "the user's key has no role \"live\"");
-    int64_t now = gp_wall_s(), last = j->q.last_s < now ? j->q.last_s : now, span;
-    if (w->max_span_s > 0 &&
-        (__builtin_sub_overflow(last, j->q.first_s, &span) || span > w->max_span_s)) {
-        gp_buf_printf(text, "the user's key allows time ranges of at most %lld s",
-                      (long long)w->max_span_s);
-        return RPC_PERMISSION_DENIED;
-    }
-    return RPC_OK;
+    const wire_query *q = &j->q;
+    gp_err err = {0};
+    gp_status st = auth_scope_host(&j->who, s->names, s->n_names, &err);
+    if (st == GP_OK)
+        st = auth_scope_query(&j->who, q->args.live, q->first_s, q->last_s, gp_wall_s(), &err);
+    return st == GP_OK ? RPC_OK : refuse_err(text, RPC_PERMISSION_DENIED, &err);
 }
 
 /* Does the name, as a selector, mean itself and nothing else? "any" and "!eth0" do not. */

@@ -20,12 +20,15 @@ static rpc_code say(gp_buf *text, rpc_code code, const char *why)
 static rpc_code check_signer(job *j, gp_buf *text)
 {
     const wire_request *r = &j->req;
+    gp_err err = {0};
     if (!r->has_signature)
         return say(text, RPC_UNAUTHENTICATED,
-                   "queries through an aggregator must be signed (goquery --key FILE)");
+                   "queries through an aggregator must be signed (goquery --identity.key FILE)");
     if (!auth_trust_know(j->f->o.trust, r->signer, r->cert.data, r->cert.len, gp_wall_s(), &j->who))
         return say(text, RPC_PERMISSION_DENIED,
                    "the key that signed the query is not trusted here");
+    if (auth_scope_signer(&j->who, &err) != GP_OK)
+        return say(text, RPC_PERMISSION_DENIED, err.msg);
     if (!auth_verify(r->signer, WIRE_SIGN_QUERY, r->body.data, r->body.len, r->signature))
         return say(text, RPC_PERMISSION_DENIED,
                    "the signature does not fit the query (it was changed on the way)");
@@ -36,16 +39,16 @@ static rpc_code check_signer(job *j, gp_buf *text)
     return RPC_OK;
 }
 
-static rpc_code check_window(const job *j, gp_buf *text)
+/* Clock, roles and span, by the rules of the agents. */
+static rpc_code check_rules(const job *j, gp_buf *text)
 {
+    const wire_query *q = &j->q;
     int64_t now = gp_wall_s();
-    if (j->q.ttl_s > AUTH_MAX_TTL_S)
-        return say(text, RPC_PERMISSION_DENIED, "the query asks for too long a life (ttl)");
-    if (j->q.issued_s > now + AUTH_SKEW_S)
-        return say(text, RPC_PERMISSION_DENIED, "the query was issued in the future (clock?)");
-    if (now > j->q.issued_s + (int64_t)j->q.ttl_s + AUTH_SKEW_S)
-        return say(text, RPC_PERMISSION_DENIED, "the query has expired");
-    return RPC_OK;
+    gp_err err = {0};
+    gp_status st = auth_request_time(q->issued_s, q->ttl_s, now, &err);
+    if (st == GP_OK)
+        st = auth_scope_query(&j->who, q->args.live, q->first_s, q->last_s, now, &err);
+    return st == GP_OK ? RPC_OK : say(text, RPC_PERMISSION_DENIED, err.msg);
 }
 
 static rpc_code check_hops(const job *j, gp_buf *text)
@@ -72,7 +75,7 @@ static rpc_code check(job *j, gp_buf *text)
     const char *want = j->f->o.fleet_name, *got = j->q.fleet ? j->q.fleet : "";
     if (want && *want && *got && strcmp(want, got) != 0)
         return say(text, RPC_PERMISSION_DENIED, "the query was signed for another fleet");
-    code = check_window(j, text);
+    code = check_rules(j, text);
     if (code == RPC_OK)
         code = check_hops(j, text);
     if (code != RPC_OK)

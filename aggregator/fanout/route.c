@@ -5,6 +5,7 @@
 #include "gp/mem.h"
 #include "wire/limits.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_LEFT_OUT = WIRE_MAX_TARGETS / 2 }; /* bytes */
@@ -98,9 +99,32 @@ static void add_part(gp_buf *b, const char *item)
     gp_buf_printf(b, "%s%s", b->len ? "," : "", item);
 }
 
+/* Add what is left of "any" or a glob within the hosts that the user's key may ask. What overlaps
+ * them in part only is left out: a selector can't say it, and who needs it can name his hosts. */
+static void add_within(gp_buf *b, const char *item, const char *globs)
+{
+    char one[sizeof((auth_peer *)0)->host_globs];
+
+    if (auth_globs_within(strpbrk(item, "*?") ? item : "*", globs)) {
+        add_part(b, item);
+        return;
+    }
+    while (*globs) {
+        size_t n = strcspn(globs, ",");
+        snprintf(one, sizeof one, "%.*s", (int)n, globs);
+        globs += n + (globs[n] == ',');
+        /* these mean something else in a selector; no host is called so */
+        if (n && !strpbrk(one, "!@[]") && auth_globs_within(one, strpbrk(item, "*?") ? item : "*"))
+            add_part(b, one);
+    }
+}
+
 /* A host that is not in the table may be behind an aggregator. */
 static gp_status route_unknown(struct router *r, const char *host)
 {
+    gp_err why = {0};
+    if (auth_scope_host(&r->j->who, &host, 1, &why) != GP_OK)
+        return fanout_fail_host(r->j, host, RESULT_DENIED, why.msg, r->err);
     /* the first one only: a host must not be asked twice */
     const fleet_endpoint *e = fanout_behind(r->t, r->behind, host);
     if (!e)
@@ -123,6 +147,17 @@ static int left_out(const struct router *r, const fleet_endpoint *e)
     return 1;
 }
 
+/* An agent is asked when the limits of the user's key allow it, as the agent itself decides. */
+static gp_status route_agent(struct router *r, const fleet_endpoint *e)
+{
+    const char *names[] = {e->id, e->name};
+    gp_err why = {0};
+    if (auth_scope_host(&r->j->who, names, GP_COUNT(names), &why) != GP_OK)
+        return fanout_fail_host(r->j, e->name, RESULT_DENIED, why.msg, r->err);
+    r->agent[e - fleet_table_at(r->t, 0)] = 1;
+    return GP_OK;
+}
+
 static gp_status route_hosts(struct router *r, const resolver_hosts *hosts)
 {
     for (size_t i = 0; i < hosts->n; i++) {
@@ -132,7 +167,7 @@ static gp_status route_hosts(struct router *r, const resolver_hosts *hosts)
         if (!e)
             GP_TRY(route_unknown(r, hosts->v[i]));
         else if (e->kind == AUTH_KIND_AGENT)
-            r->agent[e - fleet_table_at(r->t, 0)] = 1;
+            GP_TRY(route_agent(r, e));
         else
             r->whole[e - fleet_table_at(r->t, 0)] = 1;
     }
@@ -163,39 +198,67 @@ static void leave_out_ours(const struct router *r, size_t i, gp_buf *part)
     }
 }
 
-/* Exclusions hold behind aggregators, too, and so do "any" and globs, unless the resolver says
- * names only. Groups are those of our own table: nobody below knows them. */
-static gp_status route_aggregators(struct router *r, int names_only)
+/* What aggregators are asked for besides hosts by name, within what the user's key allows. */
+struct open {
+    int asked; /* "any" or globs are in the selector */
+    gp_buf part, all, negative;
+};
+
+/* Groups are those of our own table: nobody below knows them. */
+static gp_status open_new(const struct router *r, int names_only, struct open *o)
 {
-    gp_buf open = {0}, negative = {0};
+    const char *globs = r->j->who.host_globs;
+    add_within(&o->all, "any", globs);
     for (size_t i = 0; r->sel && i < wire_selector_count(r->sel); i++) {
         const wire_item *it = wire_selector_item(r->sel, i);
-        if (it->negative && it->kind != WIRE_ITEM_GROUP)
-            gp_buf_printf(&negative, ",!%s", it->text);
-        else if (!names_only && (it->kind == WIRE_ITEM_ANY || it->kind == WIRE_ITEM_GLOB))
-            add_part(&open, it->text);
+        if (it->negative && it->kind != WIRE_ITEM_GROUP) {
+            gp_buf_printf(&o->negative, ",!%s", it->text);
+        } else if (!names_only && (it->kind == WIRE_ITEM_ANY || it->kind == WIRE_ITEM_GLOB)) {
+            o->asked = 1;
+            add_within(&o->part, it->text, globs);
+        }
     }
-    const char *o = gp_buf_str(&open), *n = gp_buf_str(&negative);
-    for (size_t i = 0; o && n && i < fleet_table_count(r->t); i++) {
-        const fleet_endpoint *e = fleet_table_at(r->t, i);
-        gp_buf *part = &r->parts[i];
-        if (e->kind != AUTH_KIND_AGGREGATOR)
+    return gp_buf_str(&o->part) && gp_buf_str(&o->all) && gp_buf_str(&o->negative)
+               ? GP_OK
+               : gp_fail(r->err, GP_ENOMEM, 0, "query: out of memory");
+}
+
+static gp_status route_aggregator(const struct router *r, size_t i, const struct open *o)
+{
+    const fleet_endpoint *e = fleet_table_at(r->t, i);
+    gp_buf *part = &r->parts[i];
+    const gp_buf *more = r->whole[i] ? &o->all : &o->part;
+    int wide = r->whole[i] || (o->asked && !left_out(r, e));
+    if (wide && more->len)
+        add_part(part, (const char *)more->data);
+    if (part->len)
+        gp_buf_add(part, o->negative.data, o->negative.len);
+    else if (wide)
+        return fanout_fail_host(r->j, e->name, RESULT_DENIED,
+                                "the user's key is not allowed to ask the hosts behind it", r->err);
+    if (wide)
+        leave_out_ours(r, i, part);
+    return GP_OK;
+}
+
+/* Exclusions hold behind aggregators, too, and so do "any" and globs, unless the resolver says
+ * names only. */
+static gp_status route_aggregators(struct router *r, int names_only)
+{
+    struct open o = {0};
+    gp_status st = open_new(r, names_only, &o);
+    for (size_t i = 0; st == GP_OK && i < fleet_table_count(r->t); i++) {
+        int out = !names_only && excluded(r, i);
+        if (fleet_table_at(r->t, i)->kind != AUTH_KIND_AGGREGATOR)
             continue;
-        int out = !names_only && excluded(r, i), open_to = *o && !left_out(r, e);
         if (r->whole[i] || out)
-            gp_buf_clear(part);
-        if (out)
-            continue;
-        if (r->whole[i] || open_to)
-            add_part(part, r->whole[i] ? "any" : o);
-        if (part->len)
-            gp_buf_adds(part, n);
-        if (r->whole[i] || open_to)
-            leave_out_ours(r, i, part);
+            gp_buf_clear(&r->parts[i]);
+        if (!out)
+            st = route_aggregator(r, i, &o);
     }
-    gp_status st = o && n ? GP_OK : gp_fail(r->err, GP_ENOMEM, 0, "query: out of memory");
-    gp_buf_free(&open);
-    gp_buf_free(&negative);
+    gp_buf_free(&o.part);
+    gp_buf_free(&o.all);
+    gp_buf_free(&o.negative);
     return st;
 }
 

@@ -6,39 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-/* Is every name that inner matches matched by outer too? Sound, not complete: equal globs,
- * "prefix*" over anything that begins with that prefix, and any glob over a literal. */
-static int glob_within(const char *inner, size_t n, const char *outer_list)
-{
-    char lit[256];
-    memcpy(lit, inner, n);
-    lit[n] = 0;
-    if (!strpbrk(lit, "*?"))
-        return auth_glob_list_match(outer_list, lit);
-    while (*outer_list) {
-        size_t m = strcspn(outer_list, ",");
-        if (m == n && memcmp(outer_list, inner, n) == 0)
-            return 1;
-        size_t star = strcspn(outer_list, "*?");
-        if (m && star == m - 1 && outer_list[star] == '*' && n >= star &&
-            memcmp(outer_list, inner, star) == 0)
-            return 1;
-        outer_list += m + (outer_list[m] == ',');
-    }
-    return 0;
-}
-
-static int globs_within(const char *inner, const char *outer)
-{
-    while (*inner) {
-        size_t n = strcspn(inner, ",");
-        if (n && !glob_within(inner, n, outer))
-            return 0;
-        inner += n + (inner[n] == ',');
-    }
-    return 1;
-}
-
 static gp_status check_time(const auth_cert *c, int64_t now_s, gp_err *err)
 {
     if (now_s >= c->not_before_s && now_s <= c->not_after_s)
@@ -60,9 +27,9 @@ static gp_status check_issuer(const auth_cert *leaf, const auth_cert *iss, gp_er
         what = "kind";
     else if (leaf->roles & ~iss->roles)
         what = "roles";
-    else if (!globs_within(leaf->host_globs, iss->host_globs))
+    else if (!auth_globs_within(leaf->host_globs, iss->host_globs))
         what = "hosts";
-    else if (!globs_within(leaf->iface_globs, iss->iface_globs))
+    else if (!auth_globs_within(leaf->iface_globs, iss->iface_globs))
         what = "interfaces";
     else if (iss->max_span_s && (!leaf->max_span_s || leaf->max_span_s > iss->max_span_s))
         what = "time span";

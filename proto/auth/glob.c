@@ -37,3 +37,35 @@ int auth_glob_list_match(const char *globs, const char *name)
     }
     return 0;
 }
+
+/* One glob of n bytes against a list. */
+static int glob_within(const char *inner, size_t n, const char *outer_list)
+{
+    char lit[256];
+    memcpy(lit, inner, n);
+    lit[n] = 0;
+    if (!strpbrk(lit, "*?"))
+        return auth_glob_list_match(outer_list, lit);
+    while (*outer_list) {
+        size_t m = strcspn(outer_list, ",");
+        if (m == n && memcmp(outer_list, inner, n) == 0)
+            return 1;
+        size_t star = strcspn(outer_list, "*?");
+        if (m && star == m - 1 && outer_list[star] == '*' && n >= star &&
+            memcmp(outer_list, inner, star) == 0)
+            return 1;
+        outer_list += m + (outer_list[m] == ',');
+    }
+    return 0;
+}
+
+int auth_globs_within(const char *inner, const char *outer)
+{
+    while (*inner) {
+        size_t n = strcspn(inner, ",");
+        if (n && !glob_within(inner, n, outer))
+            return 0;
+        inner += n + (inner[n] == ',');
+    }
+    return 1;
+}

@@ -173,20 +173,30 @@ const rt_node *rt_config_node(rt_config *c, const char *key)
     return n;
 }
 
+/* Both at once: what overrides the file, and its node, which is known from then on even when it
+ * does not count. */
+static const char *look_up(rt_config *c, const char *key, char *source, size_t cap,
+                           const rt_node **node)
+{
+    *node = rt_config_node(c, key);
+    return overridden(c, key, source, cap);
+}
+
 int rt_config_has(rt_config *c, const char *key)
 {
     char source[320];
-    return overridden(c, key, source, sizeof source) != NULL ||
-           rt_node_kind(rt_config_node(c, key)) != RT_NULL;
+    const rt_node *node;
+    return look_up(c, key, source, sizeof source, &node) != NULL || rt_node_kind(node) != RT_NULL;
 }
 
 gp_status rt_config_str(rt_config *c, const char *key, const char *def, const char **out,
                         gp_err *err)
 {
     char source[320];
-    const char *v = overridden(c, key, source, sizeof source);
+    const rt_node *node;
+    const char *v = look_up(c, key, source, sizeof source, &node);
     if (!v)
-        return rt_node_str(rt_config_node(c, key), def, out, err);
+        return rt_node_str(node, def, out, err);
     *out = v;
     return GP_OK;
 }
@@ -194,45 +204,49 @@ gp_status rt_config_str(rt_config *c, const char *key, const char *def, const ch
 gp_status rt_config_bool(rt_config *c, const char *key, int def, int *out, gp_err *err)
 {
     char source[320];
-    const char *v = overridden(c, key, source, sizeof source);
-    return v ? rt_text_bool(source, v, out, err)
-             : rt_node_bool(rt_config_node(c, key), def, out, err);
+    const rt_node *node;
+    const char *v = look_up(c, key, source, sizeof source, &node);
+    return v ? rt_text_bool(source, v, out, err) : rt_node_bool(node, def, out, err);
 }
 
 gp_status rt_config_i64(rt_config *c, const char *key, int64_t def, int64_t min, int64_t max,
                         int64_t *out, gp_err *err)
 {
     char source[320];
-    const char *v = overridden(c, key, source, sizeof source);
+    const rt_node *node;
+    const char *v = look_up(c, key, source, sizeof source, &node);
     return v ? rt_text_i64(source, v, min, max, out, err)
-             : rt_node_i64(rt_config_node(c, key), def, min, max, out, err);
+             : rt_node_i64(node, def, min, max, out, err);
 }
 
 gp_status rt_config_f64(rt_config *c, const char *key, double def, double min, double max,
                         double *out, gp_err *err)
 {
     char source[320];
-    const char *v = overridden(c, key, source, sizeof source);
+    const rt_node *node;
+    const char *v = look_up(c, key, source, sizeof source, &node);
     return v ? rt_text_f64(source, v, min, max, out, err)
-             : rt_node_f64(rt_config_node(c, key), def, min, max, out, err);
+             : rt_node_f64(node, def, min, max, out, err);
 }
 
 gp_status rt_config_duration(rt_config *c, const char *key, int64_t def_ns, int64_t min_ns,
                              int64_t max_ns, int64_t *out_ns, gp_err *err)
 {
     char source[320];
-    const char *v = overridden(c, key, source, sizeof source);
+    const rt_node *node;
+    const char *v = look_up(c, key, source, sizeof source, &node);
     return v ? rt_text_duration(source, v, min_ns, max_ns, out_ns, err)
-             : rt_node_duration(rt_config_node(c, key), def_ns, min_ns, max_ns, out_ns, err);
+             : rt_node_duration(node, def_ns, min_ns, max_ns, out_ns, err);
 }
 
 gp_status rt_config_bytes(rt_config *c, const char *key, uint64_t def, uint64_t min, uint64_t max,
                           uint64_t *out, gp_err *err)
 {
     char source[320];
-    const char *v = overridden(c, key, source, sizeof source);
+    const rt_node *node;
+    const char *v = look_up(c, key, source, sizeof source, &node);
     return v ? rt_text_bytes(source, v, min, max, out, err)
-             : rt_node_bytes(rt_config_node(c, key), def, min, max, out, err);
+             : rt_node_bytes(node, def, min, max, out, err);
 }
 
 gp_status rt_config_choice(rt_config *c, const char *key, const char *const *names, size_t n,
@@ -292,9 +306,11 @@ gp_status rt_config_list(rt_config *c, const char *key, const char *const **out,
                          gp_err *err)
 {
     char source[320];
-    const char *v = overridden(c, key, source, sizeof source);
-    const rt_node *node = v ? NULL : rt_config_node(c, key);
-    if (!v && rt_node_kind(node) != RT_LIST) {
+    const rt_node *node;
+    const char *v = look_up(c, key, source, sizeof source, &node);
+    if (v)
+        rt_node_mark(node); /* its entries are as known as it is */
+    else if (rt_node_kind(node) != RT_LIST) {
         GP_TRY(rt_node_str(node, "", &v, err)); /* a map is an error here */
     }
     if (v)

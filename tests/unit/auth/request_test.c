@@ -23,12 +23,14 @@ static void test_rules(void **state)
     } cases[] = {
         {"now", NOW, 30, GP_OK, ""},
         {"clock 60 s ahead", NOW + 60, 30, GP_OK, ""},
-        {"clock 61 s ahead", NOW + 61, 30, GP_EDENIED, "future"},
+        {"clock 61 s ahead", NOW + 61, 30, GP_EDENIED,
+         "signed 61 s in the future; check the clocks"},
         {"60 s old, short ttl", NOW - 60, 1, GP_OK, ""},
         {"61 s old, short ttl", NOW - 61, 1, GP_EDEADLINE, "expired"},
         {"old but within its ttl", NOW - 3000, 3600, GP_OK, ""},
         {"last second", NOW - 3600, 3600, GP_OK, ""},
-        {"past its ttl", NOW - 3601, 3600, GP_EDEADLINE, "expired 1 s ago"},
+        {"past its ttl", NOW - 3601, 3600, GP_EDEADLINE,
+         "expired 1 s ago, signed 3601 s ago; check"},
         {"ttl 0", NOW, 0, GP_EDENIED, "time to live"},
         {"ttl negative", NOW, -1, GP_EDENIED, "time to live"},
         {"ttl too long", NOW, 3601, GP_EDENIED, "time to live"},
@@ -57,6 +59,50 @@ static void test_rules(void **state)
     want_err(GP_EDENIED, &err, "before this process started",
              auth_request_check(r, ALICE, id, NOW - 10, 100, NOW - 9, NOW, &err));
     auth_replay_free(r);
+}
+
+static void test_scope(void **state)
+{
+    (void)state;
+    enum { NOW = 1000000, Q = AUTH_ROLE_QUERY, L = AUTH_ROLE_LIVE };
+    static const struct {
+        const char *what;
+        uint32_t roles;
+        int64_t max_span;
+        int uid, live;
+        int64_t first, last;
+        const char *says; /* NULL: allowed */
+    } cases[] = {
+        {"query", Q, 0, -1, 0, 0, NOW, NULL},
+        {"other roles only", ~(uint32_t)Q, 0, -1, 0, 0, NOW, "no role \"query\""},
+        {"no role, on the socket", 0, 1, 0, 1, 0, NOW, NULL},
+        {"live", Q | L, 0, -1, 1, 0, NOW, NULL},
+        {"live without the role", Q, 0, -1, 1, 0, NOW, "no role \"live\""},
+        {"span as allowed", Q, 100, -1, 0, NOW - 100, NOW, NULL},
+        {"span beyond", Q, 100, -1, 0, NOW - 101, NOW, "at most 100 s"},
+        {"span into the future counts to now", Q, 100, -1, 0, NOW - 100, NOW + 900, NULL},
+        {"span that overflows", Q, 100, -1, 0, INT64_MIN, NOW, "at most 100 s"},
+    };
+    static const char *const names[] = {"fw-1", "edge"};
+    gp_err err = {0};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        auth_peer p = {
+            .roles = cases[i].roles, .max_span_s = cases[i].max_span, .local_uid = cases[i].uid};
+        gp_status st =
+            auth_scope_query(&p, cases[i].live, cases[i].first, cases[i].last, NOW, &err);
+        if ((st == GP_OK) != (cases[i].says == NULL) || (st && !strstr(err.msg, cases[i].says)))
+            fail_msg("%s: %s \"%s\"", cases[i].what, gp_status_name(st), err.msg);
+    }
+    auth_peer p = {.local_uid = -1, .host_globs = "x,ed*"};
+    want_ok(auth_scope_host(&p, names, 2, NULL));
+    want_err(GP_EDENIED, &err, "not allowed to ask this host", auth_scope_host(&p, names, 1, &err));
+    p.local_uid = 0;
+    want_ok(auth_scope_host(&p, names, 1, NULL));
+    for (auth_kind k = AUTH_KIND_NONE; k <= AUTH_KIND_FLEET; k++) {
+        p.kind = k;
+        assert_int_equal(auth_scope_signer(&p, NULL) == GP_OK,
+                         k == AUTH_KIND_USER || k == AUTH_KIND_GATEWAY);
+    }
 }
 
 /* A refused request may not take a place in the cache. */
@@ -150,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_scope),
         cmocka_unit_test(test_replay_and_expiry),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_model),

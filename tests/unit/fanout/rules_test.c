@@ -402,6 +402,76 @@ static void disabled_is_left_out(rig_fleet *f)
     }
 }
 
+/* ---- what the aggregator's own trusted_keys say about a user ---- */
+
+/* The user's line with these options; without options: everything. Everybody else as before. */
+static void limit_user(rig_fleet *f, const char *options)
+{
+    gp_buf keys = {0}, fresh = {0};
+    gp_err err = {0};
+    sim_trusted_keys(f->s, &keys);
+    for (const char *line = gp_buf_str(&keys); line && *line;) {
+        size_t n = strcspn(line, "\n");
+        int user = strncmp(line, "user alice ", 11) == 0;
+        gp_buf_printf(&fresh, "%.*s %s\n", (int)n, line, user ? options : "");
+        line += n + (line[n] == '\n');
+    }
+    want_ok_err(&err, auth_trust_parse(sim_trust(f->s), gp_buf_str(&fresh), fresh.len, &err));
+    gp_buf_free(&keys);
+    gp_buf_free(&fresh);
+}
+
+static gp_status ask_limited(rig_fleet *f, result *r, gp_err *err)
+{
+    query_stmt *q = rig_prepare("sip,dip", 1000, 0);
+    remote_opts o = rig_client(&f->r, f->s);
+    gp_status st = remote_query(q, &o, r, err);
+    query_stmt_free(q);
+    return st;
+}
+
+/* The simulated agents allow everything: what is refused, the aggregator refuses. */
+static void test_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options, *says; /* NULL: it runs */
+        unsigned hosts;             /* that answer; the others are denied */
+    } cases[] = {
+        {"", NULL, HOSTS},
+        {"roles=status", "the user's key has no role \"query\"", 0},
+        {"max-span=1s", "at most 1 s", 0},
+        {"max-span=400d", NULL, HOSTS},
+        {"hosts=agent-0002,agent-0004", NULL, 2},
+        {"hosts=nobody", NULL, 0},
+    };
+    rig_fleet f;
+    rig_fleet_up(&f, &six, NULL, "");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        result r = {0};
+        gp_err err = {0};
+        unsigned ok = 0;
+        uint64_t before = sim_queries(f.s);
+        limit_user(&f, cases[i].options);
+        gp_status st = ask_limited(&f, &r, &err);
+        if ((st == GP_OK) != !cases[i].says || (st && !strstr(err.msg, cases[i].says)))
+            fail_msg("%s: %s \"%s\"", cases[i].options, gp_status_name(st), err.msg);
+        for (size_t k = 0; k < r.n_host_statuses; k++) {
+            const result_host_status *s = &r.host_statuses[k];
+            ok += s->code == RESULT_OK;
+            if (s->code != RESULT_OK &&
+                (s->code != RESULT_DENIED || !strstr(s->message, "not allowed to ask this host")))
+                fail_msg("%s: %s: %s", cases[i].options, s->host, s->message);
+        }
+        if (ok != cases[i].hosts || sim_queries(f.s) - before != ok ||
+            (!cases[i].says && r.n_host_statuses != HOSTS))
+            fail_msg("%s: %u of %zu hosts", cases[i].options, ok, r.n_host_statuses);
+        if (st == GP_OK)
+            result_clear(&r);
+    }
+    rig_fleet_down(&f);
+}
+
 /* A port that takes connections and never says a word. */
 static int mute_port(char *line, size_t cap)
 {
@@ -461,6 +531,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_merging),
         cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

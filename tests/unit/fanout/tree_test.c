@@ -56,12 +56,12 @@ static void grow_older(struct tree *t, int loop, uint32_t left_lacks)
     /* agents must let these aggregators in, too */
     want_ok_err(&err, auth_trust_parse(sim_trust(t->s), gp_buf_str(&t->keys), t->keys.len, &err));
     some_agents(t->s, 0, 2, &table);
-    rig_start_older(&t->left, t->left_id, t->trust, &table, NULL, left_lacks);
+    rig_start_older(&t->left, t->left_id, sim_trust(t->s), &table, NULL, left_lacks);
     gp_buf_clear(&table);
     some_agents(t->s, 3, 4, &table);
     if (loop) /* right asks left, left is asked by top: agents 0..2 are reached on two ways */
         gp_buf_printf(&table, "left:\n  addr: %s\n  kind: aggregator\n", t->left.addr);
-    rig_start(&t->right, t->right_id, t->trust, &table, NULL);
+    rig_start(&t->right, t->right_id, sim_trust(t->s), &table, NULL);
     gp_buf_clear(&table);
     some_agents(t->s, 5, 5, &table);
     gp_buf_printf(&table,
@@ -169,6 +169,59 @@ static void test_routes(void **state)
     grow(&t, 0);
     for (size_t i = 0; i < COUNT(cases); i++)
         want_hosts(&t, cases[i].hosts, cases[i].ok);
+    fell(&t);
+}
+
+/* Limits in the trusted_keys of the top hold for hosts behind others, which know no limits. */
+static void test_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *limit, *hosts;
+        const char *ok, *denied; /* digits; l, r: left, right */
+    } cases[] = {
+        {"*", "any", "012345", ""},
+        {"agent-0001,agent-0005", "any", "15", ""},
+        {"agent-0001", "any", "1", "5"},
+        {"agent-0001", "left", "1", ""},
+        {"agent-0001", "left,!agent-0001", "", ""},
+        {"agent-0001,agent-0004", "agent-000[0-4]", "14", "023"},
+        {"agent-000?", "agent-*", "012345", ""},
+        {"agent-*", "agent-0*", "012345", ""},
+        {"agent-0001,agent-0002", "*2", "2", ""},
+        {"*-0001", "agent-*", "", "5lr"}, /* a selector can't say what both mean */
+        {"*-0001", "agent-0001,agent-0005", "1", "5"},
+        {"!agent-0001,@edge", "any", "", "5lr"},
+    };
+    struct tree t;
+    gp_err err = {0};
+    grow(&t, 0);
+    const char *at = strstr(gp_buf_str(&t.keys), "user alice ");
+    size_t head = (size_t)(strchr(at, '\n') - gp_buf_str(&t.keys));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        gp_buf keys = {0};
+        char ok[HOSTS + 1] = "", denied[HOSTS + 3] = "";
+        size_t n = 0, n_denied = 0;
+        gp_buf_printf(&keys, "%.*s hosts=%s%s", (int)head, gp_buf_str(&t.keys), cases[i].limit,
+                      gp_buf_str(&t.keys) + head);
+        want_ok_err(&err, auth_trust_parse(t.trust, gp_buf_str(&keys), keys.len, &err));
+        gp_buf_free(&keys);
+        result r = ask(&t, cases[i].hosts, 100000, 0);
+        for (size_t h = 0; h < HOSTS + 2; h++) {
+            const char *name = h < HOSTS ? sim_host_name(t.s, h) : h == HOSTS ? "left" : "right";
+            const result_host_status *s = result_find_host_status(&r, name);
+            if (s && s->code == RESULT_OK)
+                ok[n++] = (char)('0' + h);
+            else if (s && s->code == RESULT_DENIED && strstr(s->message, "is not allowed to ask"))
+                denied[n_denied++] = h < HOSTS ? (char)('0' + h) : *name;
+        }
+        if (strcmp(ok, cases[i].ok) != 0 || strcmp(denied, cases[i].denied) != 0 ||
+            r.n_host_statuses != n + n_denied)
+            fail_msg("%s of %s: %s, denied %s, %zu in all", cases[i].hosts, cases[i].limit, ok,
+                     denied, r.n_host_statuses);
+        assert_int_equal(r.n_rows, n * ROWS);
+        result_clear(&r);
+    }
     fell(&t);
 }
 
@@ -420,6 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_default_resolver),
         cmocka_unit_test(test_faults_keep_their_path),
         cmocka_unit_test(test_older_aggregator),

@@ -193,6 +193,53 @@ static void test_tree_and_unused(void **state)
     rt_config_free(c);
 }
 
+/* Keys that a flag or the environment overrides are known all the same, whatever asks for them. */
+static void test_overridden_is_known(void **state)
+{
+    (void)state;
+    static const char *const choices[] = {"1", "2"};
+    for (int by_env = 0; by_env < 2; by_env++) {
+        rt_config *c = parse("s: 1\nb: 1\ni: 1\nf: 1\nd: 1s\ny: 1\nc: 1\nl: [1]\nh: 1\nz: 1\n");
+        static const char *const keys[] = {"s", "b", "i", "f", "d", "y", "c", "l", "h"};
+        char name[16];
+        for (size_t i = 0; i < GP_COUNT(keys); i++) {
+            const char *value = *keys[i] == 'd' ? "2s" : *keys[i] == 'b' ? "0" : "2";
+            snprintf(name, sizeof name, "RTT_%c", *keys[i] - 32);
+            if (by_env)
+                setenv(name, value, 1);
+            else
+                assert_int_equal(rt_config_set(c, keys[i], value, NULL), GP_OK);
+        }
+        assert_int_equal(by_env ? rt_config_use_env(c, "RTT_", NULL) : GP_OK, GP_OK);
+        const char *s, *const *list;
+        int b;
+        int64_t i64, d;
+        uint64_t y;
+        double f;
+        size_t n, choice;
+        assert_int_equal(rt_config_str(c, "s", "", &s, NULL), GP_OK);
+        assert_int_equal(rt_config_bool(c, "b", 1, &b, NULL), GP_OK);
+        assert_int_equal(rt_config_i64(c, "i", 0, 0, 9, &i64, NULL), GP_OK);
+        assert_int_equal(rt_config_f64(c, "f", 0, 0, 9, &f, NULL), GP_OK);
+        assert_int_equal(rt_config_duration(c, "d", 0, 0, INT64_MAX, &d, NULL), GP_OK);
+        assert_int_equal(rt_config_bytes(c, "y", 0, 0, 9, &y, NULL), GP_OK);
+        assert_int_equal(rt_config_choice(c, "c", choices, 2, 0, &choice, NULL), GP_OK);
+        assert_int_equal(rt_config_list(c, "l", &list, &n, NULL), GP_OK);
+        assert_int_equal(rt_config_has(c, "h"), 1);
+        assert_true(*s == '2' && !b && i64 == 2 && f == 2 && d == 2000000000 && y == 2);
+        assert_true(choice == 1 && n == 1 && *list[0] == '2');
+        gp_buf left = {0};
+        assert_int_equal(rt_config_unused(c, note, &left), 1);
+        assert_string_equal(gp_buf_str(&left), "z@10 ");
+        gp_buf_free(&left);
+        rt_config_free(c);
+        for (size_t i = 0; i < GP_COUNT(keys); i++) {
+            snprintf(name, sizeof name, "RTT_%c", *keys[i] - 32);
+            unsetenv(name);
+        }
+    }
+}
+
 static void add_line(void *ctx, const char *text)
 {
     gp_buf_printf(ctx, "%s\n", text);
@@ -283,10 +330,15 @@ static void test_alias_bomb(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_values),
-        cmocka_unit_test(test_value_errors),    cmocka_unit_test(test_precedence),
-        cmocka_unit_test(test_tree_and_unused), cmocka_unit_test(test_json),
-        cmocka_unit_test(test_check),           cmocka_unit_test(test_alias_bomb),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_value_errors),
+        cmocka_unit_test(test_precedence),
+        cmocka_unit_test(test_tree_and_unused),
+        cmocka_unit_test(test_overridden_is_known),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_alias_bomb),
         cmocka_unit_test(test_warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
