@@ -22,7 +22,7 @@ static const cli_opt hosts_opts[] = {
      "How the query server shall find the hosts.", "Flags", NULL, 0},
     {0},
 };
-static const char *const hosts_usage[] = {"[SELECTOR] [flags]", NULL};
+static const char *const hosts_usage[] = {"[SELECTOR ...] [flags]", NULL};
 static const cli_cmd hosts_cmd = {
     .name = "hosts",
     .usage = hosts_usage,

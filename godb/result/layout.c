@@ -53,10 +53,12 @@ void result_layout_put(layout *l, const layout_cell *cells, size_t n, writer *w)
             col->at++;
             col->open = 1;
         }
-        size_t width = col->width[col->at - 1] + l->pad;
-        if (width > cells[c].columns)
-            result_writer_fill(w, ' ', width - cells[c].columns);
+        size_t width = col->width[col->at - 1], fill = width - cells[c].columns;
+        int left = l->left >> c & 1;
+        result_writer_fill(w, ' ', l->pad + (left ? 0 : fill));
         result_writer_add(w, cells[c].s, cells[c].len);
+        if (left && c + 1 < n)
+            result_writer_fill(w, ' ', fill);
     }
 }
 
@@ -78,6 +80,7 @@ struct result_table {
     gp_arena *arena; /* cells and texts */
     struct table_line *lines;
     size_t n, cap;
+    uint32_t left;
 };
 
 gp_status result_table_new(result_table **out, gp_err *err)
@@ -134,6 +137,11 @@ gp_status result_table_line(result_table *t, const char *const *cells, size_t n,
     return GP_OK;
 }
 
+void result_table_left(result_table *t, unsigned col)
+{
+    t->left |= UINT32_C(1) << col;
+}
+
 static void table_put(layout *l, const struct table_line *line, writer *w)
 {
     result_layout_put(l, line->cells, line->n, w);
@@ -142,7 +150,7 @@ static void table_put(layout *l, const struct table_line *line, writer *w)
 
 gp_status result_table_print(const result_table *t, unsigned padding, FILE *out, gp_err *err)
 {
-    layout l = {.pad = padding};
+    layout l = {.pad = padding, .left = t->left};
     GP_CLEANUP(result_writer_freep) writer *w = result_writer_new(out);
     gp_status st = w ? GP_OK : GP_ENOMEM;
     for (size_t i = 0; i < t->n && st == GP_OK; i++)
@@ -153,5 +161,41 @@ gp_status result_table_print(const result_table *t, unsigned padding, FILE *out,
     result_layout_free(&l);
     if (st != GP_OK)
         return gp_fail(err, st, 0, "table: out of memory");
+    return result_writer_finish(w, err);
+}
+
+gp_status result_table_csv(const result_table *t, FILE *out, gp_err *err)
+{
+    GP_CLEANUP(result_writer_freep) writer *w = result_writer_new(out);
+    if (!w)
+        return gp_fail(err, GP_ENOMEM, 0, "table: out of memory");
+    for (size_t i = 0; i < t->n; i++) {
+        for (size_t c = 0; c < t->lines[i].n; c++) {
+            if (c)
+                result_writer_addc(w, ',');
+            result_writer_csv(w, t->lines[i].cells[c].s, t->lines[i].cells[c].len);
+        }
+        result_writer_addc(w, '\n');
+    }
+    return result_writer_finish(w, err);
+}
+
+gp_status result_table_markdown(const result_table *t, FILE *out, gp_err *err)
+{
+    GP_CLEANUP(result_writer_freep) writer *w = result_writer_new(out);
+    if (!w)
+        return gp_fail(err, GP_ENOMEM, 0, "table: out of memory");
+    for (size_t i = 0; i < t->n; i++) {
+        for (size_t c = 0; c < t->lines[i].n; c++) {
+            result_writer_adds(w, "| ");
+            result_writer_markdown(w, t->lines[i].cells[c].s, t->lines[i].cells[c].len);
+            result_writer_addc(w, ' ');
+        }
+        result_writer_adds(w, "|\n");
+        for (size_t c = 0; i == 0 && c < t->lines[i].n; c++)
+            result_writer_adds(w, t->left >> c & 1 ? "|---" : "|---:");
+        if (i == 0)
+            result_writer_adds(w, "|\n");
+    }
     return result_writer_finish(w, err);
 }

@@ -19,7 +19,8 @@ typedef struct layout_cell {
  * width. All lines are shown twice: first to result_layout_measure(), then to result_layout_put(),
  * so nothing is kept but the widths. Zero-initialise, then set pad. One thread. */
 typedef struct layout {
-    unsigned pad; /* blanks before the longest cell */
+    unsigned pad;  /* blanks before the longest cell */
+    uint32_t left; /* bit c: column c is aligned to the left */
     struct layout_col {
         uint32_t *width; /* one per block */
         size_t n, cap;

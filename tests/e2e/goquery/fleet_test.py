@@ -216,6 +216,17 @@ Query stats        : displayed top 3 hits out of 3 in 1ms
         v = json.loads(self.ok(*self.args("hosts", "edge-8", "-e", "json")))
         self.assertEqual([x["host"] for x in v], ["edge-8"])
         self.fails("hosts", text="--query.server.addr")
+        # several words are one selector; a reason begins under its heading
+        v = self.ok(*self.args("hosts", "edge-9", "edge-8", "-e", "ndjson")).splitlines()
+        self.assertEqual([json.loads(x)["host"] for x in v], ["edge-8", "edge-9"])
+        head, down = self.ok(*self.args("hosts", "edge-9")).splitlines()
+        self.assertRegex(down[head.index("detail"):], r"^\w+")
+        self.assertEqual(down[head.index("detail") - 2:][:2], "  ")
+        head, up = self.ok(*self.args("hosts", "edge-7", "-e", "csv")).splitlines()
+        self.assertEqual(head, "host,state,address,rtt_us,since,detail,software")
+        self.assertRegex(up, r"^edge-7,\w+,tcp://127\.0\.0\.1:\d+,\d*,[^,]*,")
+        self.assertIn("\n|---|---|---|---:|---|---|\n| edge-7 |", self.ok(*self.args("hosts", "edge-7", "-e", "md")))
+        self.fails(*self.args("hosts", "-e", "foo"), text='txt, json, csv, ndjson or md, not "foo"')
 
         self.assertIn("--query.hosts-resolver-type", self.ok("hosts", "--help"))
         v = json.loads(self.ok(*self.args("hosts", "any,edge-7", "-e", "json", addr=self.top.addr)))

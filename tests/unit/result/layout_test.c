@@ -77,6 +77,44 @@ static void test_blocks(void **state)
     gp_free(got);
 }
 
+/* The same lines in the other shapes; nothing follows a last cell that is aligned to the left. */
+static void test_shapes(void **state)
+{
+    (void)state;
+    static const char *const lines[][10] = {{"host", "rtt", "why"},
+                                            {"a", "1.5 ms", ""},
+                                            {"long", "", "x, \"y\"|"},
+                                            {"b", "20 ms", "z"}};
+    static const struct {
+        const char *what, *want;
+    } rows[] = {
+        {"left", "  host     rtt  why\n  a     1.5 ms  \n  long          x, \"y\"|\n"
+                 "  b      20 ms  z\n"},
+        {"csv", "host,rtt,why\na,1.5 ms,\nlong,,\"x, \"\"y\"\"|\"\nb,20 ms,z\n"},
+        {"markdown", "| host | rtt | why |\n|---|---:|---|\n| a | 1.5 ms |  |\n"
+                     "| long |  | x, \"y\"\\| |\n| b | 20 ms | z |\n"},
+    };
+    result_table *t = NULL;
+    want_ok(result_table_new(&t, NULL));
+    for (size_t i = 0; i < COUNT(lines); i++)
+        want_ok(result_table_line(t, lines[i], 3, NULL));
+    result_table_left(t, 0);
+    result_table_left(t, 2);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char *text = NULL;
+        size_t len = 0;
+        FILE *f = open_memstream(&text, &len);
+        assert_non_null(f);
+        want_ok(i == 0   ? result_table_print(t, 2, f, NULL)
+                : i == 1 ? result_table_csv(t, f, NULL)
+                         : result_table_markdown(t, f, NULL));
+        assert_int_equal(fclose(f), 0);
+        build_want(rows[i].what, text, rows[i].want);
+        gp_free(text);
+    }
+    result_table_free(t);
+}
+
 static void test_width(void **state)
 {
     (void)state;
@@ -174,8 +212,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list),   cmocka_unit_test(test_list_detailed),
-        cmocka_unit_test(test_blocks), cmocka_unit_test(test_width),
-        cmocka_unit_test(test_addr),
+        cmocka_unit_test(test_blocks), cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_width),  cmocka_unit_test(test_addr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,13 +38,19 @@ char *result_fmt_duration(int64_t ns, char *buf, size_t cap);    /* "1d1h30m0s",
 /* Decode a JSON result object as 6.6 (from files or other servers) into *out. */
 gp_status result_from_json(const void *bytes, size_t len, result *out, gp_err *err) GP_MUST_CHECK;
 
-/* Right-aligned text table of 6.3: rows of cells, blocks of consecutive lines that have a cell. */
+/* Text table of 6.3, right-aligned unless said otherwise: rows of cells, blocks of consecutive lines that have a cell. */
 typedef struct result_table result_table;
 gp_status result_table_new(result_table **out, gp_err *err) GP_MUST_CHECK;
 void result_table_free(result_table *t);
 /* Append one line of n cells (copied). */
 gp_status result_table_line(result_table *t, const char *const *cells, size_t n,
                             gp_err *err) GP_MUST_CHECK;
+/* Align column col (< 32) to the left instead. */
+void result_table_left(result_table *t, unsigned col);
+/* The lines as CSV (6.5) or as a Markdown table, whose first line is the head. Errors as for
+ * result_table_print(). */
+gp_status result_table_csv(const result_table *t, FILE *out, gp_err *err) GP_MUST_CHECK;
+gp_status result_table_markdown(const result_table *t, FILE *out, gp_err *err) GP_MUST_CHECK;
 /* Print with the given padding per cell (2 for results, 4 for `list`). */
 gp_status result_table_print(const result_table *t, unsigned padding, FILE *out,
                              gp_err *err) GP_MUST_CHECK;
