@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 typedef struct nng_link {
     rpc_link link; /* first: rpc_link * is nng_link * */
@@ -169,6 +170,11 @@ static void dial_done(void *arg)
         l = wrap(nng_aio_get_output(d->aio, 0), d->addr);
         if (!l)
             gp_fail(&err, GP_ENOMEM, 0, "%s: out of memory", d->addr);
+    } else if (rv == NNG_ECONNREFUSED && strncmp(d->addr, "ipc://", 6) == 0) {
+        /* nng has one word for both */
+        int none = access(d->addr + 6, F_OK) != 0 && errno == ENOENT;
+        gp_fail(&err, GP_EUNAVAILABLE, 0, "%s: %s", d->addr,
+                none ? "no such socket" : "nobody listens on this socket");
     } else {
         fail_nng(&err, rv, d->addr);
     }
