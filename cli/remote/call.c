@@ -1,10 +1,29 @@
 /* call.c - one call whose messages the caller understands. */
 #include "remote_int.h"
 
-static gp_status final_status(const rpc_event *ev, gp_err *err)
+#include <string.h>
+
+/* Not every server has every method: say which one would, not which one is missing. */
+static gp_status not_there(const session *s, const char *method, gp_err *err)
+{
+    if (strcmp(method, "hosts") == 0)
+        return gp_fail(err, GP_EUNSUPPORTED, 0,
+                       "%s is an agent, which knows no other hosts: ask a query server "
+                       "(global-query)",
+                       s->o->addr);
+    return gp_fail(err, GP_EUNSUPPORTED, 0,
+                   "%s does not capture (it is goprobe serve or global-query): ask an agent that "
+                   "does",
+                   s->o->addr);
+}
+
+static gp_status final_status(const session *s, const char *method, const rpc_event *ev,
+                              gp_err *err)
 {
     if (ev->code == RPC_OK)
         return GP_OK;
+    if (ev->code == RPC_UNIMPLEMENTED)
+        return not_there(s, method, err);
     return gp_fail(err, rpc_code_to_status(ev->code), 0, "%s",
                    ev->text && *ev->text ? ev->text : rpc_code_name(ev->code));
 }
@@ -23,7 +42,7 @@ gp_status remote_session_call(session *s, const char *method, const gp_buf *req,
            ev.kind == RPC_EV_MSG)
         st = fn(ctx, ev.data, ev.len, err);
     if (st == GP_OK)
-        st = final_status(&ev, err);
+        st = final_status(s, method, &ev, err);
     rpc_call_free(call);
     return st;
 }

@@ -18,6 +18,14 @@ static gp_status check_keys(const session *s, gp_err *err)
                    "--identity.trusted_keys FILE; see gpkey)");
 }
 
+/* The address stands before the text already, in the form that the user gave it. */
+static void drop_address(const char *addr, gp_err *err)
+{
+    size_t n = strlen(addr);
+    if (err && strncmp(err->msg, addr, n) == 0 && strncmp(err->msg + n, ": ", 2) == 0)
+        memmove(err->msg, err->msg + n + 2, strlen(err->msg + n + 2) + 1);
+}
+
 gp_status remote_session_open(const remote_opts *o, session *s, gp_err *err)
 {
     char *addr = NULL;
@@ -34,6 +42,8 @@ gp_status remote_session_open(const remote_opts *o, session *s, gp_err *err)
         st = rpc_runtime_new(&ro, &s->rt, err);
     if (st == GP_OK)
         st = rpc_dial(s->rt, &d, &s->conn, err);
+    if (st != GP_OK)
+        drop_address(addr, err);
     gp_free(addr);
     if (st != GP_OK) {
         remote_session_close(s);

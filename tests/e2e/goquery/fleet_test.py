@@ -4,6 +4,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 
@@ -269,6 +270,23 @@ Query stats        : displayed top 3 hits out of 3 in 1ms
         for host, status in r["hosts_statuses"].items():
             rows = [x for x in r["rows"] or [] if x["labels"]["host"] == host]
             self.assertEqual(status["code"], "ok" if rows else "empty", host)
+
+    def test_wrong_server(self):
+        """A server that has no such method says what it is; a socket that is not there says that."""
+        agent, gpctl = self.daemons[0].addr, os.path.join(BIN, "gpctl")
+        self.fails(*self.args("hosts", addr=agent), text=agent + " is an agent, which knows no other hosts")
+        keys = ["--identity.key", self.path("alice.key"), "--identity.trusted_keys", self.trusted]
+        for addr in (agent, self.agg.addr):
+            for command in (["status"], ["config"], ["config", "--reload"], ["interfaces"], ["flush"], ["top"]):
+                p = self.run_raw(*command, "-s", addr, *keys, program=gpctl)
+                self.assertEqual(p.returncode, 1)
+                self.assertRegex(p.stderr, "^gpctl: %s does not capture .*\n$" % addr)
+        stale = self.path("stale")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(stale)
+        for path, text in (("/nosuch", "no such socket"), (stale, "nobody listens on this socket")):
+            p = self.run_raw("status", "-t", "900ms", "-s", "unix:" + path, program=gpctl)
+            self.assertEqual(p.stderr, "gpctl: unix:%s: %s\n" % (path, text))
 
     def test_config(self):
         path = self.path("fleet.yaml", "query:\n  server.addr: %s\nidentity:\n  key: %s\n"
