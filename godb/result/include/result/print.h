@@ -38,7 +38,8 @@ char *result_fmt_duration(int64_t ns, char *buf, size_t cap);    /* "1d1h30m0s",
 /* Decode a JSON result object as 6.6 (from files or other servers) into *out. */
 gp_status result_from_json(const void *bytes, size_t len, result *out, gp_err *err) GP_MUST_CHECK;
 
-/* Text table of 6.3, right-aligned unless said otherwise: rows of cells, blocks of consecutive lines that have a cell. */
+/* Text table of 6.3, right-aligned unless said otherwise: rows of cells, blocks of consecutive
+ * lines that have a cell. */
 typedef struct result_table result_table;
 gp_status result_table_new(result_table **out, gp_err *err) GP_MUST_CHECK;
 void result_table_free(result_table *t);
