@@ -48,10 +48,16 @@ static void on_action(void *ctx, const godb_repair_action *a)
         query_json_text(&o, "text", a->text);
         gpdb_json_uint(&o, "blocks_kept", a->blocks_kept);
         gpdb_json_uint(&o, "blocks_lost", a->blocks_lost);
-        gpdb_json_bool(&o, "done", j->o->apply && a->status == GP_OK);
+        gpdb_json_bool(&o, "done",
+                       j->o->apply && a->status == GP_OK && a->kind != GODB_REPAIR_LEAVE);
         if (a->status != GP_OK)
             query_json_text(&o, "error", gp_status_name(a->status));
         query_json_close(&o);
+    } else if (a->kind == GODB_REPAIR_LEAVE && a->status != GP_OK) {
+        (void)gpdb_fail(j->line, "%s is left alone: %s", a->path, a->text);
+    } else if (a->kind == GODB_REPAIR_LEAVE) {
+        if (!j->o->quiet)
+            printf("left alone %s: %s\n", a->path, a->text);
     } else if (a->status != GP_OK) {
         (void)gpdb_fail(j->line, "%s %s failed: %s", godb_repair_name(a->kind), a->path, a->text);
     } else if (!j->o->quiet) {
@@ -69,7 +75,7 @@ static uint64_t actions(const godb_repair_stats *s)
     uint64_t sum = 0;
 
     for (int k = 0; k < GODB_REPAIR_N_KINDS; k++)
-        sum += s->n[k];
+        sum += k == GODB_REPAIR_LEAVE ? 0 : s->n[k];
     return sum;
 }
 
@@ -98,16 +104,18 @@ static void report_json(struct job *j, const godb_repair_stats *s)
 
 static void report_text(const struct job *j, const godb_repair_stats *s)
 {
-    uint64_t n = actions(s);
+    uint64_t n = actions(s), left = s->n[GODB_REPAIR_LEAVE];
 
     if (j->o->quiet)
         return;
     printf("%" PRIu64 " day%s, %" PRIu64 " in order: ", s->days, gpdb_s(s->days), s->days_ok);
     if (n == 0)
-        printf("nothing to do");
+        printf("nothing %sto do", left + s->failed ? "else " : "");
     else
         printf("%" PRIu64 " action%s%s", n, gpdb_s(n),
                j->o->apply ? " done" : "; add --apply to do it");
+    if (left)
+        printf(", %" PRIu64 " left alone", left);
     if (s->failed)
         printf(", %" PRIu64 " failed", s->failed);
     putchar('\n');
@@ -148,8 +156,11 @@ static int run(void *values, const cli_line *line)
         return gpdb_fail(line, "%s", err.msg);
     if (st.failed)
         return GPDB_FAILED;
-    /* like check: in a dry run there is something to repair; afterwards something was lost */
-    return (!o->apply && actions(&st) > 0) || st.blocks_lost > 0 ? GPDB_FOUND : GPDB_OK;
+    /* like check: in a dry run there is something to repair; afterwards something is lost or left
+     */
+    return (!o->apply && actions(&st) > 0) || st.blocks_lost > 0 || st.n[GODB_REPAIR_LEAVE] > 0
+               ? GPDB_FOUND
+               : GPDB_OK;
 }
 
 const cli_cmd gpdb_repair = {
@@ -162,13 +173,17 @@ const cli_cmd gpdb_repair = {
              "what interrupted\n"
              "programs left. Without --apply it only shows what it would do. Good blocks are "
              "copied byte for\n"
-             "byte; what is replaced is moved to the quarantine directory, never deleted. An "
-             "interface that\n"
-             "another process writes to is left alone, which counts as a failure.\n"
+             "byte; what is replaced is moved to the quarantine directory, never deleted. "
+             "Where it cannot be told\n"
+             "what is right (two directories of a day, rows out of order), the line says \"left "
+             "alone\". An\n"
+             "interface that another process writes to is left alone too, which counts as a "
+             "failure. A directory\n"
+             "that is no database is refused.\n"
              "\n"
              "Exit code 0: in order, or repaired without loss; 1: something failed; 3: there "
              "is something to\n"
-             "repair, or blocks were lost.\n"
+             "repair, blocks were lost, or something is left alone.\n"
              "\n"
              "Examples:\n"
              "  gpdb repair /srv/flows\n"

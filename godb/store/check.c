@@ -6,6 +6,7 @@
 #include "dirs.h"
 #include "gp/mem.h"
 #include "gp/pool.h"
+#include "kind.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -201,6 +202,7 @@ gp_status godb_check(const godb_db *db, const godb_check_opts *opts, godb_proble
     size_t n = 0;
 
     *stats = (godb_check_stats){0};
+    GP_TRY(godb_db_require(db, err));
     if (!c.o->ifaces) {
         GP_TRY(godb_dir_each(db->fd, root_entry, &c, err));
         GP_TRY(godb_db_ifaces(db, &all, &n, err));

@@ -6,6 +6,7 @@
 #include "dirs.h"
 #include "gp/io.h"
 #include "indexfile.h"
+#include "kind.h"
 #include "lock.h"
 #include "merge_list.h"
 #include "quarantine.h"
@@ -27,6 +28,7 @@ struct repair {
     void *ctx;
     godb_repair_stats *stats;
     godb_reader *reader;
+    int has_days; /* of the interface: without one nothing in it is known to be ours */
 };
 
 /* A day with what was found in it. */
@@ -35,13 +37,14 @@ struct patient {
     int month_fd, fd; /* the month and the day */
     const char *name;
     uint64_t n[GODB_PROBLEM_N_KINDS];
-    char why[200]; /* the first finding that calls for the action */
+    const char *why; /* the first finding that calls for the action */
+    int gone;        /* it is (or would be) in the tree no more */
 };
 
 const char *godb_repair_name(godb_repair_kind k)
 {
-    static const char *const names[GODB_REPAIR_N_KINDS] = {"rename",     "truncate", "rebuild",
-                                                           "quarantine", "remove",   "index"};
+    static const char *const names[GODB_REPAIR_N_KINDS] = {
+        "rename", "truncate", "rebuild", "quarantine", "remove", "index", "leave"};
     return (unsigned)k < GP_COUNT(names) ? names[k] : "?";
 }
 
@@ -58,7 +61,7 @@ static void report(struct repair *r, godb_repair_kind kind, const char *path, gp
             r->stats->blocks_lost += b->lost;
         }
     }
-    r->stats->n[kind]++;
+    r->stats->n[kind] += st == GP_OK;
     r->stats->failed += st != GP_OK;
     if (r->fn)
         r->fn(r->ctx, &a);
@@ -68,11 +71,18 @@ static void report(struct repair *r, godb_repair_kind kind, const char *path, gp
 static void done(struct repair *r, godb_repair_kind kind, const char *path, gp_status st,
                  const char *why, const char *what, const gp_err *err, const godb_rebuild *b)
 {
-    char text[1024];
+    GP_CLEANUP(gp_buf_free) gp_buf text = {0};
 
-    snprintf(text, sizeof text, "%s; %s%s", why,
-             st == GP_OK ? what : "failed: ", st == GP_OK ? "" : err->msg);
-    report(r, kind, path, st, b, text);
+    gp_buf_printf(&text, "%s; %s%s", why,
+                  st == GP_OK ? what : "failed: ", st == GP_OK ? "" : err->msg);
+    const char *line = gp_buf_str(&text);
+    report(r, kind, path, st, b, line ? line : why);
+}
+
+/* What is found, but not repaired: reported, so that nobody takes it for repaired. */
+static void leave(struct repair *r, const char *path, const char *why, const char *because)
+{
+    done(r, GODB_REPAIR_LEAVE, path, GP_OK, why, because, NULL, NULL);
 }
 
 static void quarantine(struct repair *r, struct patient *p)
@@ -81,7 +91,13 @@ static void quarantine(struct repair *r, struct patient *p)
     gp_err err = {0};
     gp_status st = GP_OK;
 
+    if (!r->has_days) {
+        leave(r, p->ref->path, p->why,
+              "no directory of this interface has anything of a day in it");
+        return;
+    }
     gp_buf_adds(&where, "moved to ");
+    p->gone = 1;
     if (!r->o->dry_run)
         st = godb_quarantine(r->root, r->o->quarantine, p->month_fd, p->name, p->ref->path, &where,
                              &err);
@@ -185,6 +201,7 @@ static int remove_empty(struct repair *r, struct patient *p)
         return 0;
     gp_err err = {0};
     gp_status st = GP_OK;
+    p->gone = 1;
     if (!r->o->dry_run && unlinkat(p->month_fd, p->name, AT_REMOVEDIR) != 0)
         st = gp_fail(&err, GP_EIO, errno, "removing it failed");
     done(r, GODB_REPAIR_REMOVE, p->ref->path, st, p->why,
@@ -210,6 +227,15 @@ static void rename_day(struct repair *r, struct patient *p)
     done(r, GODB_REPAIR_RENAME, p->ref->path, st, p->why, what, &err, NULL);
 }
 
+static void leave_day(struct repair *r, struct patient *p)
+{
+    int rows = p->n[GODB_PROBLEM_ROW_ORDER] > 0;
+
+    leave(r, p->ref->path, p->why,
+          rows ? "they are read as they are: whether the order or the rows are wrong cannot be told"
+               : "readers pass over it");
+}
+
 /* Which finding calls for which action; the first line that applies wins, the small ones (from
  * truncate on) are done all. */
 static const struct {
@@ -225,9 +251,11 @@ static const struct {
     {GODB_PROBLEM_TOTALS, rebuild, 0},          {GODB_PROBLEM_META_ODD, rebuild, 0},
     {GODB_PROBLEM_TMP_FILE, remove_tmps, 1},    {GODB_PROBLEM_COLUMN_TAIL, truncate_columns, 1},
     {GODB_PROBLEM_INDEX_STALE, make_index, 1},  {GODB_PROBLEM_SUFFIX, rename_day, 1},
+    {GODB_PROBLEM_STRAY_NAME, leave_day, 1},    {GODB_PROBLEM_ROW_ORDER, leave_day, 1},
 };
 
-static void treat(struct repair *r, struct patient *p, const godb_findings *f)
+/* 1 if there was something to do. */
+static int treat(struct repair *r, struct patient *p, const godb_findings *f)
 {
     int acted = 0;
 
@@ -236,34 +264,56 @@ static void treat(struct repair *r, struct patient *p, const godb_findings *f)
             continue;
         for (size_t k = f->n; k-- > 0;) /* the first text of that kind stays */
             if (f->v[k].kind == cures[i].kind)
-                snprintf(p->why, sizeof p->why, "%s", (const char *)f->texts.data + f->v[k].text);
+                p->why = (const char *)f->texts.data + f->v[k].text;
         acted = 1;
         if (cures[i].act == quarantine && remove_empty(r, p))
-            return;
+            return 1;
         cures[i].act(r, p);
         if (!cures[i].small)
-            return;
+            return 1;
     }
-    r->stats->days_ok += !acted;
+    return acted;
 }
 
-static gp_status repair_day(struct repair *r, const godb_dayref *ref, gp_err *err)
+/* The second of two directories of a day that both stay. */
+static int is_twin(struct repair *r, const godb_dayref *ref, const godb_dayref *before)
+{
+    GP_CLEANUP(gp_buf_free) gp_buf why = {0};
+
+    if (!before || before->day_s != ref->day_s)
+        return 0;
+    gp_buf_printf(&why, "another directory of the same day as %s", before->path);
+    const char *text = gp_buf_str(&why);
+    leave(r, ref->path, text ? text : "another directory of the same day",
+          "move one of them to a database of its own and `gpdb merge` that");
+    return 1;
+}
+
+/* *last: the day before that is still in the tree, or NULL. */
+static gp_status repair_day(struct repair *r, const godb_dayref *ref, const godb_dayref **last,
+                            gp_err *err)
 {
     char month[GODB_PATH_CAP];
     const char *slash = strrchr(ref->path, '/');
     struct patient p = {.ref = ref, .name = slash + 1, .month_fd = -1, .fd = -1};
     godb_findings f = {0};
     godb_checked checked = {0};
+    int acted = 0;
 
     r->stats->days++;
     snprintf(month, sizeof month, "%.*s", (int)(slash - ref->path), ref->path);
-    gp_status st = godb_check_day(r->db, r->reader, ref, 1, &f, &checked, err);
+    gp_status st = godb_check_day(r->db, r->reader, ref, 0, &f, &checked, err);
     for (size_t i = 0; i < f.n; i++)
         p.n[f.v[i].kind]++;
     p.month_fd = godb_dir_open(r->db->fd, month);
     p.fd = p.month_fd >= 0 ? godb_dir_open(p.month_fd, p.name) : -1;
     if (st == GP_OK && p.fd >= 0)
-        treat(r, &p, &f);
+        acted = treat(r, &p, &f);
+    if (st == GP_OK && !p.gone) {
+        acted |= is_twin(r, ref, *last);
+        *last = ref;
+    }
+    r->stats->days_ok += !acted;
     gp_closep(&p.fd);
     gp_closep(&p.month_fd);
     godb_findings_free(&f);
@@ -277,6 +327,10 @@ static void evict(struct repair *r, const char *path, const char *why)
     gp_err err = {0};
     gp_status st = GP_OK;
 
+    if (!r->has_days) {
+        leave(r, path, why, "no day lies below this interface, so it may be something else");
+        return;
+    }
     gp_buf_adds(&where, "moved to ");
     if (!r->o->dry_run)
         st = godb_quarantine(r->root, r->o->quarantine, r->db->fd, path, path, &where, &err);
@@ -323,6 +377,7 @@ static gp_status repair_iface(struct repair *r, const char *iface, gp_err *err)
     GP_CLEANUP(gp_closep) int lock = -1;
     godb_findings f = {0};
     godb_days days = {0};
+    const godb_dayref *last = NULL;
     gp_err why = {0};
 
     if (!r->o->dry_run) {
@@ -330,10 +385,11 @@ static gp_status repair_iface(struct repair *r, const char *iface, gp_err *err)
         if (locked == GP_ENOTFOUND)
             return gp_fail(err, locked, 0, "%s", why.msg);
         if (locked != GP_OK) {
-            report(r, GODB_REPAIR_RENAME, iface, locked, NULL, why.msg);
+            report(r, GODB_REPAIR_LEAVE, iface, locked, NULL, why.msg);
             return GP_OK;
         }
     }
+    r->has_days = godb_iface_look(r->db, iface).has_day;
     gp_status st = godb_check_names(r->db, iface, r->o->first_s, r->o->last_s, &days, &f, err);
     if (st == GP_OK)
         repair_names(r, iface, &f);
@@ -342,11 +398,35 @@ static gp_status repair_iface(struct repair *r, const char *iface, gp_err *err)
         if (st != GP_OK)
             gp_fail(err, st, 0, "repair: %s", gp_status_name(st));
         else
-            st = repair_day(r, &days.v[i], err);
+            st = repair_day(r, &days.v[i], &last, err);
     }
     godb_findings_free(&f);
     godb_days_free(&days);
     return st;
+}
+
+/* Staging trees below the root. They may hold the only copy of a day that was being exchanged. */
+static gp_status stage_entry(void *ctx, const char *name, int is_dir)
+{
+    struct repair *r = ctx;
+    GP_CLEANUP(gp_buf_free) gp_buf where = {0};
+    GP_CLEANUP(gp_closep) int lock = -1;
+    gp_err err = {0};
+    gp_status st = GP_OK;
+
+    if (!is_dir || !godb_stage_is_name(name))
+        return GP_OK;
+    if (!godb_stage_is_dead(r->db->fd, name, &lock)) {
+        leave(r, name, "staging tree of a merge", "another merge may be using it");
+        return GP_OK;
+    }
+    gp_buf_adds(&where, "moved to ");
+    if (!r->o->dry_run)
+        st = godb_quarantine(r->root, r->o->quarantine, r->db->fd, name, name, &where, &err);
+    const char *what = r->o->dry_run ? "to be moved to the quarantine" : gp_buf_str(&where);
+    done(r, GODB_REPAIR_QUARANTINE, name, st, "staging tree of a merge that died",
+         what ? what : "moved", &err, NULL);
+    return GP_OK;
 }
 
 gp_status godb_repair(const char *root, const godb_repair_opts *opts, godb_repair_fn fn, void *ctx,
@@ -360,6 +440,7 @@ gp_status godb_repair(const char *root, const godb_repair_opts *opts, godb_repai
 
     *stats = (godb_repair_stats){0};
     GP_TRY(godb_db_open(root, &db, err));
+    GP_TRY(godb_db_require(db, err));
     GP_TRY(godb_reader_new(&reader, err));
     struct repair r = {.root = root,
                        .db = db,
@@ -370,9 +451,7 @@ gp_status godb_repair(const char *root, const godb_repair_opts *opts, godb_repai
                        .reader = reader};
     gp_status st = GP_OK;
     if (!r.o->ifaces) {
-        GP_CLEANUP(gp_buf_free) gp_buf note = {0};
-        if (!r.o->dry_run)
-            st = godb_stage_sweep(db->fd, &note, err);
+        st = godb_dir_each(db->fd, stage_entry, &r, err);
         if (st == GP_OK)
             st = godb_db_ifaces(db, &all, &n, err);
     }

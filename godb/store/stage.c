@@ -74,19 +74,32 @@ struct sweep {
     gp_err *err;
 };
 
+int godb_stage_is_name(const char *name)
+{
+    return strncmp(name, GODB_STAGE_PREFIX, strlen(GODB_STAGE_PREFIX)) == 0;
+}
+
+int godb_stage_is_dead(int root_fd, const char *name, int *lock)
+{
+    struct stat st;
+    GP_CLEANUP(gp_closep) int fd = godb_dir_open(root_fd, name);
+    int ours = strncmp(name, OUR_PREFIX, strlen(OUR_PREFIX)) == 0;
+
+    if (fd < 0 || fstat(fd, &st) != 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 ||
+        (!ours && gp_wall_s() - st.st_mtim.tv_sec < FOREIGN_AGE_S))
+        return 0;
+    *lock = gp_take_fd(&fd);
+    return 1;
+}
+
 static gp_status sweep_entry(void *ctx, const char *name, int is_dir)
 {
     struct sweep *s = ctx;
-    struct stat st;
+    GP_CLEANUP(gp_closep) int lock = -1;
 
-    if (!is_dir || strncmp(name, GODB_STAGE_PREFIX, strlen(GODB_STAGE_PREFIX)) != 0)
+    if (!is_dir || !godb_stage_is_name(name))
         return GP_OK;
-    GP_CLEANUP(gp_closep) int fd = godb_dir_open(s->root_fd, name);
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return errno == ENOENT ? GP_OK : gp_fail(s->err, GP_EIO, errno, "%s", name);
-    int ours = strncmp(name, OUR_PREFIX, strlen(OUR_PREFIX)) == 0;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 ||
-        (!ours && gp_wall_s() - st.st_mtim.tv_sec < FOREIGN_AGE_S)) {
+    if (!godb_stage_is_dead(s->root_fd, name, &lock)) {
         gp_buf_printf(s->note, "%s is left alone: another merge may be using it; ", name);
         return GP_OK;
     }

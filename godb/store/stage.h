@@ -28,6 +28,12 @@ gp_status godb_stage_close(godb_stage *s, gp_err *err) GP_MUST_CHECK;
  * day. What is left alone is said in note. */
 gp_status godb_stage_sweep(int root_fd, gp_buf *note, gp_err *err) GP_MUST_CHECK;
 
+/* 1 if that is the name of a staging tree, ours or of the reference. */
+int godb_stage_is_name(const char *name);
+/* 1 if nobody uses the tree any more, as above; it is locked while *lock is open (owned by the
+ * caller). */
+int godb_stage_is_dead(int root_fd, const char *name, int *lock);
+
 /* Make (mode) and open directory path, e.g. "2024/03", below fd; all of them are synced into
  * their parents, also those that were there. */
 gp_status godb_dirs_make(int fd, const char *path, mode_t mode, int *out,

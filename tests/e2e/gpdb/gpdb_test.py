@@ -1,10 +1,12 @@
 """gpdb_test.py - gpdb and goconvert as a user runs them: output, files, exit codes."""
+import fcntl
 import gzip
 import json
 import os
 import pty
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -398,6 +400,47 @@ class Repair(Case):
         self.assertTrue(os.listdir(self.db + ".quarantine"))
 
     @unittest.skipUnless(os.path.isdir(SHARED), "no ../shared")
+    def test_what_is_no_database(self):
+        good = os.path.join(self.db, "flows", "good")
+        os.makedirs(os.path.dirname(good))
+        self.fill(good)
+        os.makedirs(os.path.join(self.db, "home", "alice"))
+        for cmd in ("check",), ("repair",), ("repair", "--apply"):
+            self.fails(1, "is not a goDB", *cmd, self.db)
+            self.fails(1, "is not a goDB", *cmd, os.path.join(good, "eth0"))
+        self.ok("check", good)
+        self.assertTrue(os.path.isdir(os.path.join(self.db, "home", "alice")))
+        self.assertFalse(os.path.exists(self.db + ".quarantine"))
+
+    def test_what_repair_leaves(self):
+        """Two good directories of a day: named, code 3 before and after, and the way out that is named works."""
+        self.fill()
+        day = self.day_dir()
+        apart = os.path.join(self.dir, "apart")
+        self.fill(apart, flows=HEAD + "1700000700,eth0,10.0.0.3,192.0.2.1,53,17,0,1,0,72\n")
+        twin = os.path.join(os.path.dirname(day), "1699920000")
+        shutil.copytree(self.day_dir(db=apart), twin)
+        for flag in (), ("--apply",):
+            out, _ = self.fails(3, "", "repair", *flag, self.db)
+            self.assertIn("left alone eth0/2023/11/1699920000_", out)
+            self.assertIn("nothing else to do, 1 left alone", out)
+            found = json.loads(self.fails(3, "", "repair", "--json", *flag, self.db)[0])
+            self.assertEqual((found["kinds"], found["actions"][0]["done"]), ({"leave": 1}, False))
+        shutil.rmtree(self.day_dir(db=apart))
+        os.rename(twin, os.path.join(apart, "eth0", "2023", "11", "1699920000"))
+        self.ok("merge", apart, self.db)
+        self.ok("check", self.db)
+        self.assertIn("1700000700", self.dump())
+
+    def test_repair_beside_a_writer(self):
+        self.fill()
+        os.rename(self.day_dir(), os.path.join(self.db, "eth0", "2023", "11", "1699920000_0-0-0-0-0-0-0"))
+        fd = os.open(os.path.join(self.db, "eth0"), os.O_RDONLY)
+        self.addCleanup(os.close, fd)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        out, _ = self.fails(1, "gpdb repair: eth0 is left alone: another process writes", "repair", "--apply", self.db)
+        self.assertIn("1 day, 1 in order: nothing else to do, 1 failed", out)
+
     def test_displaced(self):
         subprocess.run(["cp", "-r", os.path.join(SHARED, "corpus", "d1-displaced", "db"), self.db], check=True)
         before = self.dump()

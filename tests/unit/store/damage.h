@@ -120,6 +120,29 @@ static void do_stage(struct fixture *x)
 {
     make_dir(x, ".gpdb-merge-stage-77");
 }
+static void do_dead_stage(struct fixture *x)
+{
+    make_dir(x, ".gpdb-merge-stage-fp77"); /* ours, and nobody holds its lock */
+    make_dir(x, ".gpdb-merge-stage-fp77/day");
+}
+static void do_twins(struct fixture *x)
+{
+    GP_CLEANUP(gp_freep) char *from = in_day(x, ".blockmeta");
+    GP_CLEANUP(gp_freep) char *to = gp_asprintf("%s/" MONTH "/1699920000/.blockmeta", x->root);
+    do_duplicate(x);
+    assert_int_equal(link(from, to), 0);
+    for (int c = 0; c < GODB_N_COLS; c++) {
+        GP_CLEANUP(gp_freep) char *a = in_day(x, godb_col_file((godb_col)c));
+        GP_CLEANUP(gp_freep)
+        char *b = gp_asprintf("%s/" MONTH "/1699920000/%s", x->root, godb_col_file((godb_col)c));
+        assert_int_equal(link(a, b), 0);
+    }
+}
+static void do_other_iface(struct fixture *x)
+{
+    make_dir(x, "home");
+    make_dir(x, "home/alice");
+}
 static void do_tmp(struct fixture *x)
 {
     GP_CLEANUP(gp_freep) char *p = in_day(x, ".tmp-metadata-1");
@@ -185,6 +208,12 @@ static void do_flip(struct fixture *x)
 {
     poke(x, "dip.gpf", 7, "\x55\x56", 2); /* raw addresses: nothing else notices */
 }
+static void do_rows(struct fixture *x)
+{
+    GP_CLEANUP(gp_freep) char *index = in_day(x, ".index"); /* which would tell that it is damage */
+    assert_int_equal(unlink(index), 0);
+    poke(x, "dip.gpf", 0, "\xff\xff", 2);
+}
 static void do_totals(struct fixture *x)
 {
     uint8_t v[8] = {0, 0, 0, 0, 0, 0, 0, 7};
@@ -212,7 +241,7 @@ static const struct {
     void (*damage)(struct fixture *x);
     int kind; /* -1: nothing is found */
     godb_severity severity;
-    int repair;    /* godb_repair_kind, -1: nothing to do, -2: left to the user */
+    int repair;    /* godb_repair_kind; -1: nothing to do */
     unsigned lost; /* blocks of the first day that are gone after the repair */
 } cases[] = {
     {"sound", do_nothing, -1, GODB_NOTE, -1, 0},
@@ -220,12 +249,19 @@ static const struct {
     {"stray year", do_year, GODB_PROBLEM_STRAY_NAME, GODB_WARNING, GODB_REPAIR_QUARANTINE, 0},
     {"stray month", do_month, GODB_PROBLEM_STRAY_NAME, GODB_WARNING, GODB_REPAIR_QUARANTINE, 0},
     {"stray day", do_day, GODB_PROBLEM_STRAY_NAME, GODB_WARNING, GODB_REPAIR_QUARANTINE, 0},
-    {"directory in a day", do_inside, GODB_PROBLEM_STRAY_NAME, GODB_WARNING, -2, 0},
+    {"directory in a day", do_inside, GODB_PROBLEM_STRAY_NAME, GODB_WARNING, GODB_REPAIR_LEAVE, 0},
     {"two directories of a day", do_duplicate, GODB_PROBLEM_DUPLICATE_DAY, GODB_WARNING,
      GODB_REPAIR_REMOVE, 0},
     {"backup of a merge", do_backup, GODB_PROBLEM_MERGE_LEFTOVER, GODB_WARNING, GODB_REPAIR_REMOVE,
      0},
-    {"staging tree", do_stage, GODB_PROBLEM_MERGE_LEFTOVER, GODB_WARNING, -2, 0},
+    {"staging tree", do_stage, GODB_PROBLEM_MERGE_LEFTOVER, GODB_WARNING, GODB_REPAIR_LEAVE, 0},
+    {"staging tree of a dead merge", do_dead_stage, GODB_PROBLEM_MERGE_LEFTOVER, GODB_WARNING,
+     GODB_REPAIR_QUARANTINE, 0},
+    {"two good directories of a day", do_twins, GODB_PROBLEM_DUPLICATE_DAY, GODB_WARNING,
+     GODB_REPAIR_LEAVE, 0},
+    {"directory that is no interface", do_other_iface, GODB_PROBLEM_STRAY_NAME, GODB_WARNING,
+     GODB_REPAIR_LEAVE, 0},
+    {"rows out of order", do_rows, GODB_PROBLEM_ROW_ORDER, GODB_WARNING, GODB_REPAIR_LEAVE, 0},
     {"temporary file", do_tmp, GODB_PROBLEM_TMP_FILE, GODB_NOTE, GODB_REPAIR_REMOVE, 0},
     {"no .blockmeta", do_no_meta, GODB_PROBLEM_META_MISSING, GODB_ERROR, GODB_REPAIR_QUARANTINE,
      BLOCKS},

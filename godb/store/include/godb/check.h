@@ -80,7 +80,8 @@ typedef struct godb_check_opts {
     }
 
 /* Read and verify everything. GP_OK also when problems were found (see *stats); fails only when the
- * database itself cannot be listed, an interface of opts does not exist, or on cancel. */
+ * database cannot be listed or is none (GP_EINVAL: no day in it, but other directories), when an
+ * interface of opts does not exist, or on cancel. */
 gp_status godb_check(const godb_db *db, const godb_check_opts *opts, godb_problem_fn fn, void *ctx,
                      godb_check_stats *stats, gp_err *err) GP_MUST_CHECK;
 

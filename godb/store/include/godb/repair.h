@@ -14,6 +14,8 @@ typedef enum godb_repair_kind {
     GODB_REPAIR_QUARANTINE, /* nothing readable, or a stray name: moved out of the database */
     GODB_REPAIR_REMOVE,     /* empty directory, leftover of a merge or of a write: deleted */
     GODB_REPAIR_INDEX,      /* .index made anew */
+    GODB_REPAIR_LEAVE,      /* nothing: check finds it, but what is right cannot be told. With a
+                               failure as status: not looked at, another process writes to it */
     GODB_REPAIR_N_KINDS
 } godb_repair_kind;
 
@@ -47,14 +49,15 @@ typedef struct godb_repair_opts {
 
 typedef struct godb_repair_stats {
     uint64_t days, days_ok;            /* looked at; nothing to do */
-    uint64_t n[GODB_REPAIR_N_KINDS];   /* actions of each kind (proposed or done) */
-    uint64_t failed;                   /* actions that failed */
+    uint64_t n[GODB_REPAIR_N_KINDS];   /* actions of each kind (proposed or done); left alone */
+    uint64_t failed;                   /* actions that failed, not in n */
     uint64_t blocks_kept, blocks_lost; /* in rebuilt days */
 } godb_repair_stats;
 
 /* Look at every day and repair what needs it. Takes the writer's lock of each interface: one that
  * is being written to is skipped with a failed action. Good blocks are copied byte for byte; what
- * is replaced is moved to the quarantine, never deleted. */
+ * is replaced is moved to the quarantine, never deleted. Below an interface without anything of a
+ * day nothing is moved at all, and GP_EINVAL is the answer when the root is no goDB. */
 gp_status godb_repair(const char *root, const godb_repair_opts *opts, godb_repair_fn fn, void *ctx,
                       godb_repair_stats *stats, gp_err *err) GP_MUST_CHECK;
 
