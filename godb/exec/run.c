@@ -78,6 +78,12 @@ static int in_range(const exec_ctx *x, const godb_block *b)
     return b->time_s >= x->first_s && b->time_s <= x->last_s;
 }
 
+/* Blocks that count: those in range, and those that may be and are lost (2.5, item 8; 6.3). */
+static int concerns(const exec_ctx *x, const godb_block *b)
+{
+    return in_range(x, b) || godb_block_unplaced(b);
+}
+
 static int cmp_i64(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -111,7 +117,7 @@ static void day_begins(exec_ctx *x, const godb_day *d)
     uint64_t n = 0;
 
     for (size_t i = 0; i < godb_day_n_blocks(d); i++)
-        n += (uint64_t)in_range(x, godb_day_block(d, i));
+        n += (uint64_t)concerns(x, godb_day_block(d, i));
     atomic_fetch_add(&x->blocks_total, n);
     if (x->append && times_repeat(x, d))
         atomic_store(&x->again, 1);
@@ -123,7 +129,7 @@ static gp_status one_block(exec_worker *w, const exec_day *d, size_t i, gp_err *
     const godb_day *day = d->day;
     const godb_block *m = godb_day_block(day, i);
 
-    if (!in_range(x, m))
+    if (!concerns(x, m))
         return GP_OK;
     gp_status st = gp_cancel_check(x->opts->cancel);
     if (st != GP_OK)
@@ -133,7 +139,11 @@ static gp_status one_block(exec_worker *w, const exec_day *d, size_t i, gp_err *
     w->stats.blocks_processed++;
     if (!m->usable) {
         w->stats.blocks_corrupted++;
-        exec_warn(x, "%s: block %lld skipped: %s", x->iface, (long long)m->time_s, m->reason);
+        if (godb_block_unplaced(m))
+            exec_warn(x, "%s: block %zu of day %lld skipped: %s", x->iface, i,
+                      (long long)godb_day_start(day), m->reason);
+        else
+            exec_warn(x, "%s: block %lld skipped: %s", x->iface, (long long)m->time_s, m->reason);
         return GP_OK;
     }
     if (m->n_v4 == 0 && m->n_v6 == 0)
@@ -217,7 +227,7 @@ static godb_day *edge_day(exec_ctx *x, const godb_days *days, int dir, size_t *a
     for (size_t i = 0; i < days->n; i++) {
         godb_day *d = NULL;
         *at = dir > 0 ? i : days->n - 1 - i;
-        if (godb_day_open(x->db, &days->v[*at], &d, NULL) == GP_OK && godb_day_n_blocks(d) > 0)
+        if (godb_day_open(x->db, &days->v[*at], &d, NULL) == GP_OK && godb_day_n_placed(d) > 0)
             return d;
         godb_day_close(d);
     }
@@ -244,7 +254,7 @@ static void open_edges(exec_ctx *x, const godb_days *days, result *out, int *hav
     int64_t lo = godb_day_block(first, 0)->time_s;
     godb_day *last = edge_day(x, days, -1, &j);
     const godb_day *d = last ? last : first;
-    int64_t hi = godb_day_block(d, godb_day_n_blocks(d) - 1)->time_s;
+    int64_t hi = godb_day_block(d, godb_day_n_placed(d) - 1)->time_s;
     lo = lo > x->first_s ? lo : x->first_s;
     hi = hi < x->last_s ? hi : x->last_s;
     span_add(out, have_span, lo - GODB_BLOCK_S, hi);

@@ -169,6 +169,15 @@ const godb_block *godb_day_block(const godb_day *d, size_t i)
     return &d->meta.blocks[i];
 }
 
+size_t godb_day_n_placed(const godb_day *d)
+{
+    size_t n = d->meta.n;
+
+    while (n > 0 && godb_block_unplaced(&d->meta.blocks[n - 1]))
+        n--;
+    return n;
+}
+
 const godb_totals *godb_day_totals(const godb_day *d)
 {
     return &d->meta.totals;

@@ -128,7 +128,8 @@ static gp_status list_blocks(struct export *x, uint32_t source, gp_err *err)
     }
     for (size_t i = 0; i < godb_day_n_blocks(s->day); i++) {
         const godb_block *b = godb_day_block(s->day, i);
-        if (b->time_s < x->opts->first_s || b->time_s > x->opts->last_s)
+        if (!godb_block_unplaced(b) &&
+            (b->time_s < x->opts->first_s || b->time_s > x->opts->last_s))
             continue;
         GP_TRY(add_entry(x, &(struct entry){b->time_s, source, (uint32_t)i}, err));
     }

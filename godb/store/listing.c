@@ -12,6 +12,7 @@ struct listing {
     const godb_db *db;
     godb_reader *reader;
     int64_t first_s, last_s;
+    int all_unplaced; /* no day has a block of which the time is known */
     godb_listing *out;
 };
 
@@ -55,7 +56,7 @@ static int block_totals(godb_reader *r, const godb_day *d, size_t i, godb_totals
 static void limit_day(const struct listing *l, const godb_day *d, int64_t lo, int64_t hi,
                       godb_totals *t)
 {
-    size_t n = godb_day_n_blocks(d), inside = 0;
+    size_t n = godb_day_n_placed(d), inside = 0;
     godb_totals sum = {0}, one;
 
     for (size_t i = 0; i < n; i++) {
@@ -92,7 +93,7 @@ static int64_t first_from(const godb_day *d, int64_t at)
 {
     int64_t best = INT64_MAX;
 
-    for (size_t i = 0; i < godb_day_n_blocks(d); i++) {
+    for (size_t i = 0; i < godb_day_n_placed(d); i++) {
         int64_t t = godb_day_block(d, i)->time_s;
         if (t >= at && t < best)
             best = t;
@@ -104,7 +105,7 @@ static int64_t first_from(const godb_day *d, int64_t at)
 static void edge_day(struct listing *l, const godb_day *d, int is_first, int is_last,
                      godb_totals *t)
 {
-    size_t n = godb_day_n_blocks(d), before = 0;
+    size_t n = godb_day_n_placed(d), before = 0;
     int64_t lo = INT64_MIN, hi = INT64_MAX, min = INT64_MAX, max = INT64_MIN;
 
     for (size_t i = 0; i < n; i++) {
@@ -131,29 +132,44 @@ static void edge_day(struct listing *l, const godb_day *d, int is_first, int is_
         limit_day(l, d, lo, hi, t);
 }
 
-static void add_day(struct listing *l, const godb_dayref *ref, int is_first, int is_last)
+/* Blocks are there, but of none the time is known: the day itself bounds them. */
+static void span_of_day(const struct listing *l, const godb_day *d)
+{
+    int64_t from = godb_day_start(d), to = from + GODB_DAY_S - 1;
+
+    if (l->out->first_s == 0)
+        l->out->first_s = from > l->first_s ? from : l->first_s;
+    l->out->last_s = to < l->last_s ? to : l->last_s;
+}
+
+/* outside: before the first day that opens and has blocks, or behind the last. It was looked at, so
+ * its name is not believed any more. */
+static void add_day(struct listing *l, const godb_dayref *ref, int is_first, int is_last,
+                    int outside)
 {
     godb_totals t = ref->totals;
     GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
 
-    if (!ref->has_totals || is_first || is_last) {
+    if (!ref->has_totals || is_first || is_last || outside) {
         if (godb_day_open(l->db, ref, &d, NULL) != GP_OK) {
             l->out->bad_days++;
             return;
         }
         t = *godb_day_totals(d);
-        if (godb_day_n_blocks(d) > 0)
+        if (godb_day_n_placed(d) > 0)
             edge_day(l, d, is_first, is_last, &t);
+        else if (godb_day_n_blocks(d) > 0 && l->all_unplaced)
+            span_of_day(l, d);
     }
     combine(&l->out->totals, &t, 1);
     l->out->n_days++;
 }
 
-/* A day that can be first or last: it opens and has blocks. */
+/* A day that can be first or last: it opens and has blocks of which the time is known. */
 static int has_blocks(const godb_db *db, const godb_dayref *ref)
 {
     GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
-    return godb_day_open(db, ref, &d, NULL) == GP_OK && godb_day_n_blocks(d) > 0;
+    return godb_day_open(db, ref, &d, NULL) == GP_OK && godb_day_n_placed(d) > 0;
 }
 
 gp_status godb_listing_get(const godb_db *db, const char *iface, int64_t first_s, int64_t last_s,
@@ -172,8 +188,9 @@ gp_status godb_listing_get(const godb_db *db, const char *iface, int64_t first_s
         a++;
     while (z > a && !has_blocks(db, &days.v[z - 1]))
         z--;
+    l.all_unplaced = a == days.n;
     for (size_t i = 0; i < days.n; i++)
-        add_day(&l, &days.v[i], i == a, i + 1 == z);
+        add_day(&l, &days.v[i], i == a, i + 1 == z, i < a || i >= z);
     answer.strays = days.skipped;
     if (days.skipped)
         (void)snprintf(answer.strays_text, sizeof answer.strays_text, "%s",

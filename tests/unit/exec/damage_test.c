@@ -103,6 +103,34 @@ static void test_zeroed_column(void **state)
     forget(&a);
 }
 
+/* Block 7 of .blockmeta lies outside the day, so of it and the later ones not even the time is
+ * known: lost in any range that the day is selected for, and never silently. The span is that of
+ * the rest. */
+static void test_unplaced(void **state)
+{
+    (void)state;
+    enum { LOST_FROM = 7, AT_DIFF = 144 + 72 * BLOCKS + 16 * LOST_FROM + 12 };
+    static const uint8_t far[4] = {0x7f, 0, 0, 0};
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    fixture_db(dir, "eth0", 1, BLOCKS, ROWS, GODB_CODEC_LZ4);
+    patch(dir, ".blockmeta", AT_DIFF, far, sizeof far);
+    GP_CLEANUP(gp_freep) char *index = fixture_find(dir, ".index"); /* which would tell the times */
+    if (index)
+        assert_int_equal(unlink(index), 0);
+    answer a;
+
+    ask(dir, "sip", "", &a);
+    assert_int_equal(a.out.stats.blocks_corrupted, BLOCKS - LOST_FROM);
+    assert_int_equal(a.out.stats.blocks_processed, BLOCKS);
+    assert_int_equal(a.out.totals.bytes_rcvd, LOST_FROM * ROWS * 10);
+    assert_non_null(
+        strstr(gp_buf_str(&a.warnings),
+               "eth0: block 7 of day 1700006400 skipped: timestamp is outside the day"));
+    int64_t span = a.out.time_last_s - a.out.time_first_s;
+    assert_int_equal(span, 300 * LOST_FROM);
+    forget(&a);
+}
+
 static void test_short_column(void **state)
 {
     (void)state;
@@ -175,8 +203,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_damaged_column), cmocka_unit_test(test_zeroed_column),
-        cmocka_unit_test(test_short_column),   cmocka_unit_test(test_damaged_day),
-        cmocka_unit_test(test_times_repeat),
+        cmocka_unit_test(test_unplaced),       cmocka_unit_test(test_short_column),
+        cmocka_unit_test(test_damaged_day),    cmocka_unit_test(test_times_repeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -507,6 +507,46 @@ static void test_listing(void **state)
     assert_int_equal(l.totals.v4, 2);
 }
 
+static void damage_meta(const char *day, long at, uint8_t byte)
+{
+    char path[96];
+    snprintf(path, sizeof path, "e/2023/11/%s/.blockmeta", day);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && pwrite(fd, &byte, 1, at) == 1);
+    close(fd);
+}
+
+/* Days at the end that are refused, and blocks without a time, do not count or bound anything. */
+static void test_listing_of_damage(void **state)
+{
+    (void)state;
+    static const char *const days[] = {"1699920000_2-0-0-k-2-2-2", "1700006400_2-0-0-k-2-2-2",
+                                       "1700092800_2-0-0-k-2-2-2"};
+    enum { AT_VERSION = 7, AT_FIRST = 136 + 72 * 2, AT_DIFF = 144 + 72 * 2 + 16 + 12 };
+    GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+    godb_listing l;
+
+    for (int d = 0; d < 3; d++)
+        for (int i = 1; i < 3; i++)
+            put("e", DAY + d * GODB_DAY_S + 300 * i, 0, NULL);
+    want_ok(godb_db_open(".", &db, NULL));
+    damage_meta(days[2], AT_VERSION, 9);
+    want_ok(godb_listing_get(db, "e", 0, INT64_MAX, &l, NULL));
+    assert_true(l.totals.v4 == 4 && l.bad_days == 1 && l.n_days == 2);
+    assert_true(l.first_s == DAY && l.last_s == DAY + GODB_DAY_S + 600);
+    damage_meta(days[1], AT_DIFF, 0x7f); /* its second block is who knows where */
+    want_ok(godb_listing_get(db, "e", 0, INT64_MAX, &l, NULL));
+    assert_true(l.first_s == DAY && l.last_s == DAY + GODB_DAY_S + 300);
+    damage_meta(days[0], AT_FIRST, 0x7f); /* both blocks */
+    want_ok(godb_listing_get(db, "e", 0, INT64_MAX, &l, NULL));
+    assert_true(l.first_s == DAY + GODB_DAY_S && l.last_s == DAY + GODB_DAY_S + 300);
+    damage_meta(days[1], AT_FIRST, 0x7f); /* nothing is left but the days themselves */
+    want_ok(godb_listing_get(db, "e", 0, INT64_MAX, &l, NULL));
+    assert_true(l.first_s == DAY - 300 && l.last_s == DAY + 2 * GODB_DAY_S - 1);
+    want_ok(godb_listing_get(db, "e", DAY + 400, DAY + 500, &l, NULL));
+    assert_true(l.first_s == DAY + 100 && l.last_s == DAY + 500);
+}
+
 /* ---- 7.1: host id ---- */
 
 static void test_host_id(void **state)
@@ -543,10 +583,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_interfaces),     T(test_links_below), T(test_base62),         T(test_january_1970),
-        T(test_two_candidates), T(test_modes),       T(test_zero_blocks),    T(test_writer),
-        T(test_two_steps),      T(test_leftovers),   T(test_skipped_blocks), T(test_listing),
-        T(test_host_id),
+        T(test_interfaces),        T(test_links_below),    T(test_base62),
+        T(test_january_1970),      T(test_two_candidates), T(test_modes),
+        T(test_zero_blocks),       T(test_writer),         T(test_two_steps),
+        T(test_leftovers),         T(test_skipped_blocks), T(test_listing),
+        T(test_two_steps),         T(test_leftovers),      T(test_skipped_blocks),
+        T(test_listing_of_damage), T(test_host_id),
     };
     st_utc();
     if (access("/dev/shm", W_OK) == 0)

@@ -8,7 +8,7 @@
 
 /* What .blockmeta says about one block; checked as in 2.5. */
 typedef struct godb_block {
-    int64_t time_s; /* end of the interval covered */
+    int64_t time_s; /* end of the interval covered; 0 when godb_block_unplaced() */
     uint32_t n_v4, n_v6, drops;
     uint8_t usable; /* 0: a check failed; reason says which; readers skip and count it */
     uint8_t codec[GODB_N_COLS];
@@ -16,6 +16,13 @@ typedef struct godb_block {
     uint64_t offset[GODB_N_COLS];                   /* bytes from the start of the column file */
     const char *reason;                             /* static text when not usable, else NULL */
 } godb_block;
+
+/* 1 when not even the time of the block is known (2.5, item 8): it belongs to the day, and may
+ * belong to any range in it. From the first such block of a day on all are. */
+static inline int godb_block_unplaced(const godb_block *b)
+{
+    return !b->usable && b->time_s == 0;
+}
 
 /* Read-only after opening; threads may share one. Holds the directory open, so a rename of the
  * directory while it is read does no harm (6.5). */
@@ -34,8 +41,10 @@ static inline void godb_day_closep(godb_day **d)
 
 size_t godb_day_n_blocks(const godb_day *d);
 const godb_block *godb_day_block(const godb_day *d, size_t i); /* borrowed from d */
-const godb_totals *godb_day_totals(const godb_day *d);         /* header of .blockmeta */
-int64_t godb_day_start(const godb_day *d);                     /* D, Unix seconds */
+/* Blocks before the first one that is unplaced: those of which the time is known. */
+size_t godb_day_n_placed(const godb_day *d);
+const godb_totals *godb_day_totals(const godb_day *d); /* header of .blockmeta */
+int64_t godb_day_start(const godb_day *d);             /* D, Unix seconds */
 int godb_day_dirfd(const godb_day *d);
 /* 1 when timestamps rise strictly, so blocks may be bisected (not so after defect D4). */
 int godb_day_sorted(const godb_day *d);
