@@ -17,16 +17,32 @@ static void on_signal(int sig)
     (void)sigaction(sig, &dfl, NULL); /* the second one works at once */
 }
 
-gp_cancel *goquery_interrupt_start(int64_t timeout_ns)
+gp_deadline goquery_deadline(int64_t timeout_ns)
+{
+    gp_deadline at;
+    if (timeout_ns <= 0 || __builtin_add_overflow(gp_mono_ns(), timeout_ns, &at))
+        return GP_NEVER;
+    return at;
+}
+
+gp_status goquery_lookup(void *ctx, const char *const *names, size_t n, int64_t timeout_ns,
+                         query_addrs *out, gp_err *err)
+{
+    goquery_limit *l = ctx;
+    int64_t left = l->at == GP_NEVER ? INT64_MAX : l->at - gp_mono_ns();
+    gp_status st =
+        query_lookup_system(NULL, names, n, left < timeout_ns ? left : timeout_ns, out, err);
+    l->late = st == GP_EDEADLINE && left < timeout_ns;
+    return st;
+}
+
+gp_cancel *goquery_interrupt_start(gp_deadline at)
 {
     struct sigaction act = {.sa_handler = on_signal};
     sigemptyset(&act.sa_mask);
     (void)sigaction(SIGINT, &act, NULL);
     (void)sigaction(SIGTERM, &act, NULL);
-    if (timeout_ns > 0) {
-        int64_t now = gp_mono_ns(), at;
-        cancel.deadline = __builtin_add_overflow(now, timeout_ns, &at) ? GP_NEVER : at;
-    }
+    cancel.deadline = at;
     return &cancel;
 }
 

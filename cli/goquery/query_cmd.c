@@ -30,6 +30,7 @@ typedef struct query_run {
     query_stmt *stmt;
     goquery_querylog log;
     goquery_trace trace;
+    gp_deadline deadline; /* --query.timeout, from before names are looked up */
     result r;
     int have_result;
     int watching; /* --watch: signals end it without a message */
@@ -193,11 +194,16 @@ static int prepare(query_run *q)
 {
     gp_err err = {0};
     query_problems problems = {0};
-    query_env env = {.now_s = gp_wall_s(), .lookup = query_lookup_system};
+    goquery_limit limit = {.at = q->deadline};
+    query_env env = {.now_s = gp_wall_s(), .lookup = goquery_lookup, .lookup_ctx = &limit};
+    char text[128];
     int code = 0;
     gp_status st = query_prepare(&q->args, &env, &q->stmt, &problems, &err);
     log_args(q);
-    if (st != GP_OK)
+    if (st != GP_OK && limit.late)
+        code = goquery_fail(
+            "%s", goquery_interrupt_text(GP_EDEADLINE, q->o->timeout_ns, "", text, sizeof text));
+    else if (st != GP_OK)
         code = problems.n ? goquery_fail_problems(&problems) : goquery_fail("%s", err.msg);
     hint_command(q, &problems);
     if (st == GP_OK)
@@ -233,7 +239,7 @@ static int execute(query_run *q)
     gp_err err = {0};
     char text[128];
     goquery_progress progress;
-    gp_cancel *cancel = goquery_interrupt_start(q->o->timeout_ns);
+    gp_cancel *cancel = goquery_interrupt_start(q->deadline);
     goquery_progress_start(&progress, q->stmt->keepalive_ns);
     gp_status st = goquery_answer(q->o, q->stmt, cancel, &progress, &q->r, &err);
     q->have_result = st == GP_OK;
@@ -311,6 +317,7 @@ static int host_code(const query_run *q)
 /* From checked arguments to output. */
 static int answer(query_run *q)
 {
+    q->deadline = goquery_deadline(q->o->timeout_ns);
     int code = prepare(q);
     if (!code) {
         code = execute(q);
@@ -346,7 +353,7 @@ static int round_of(query_run *q, unsigned rows)
 /* Until a signal. Only the first round may fail: what works can stop working for a while. */
 static int watch(query_run *q)
 {
-    gp_cancel *cancel = goquery_interrupt_start(0);
+    gp_cancel *cancel = goquery_interrupt_start(GP_NEVER);
     int redraw = strcmp(q->args.format, "txt") == 0 && goquery_term_rows() > 0;
     int fit = redraw && !cli_given(q->line, "results.limit");
     uint64_t most = q->args.num_results;

@@ -179,7 +179,9 @@ static gp_status add_host_column(const report_run *r, query_args *a)
 static char *prepare(report_run *r, size_t i, query_stmt **s)
 {
     report_query *q = &r->file.v[i];
-    query_env env = {.now_s = r->now_s, .lookup = query_lookup_system};
+    goquery_limit limit = {.at = r->cancel->deadline};
+    query_env env = {.now_s = r->now_s, .lookup = goquery_lookup, .lookup_ctx = &limit};
+    char late[128];
     query_problems problems = {0};
     gp_err err = {0};
     gp_buf text = {0};
@@ -193,7 +195,10 @@ static char *prepare(report_run *r, size_t i, query_stmt **s)
     gp_status st = query_prepare(&q->args, &env, s, &problems, &err);
     if (st == GP_OK)
         return NULL;
-    if (problems.n)
+    if (limit.late)
+        gp_buf_adds(&text,
+                    goquery_interrupt_text(GP_EDEADLINE, r->o->timeout_ns, "", late, sizeof late));
+    else if (problems.n)
         query_problems_format(&problems, &text);
     else
         gp_buf_adds(&text, err.msg);
@@ -292,7 +297,7 @@ static int run(report_run *r)
     page = is_page(r);
     if (!page && gp_mkdir_all(o->output, 0755, &err) != GP_OK)
         return goquery_fail("%s", err.msg);
-    r->cancel = goquery_interrupt_start(o->timeout_ns);
+    r->cancel = goquery_interrupt_start(goquery_deadline(o->timeout_ns));
     if (page)
         report_page_begin(&r->file, r->format == QUERY_HTML,
                           *o->server_addr ? o->server_addr : o->db_path, r->now_s, &r->page);

@@ -56,6 +56,10 @@ gp_status cli_run_server(const goquery_opts *o, const query_stmt *s, gp_cancel *
         r->hosts = s->args.query_hosts; /* a stored query may have said it */
         r->resolver = s->args.hosts_resolver;
         r->cancel = cancel;
+        if (cancel->deadline != GP_NEVER) { /* names may have taken their part of it */
+            int64_t left = gp_deadline_left_ms(cancel->deadline);
+            r->timeout_ms = left > 0 ? left : 1; /* 0 is none */
+        }
         r->on_progress = on_progress;
         r->on_partial = o->streaming ? on_partial : NULL;
         r->ctx = progress;

@@ -125,6 +125,9 @@ class Big(support.Case):
     def test_deadline(self):
         err = self.fails(*self.args("--query.timeout", "1ms", "raw"), text="deadline exceeded")
         self.assertIn("--query.timeout 1ms", err)
+        # names in the condition are within the limit, not on top of it
+        self.fails(*self.args("--query.timeout", "1ns", "-c", "sip = foo.invalid", "sip"),
+                   text="deadline exceeded: not finished within --query.timeout 1ns")
 
     def test_memory(self):
         # 1 % of the memory of any machine that runs this holds 4 million groups, so only the check
