@@ -16,9 +16,8 @@ void goquery_progress_start(goquery_progress *p, int64_t keepalive_ns)
 {
     *p = (goquery_progress){.start_ms = gp_mono_ms(),
                             .terminal = isatty(STDERR_FILENO),
-                            .keepalive_ms = keepalive_ns > 0 ? keepalive_ns / 1000000 + 1 : 0};
+                            .keepalive_ns = keepalive_ns > 0 ? keepalive_ns : 0};
     pthread_mutex_init(&p->lock, NULL);
-    p->last_log_ms = p->start_ms - p->keepalive_ms; /* the first one is immediate */
 }
 
 static void add(char *line, size_t cap, const char *text)
@@ -67,7 +66,7 @@ static void describe(const goquery_work *w, int64_t ms, char *line, size_t cap)
 
 void goquery_progress_tell(goquery_progress *p, const goquery_work *w)
 {
-    int64_t now = gp_mono_ms(), ms = now - p->start_ms;
+    int64_t now = gp_mono_ns(), ms = now / 1000000 - p->start_ms;
     pthread_mutex_lock(&p->lock);
     if (p->terminal && ms >= SHOW_AFTER_MS) {
         char line[256];
@@ -76,8 +75,9 @@ void goquery_progress_tell(goquery_progress *p, const goquery_work *w)
         fflush(stderr);
         p->shown = 1;
     }
-    if (p->keepalive_ms && now - p->last_log_ms >= p->keepalive_ms) {
-        p->last_log_ms = now;
+    if (p->keepalive_ns && (!p->logged || now - p->last_log_ns > p->keepalive_ns)) {
+        p->logged = 1; /* the first one is immediate */
+        p->last_log_ns = now;
         rt_info("processing stats update", RT_U("blocks_processed", w->blocks_done),
                 RT_U("directories_processed", w->days_done), RT_U("rows", w->rows));
     }

@@ -18,8 +18,9 @@ typedef struct goquery_work {
 /* Locked inside. */
 typedef struct goquery_progress {
     pthread_mutex_t lock;
-    int64_t start_ms, last_log_ms;
-    int64_t keepalive_ms; /* log line in this interval; 0 = none */
+    int64_t start_ms, last_log_ns;
+    int64_t keepalive_ns; /* log line in this interval; 0 = none */
+    int logged;           /* one was written */
     int terminal;         /* standard error is one */
     int shown;            /* a line stands there */
 } goquery_progress;

@@ -10,6 +10,7 @@
 #include "lookup_int.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -145,6 +146,45 @@ static gp_status judge(const char *const *names, const answer *a, size_t n, gp_e
     return GP_OK;
 }
 
+static int in_hosts_file(ares_channel ch, const char *name, int family, query_addrs *out)
+{
+    struct hostent *h = NULL;
+    size_t width = family == AF_INET ? 4 : 16;
+
+    if (ares_gethostbyname_file(ch, name, family, &h) != ARES_SUCCESS)
+        return 1;
+    for (size_t i = 0; h->h_addr_list[i] && out->n < QUERY_MAX_ADDRS; i++) {
+        gp_addr *v = gp_realloc(out->v, out->n + 1, sizeof *v);
+        if (!v) {
+            ares_free_hostent(h);
+            return 0;
+        }
+        out->v = v;
+        v[out->n] = (gp_addr){.family = family == AF_INET ? 4 : 6};
+        memcpy(v[out->n++].bytes, h->h_addr_list[i], width);
+    }
+    ares_free_hostent(h);
+    return 1;
+}
+
+/* "host.": the hosts file has names without the dot, which only keeps search domains away; c-ares
+ * compares them as they stand. 1: answered. */
+static int try_hosts_file(ares_channel ch, const char *name, answer *a)
+{
+    size_t n = strlen(name);
+
+    if (n < 2 || name[n - 1] != '.')
+        return 0;
+    GP_CLEANUP(gp_freep) char *bare = gp_strndup(name, n - 1);
+    if (!bare || !in_hosts_file(ch, bare, AF_INET, a->out) ||
+        !in_hosts_file(ch, bare, AF_INET6, a->out))
+        a->status = ARES_ENOMEM;
+    else if (a->out->n == 0)
+        return 0;
+    --*a->open;
+    return 1;
+}
+
 gp_status query_lookup_at(const char *servers, const char *const *names, size_t n,
                           int64_t timeout_ns, query_addrs *out, gp_err *err)
 {
@@ -166,7 +206,8 @@ gp_status query_lookup_at(const char *servers, const char *const *names, size_t 
     }
     for (size_t i = 0; i < n; i++) {
         answers[i] = (answer){.out = &out[i], .open = &open};
-        ares_getaddrinfo(ch, names[i], NULL, &hints, on_answer, &answers[i]);
+        if (!try_hosts_file(ch, names[i], &answers[i]))
+            ares_getaddrinfo(ch, names[i], NULL, &hints, on_answer, &answers[i]);
     }
     gp_status st = query_channel_run(ch, &open, deadline);
     ares_destroy(ch); /* calls on_answer() for what is still open */

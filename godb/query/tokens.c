@@ -38,7 +38,16 @@ static const struct {
 
 static int is_space(char c)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static size_t spaces(const char *p)
+{
+    size_t n = 0;
+
+    while (is_space(p[n]))
+        n++;
+    return n;
 }
 
 /* Ends a word wherever it stands. */
@@ -160,6 +169,29 @@ static query_token_kind scan_symbol(const char *p, size_t *n)
     return kind;
 }
 
+/* Word spellings stand for their symbol with the white space around them (3.1), so that one beside
+ * a symbol makes a symbol of two characters: `> eq` and `gt =` are >=, `! eq` and `not =` are !=.
+ * Length of such a pair at p, where a comparison operator may stand, or 0. */
+static size_t scan_pair(const char *p, query_token_kind *kind)
+{
+    size_t n = word_len(p);
+
+    if (n == 0) { /* a symbol, then the word */
+        size_t gap = spaces(p + 1), eq = word_len(p + 1 + gap);
+        if (!*p || !strchr("!<>", *p) || !gap || !is_space(p[1 + gap + eq]) ||
+            compare_word(p + 1 + gap, eq) != QUERY_TOK_EQ)
+            return 0;
+        *kind = *p == '!' ? QUERY_TOK_NE : *p == '<' ? QUERY_TOK_LE : QUERY_TOK_GE;
+        return 1 + gap + eq;
+    }
+    int word = is(p, n, "not") ? (int)QUERY_TOK_NOT : compare_word(p, n);
+    size_t gap = spaces(p + n), eq = strspn(p + n + gap, "=");
+    if (!gap || !eq || (word != QUERY_TOK_NOT && word != QUERY_TOK_LT && word != QUERY_TOK_GT))
+        return 0;
+    *kind = word == QUERY_TOK_NOT ? QUERY_TOK_NE : (query_token_kind)(word + 1);
+    return n + gap + (eq < 3 ? eq : 3);
+}
+
 /* Operator spelt as a word of n letters at p, or QUERY_TOK_WORD. */
 static query_token_kind word_operator(const char *p, size_t n, place at)
 {
@@ -218,6 +250,8 @@ static query_token next_token(const char *p, place at, size_t *len)
     size_t n = is_plus(*p) && at == AT_VALUE ? scan_word(p, at) : 0; /* `= +22`: a (bad) value */
     query_token_kind kind = QUERY_TOK_WORD;
 
+    if (at == AT_COMPARE)
+        n = scan_pair(p, &kind);
     if (n == 0)
         kind = scan_symbol(p, &n);
     if (n == 0) {

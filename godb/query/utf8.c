@@ -72,7 +72,7 @@ static uint32_t lower(uint32_t c)
         return c + 80;
     if (c >= 0x531 && c <= 0x556)
         return c + 48;
-    return c == 0x178 ? 0xFF : c == 0x212A ? 'k' : c;
+    return c == 0x178 ? 0xFF : c == 0x130 ? 'i' : c == 0x212A ? 'k' : c;
 }
 
 void query_utf8_lower(char *s)

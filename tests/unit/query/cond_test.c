@@ -248,7 +248,7 @@ static void test_messages(void **state)
         {"port = \xC3\xA4 x", "port = \xC3\xA4 x\n         ^\ninput unexpectedly continues",
          "input unexpectedly continues at \"x\""},
         {"sip < 192.0.2.7", "comparator \"<\" not allowed for attribute \"sip\"", NULL},
-        {"src >= 192.0.2.7", "comparator \">=\" not allowed for attribute \"src\"", NULL},
+        {"src >= 192.0.2.7", "comparator \">=\" not allowed for attribute \"sip\"", NULL},
         {"sip = fe80::1%eth0", "could not parse IP address: fe80::1%eth0", NULL},
         {"sip = ..", "invalid value in condition: '..' is neither an ip nor a hostname", NULL},
         {"dir = both", "unsupported direction filter: both (supported: in, out, uni, bi)", NULL},

@@ -198,8 +198,9 @@ static void test_nothing_asked(void **state)
 /* The hosts file of the machine, if it has localhost as usual (D95). */
 static void test_hosts_file(void **state)
 {
-    static const char *const names[] = {"localhost"};
-    query_addrs out[1] = {{0}};
+    static const char *const names[] = {"localhost", "localhost.", "a.example."};
+    query_addrs out[3] = {{0}};
+    server s;
     if (access("/etc/hosts", R_OK) != 0)
         skip_because("no /etc/hosts");
     char *hosts = test_slurp("/etc/hosts", NULL);
@@ -209,12 +210,18 @@ static void test_hosts_file(void **state)
     gp_free(hosts);
     if (!usual)
         skip_because("/etc/hosts does not know localhost");
-    want_ok(query_lookup_system(NULL, names, 1, 5 * SECOND, out, NULL));
-    int found = 0;
-    for (size_t i = 0; i < out[0].n; i++)
-        found |= out[0].v[i].family == 4 && memcmp(out[0].v[i].bytes, "\x7f\0\0\1", 4) == 0;
-    assert_true(found);
-    free_addrs(out, 1);
+    start(&s);
+    want_ok(query_lookup_at(s.address, names, 3, 5 * SECOND, out, NULL));
+    for (size_t k = 0; k < 2; k++) { /* the server would say 192.0.2.9 */
+        int found = 0;
+        for (size_t i = 0; i < out[k].n; i++)
+            found |= out[k].v[i].family == 4 && memcmp(out[k].v[i].bytes, "\x7f\0\0\1", 4) == 0;
+        if (!found)
+            fail_msg("%s: not from the hosts file", names[k]);
+    }
+    assert_int_equal(out[2].n, 1); /* and the server is still asked for the others */
+    free_addrs(out, 3);
+    stop(&s);
 }
 
 int main(void)

@@ -43,7 +43,8 @@ static void test_lower(void **state)
         {"\xC4\x8C\xC5\xBD\xC5\xB8", "\xC4\x8D\xC5\xBE\xC3\xBF"}, /* pairs */
         {"\xE2\x84\xAA"
          "x",
-         "kx"}, /* Kelvin sign: shorter */
+         "kx"},                /* Kelvin sign: shorter */
+        {"D\xC4\xB0R", "dir"}, /* capital I with a dot */
         {"\xFF"
          "A\xC3",
          "\xFF"
