@@ -50,7 +50,7 @@ static int parse_range(const goquery_opts *o, int64_t *first_s, int64_t *last_s)
     return code;
 }
 
-static int print(const cli_inventory *inv, const goquery_opts *o)
+static int print(const cli_inventory *inv, const goquery_opts *o, const cli_line *line)
 {
     gp_err err = {0};
     int json = o->json || strcmp(o->format, "json") == 0;
@@ -58,7 +58,8 @@ static int print(const cli_inventory *inv, const goquery_opts *o)
         fputc('\n', stdout);
     if (!json && inv->n == 0) {
         fflush(stdout);
-        return goquery_fail("no interfaces found in %s", o->db_path);
+        (void)cli_inventory_none(inv, o->db_path, line->words, line->n_words, &err);
+        return goquery_fail("%s", err.msg);
     }
     gp_status st = json ? cli_inventory_json(inv, stdout, &err)
                         : cli_inventory_table(inv, o->detailed, stdout, &err);
@@ -95,7 +96,7 @@ int goquery_list(void *opts, const cli_line *line)
             rt_warn("directories that are no days are left out", RT_S("iface", inv.v[i].iface),
                     RT_S("which", l->strays_text));
     }
-    code = st == GP_OK ? print(&inv, o) : goquery_fail("%s", err.msg);
+    code = st == GP_OK ? print(&inv, o, line) : goquery_fail("%s", err.msg);
     goquery_querylog_text(&log, "interfaces listed", NULL);
     goquery_querylog_close(&log);
     cli_inventory_free(&inv);

@@ -181,7 +181,8 @@ static void hint_command(const query_run *q, const query_problems *p)
 {
     const char *names[16];
     size_t n = 0;
-    if (p->n == 0 || strcmp(p->v[0].location, "body.query") != 0 || q->line->n_words == 0)
+    if (p->n == 0 || !isatty(STDERR_FILENO) || strcmp(p->v[0].location, "body.query") != 0 ||
+        q->line->n_words == 0)
         return;
     for (size_t i = 0; goquery_root.subs[i] && n < GP_COUNT(names); i++)
         names[n++] = goquery_root.subs[i]->name;

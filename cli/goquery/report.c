@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static const char lead[] = "Error running query: ";
 
@@ -32,7 +33,9 @@ int goquery_fail_problems(const query_problems *p)
 {
     gp_buf b = {0};
     query_problems_format(p, &b);
-    query_problems_hints(p, &b);
+    if (isatty(
+            STDERR_FILENO)) /* for people; scripts find the shape of the errors and nothing else */
+        query_problems_hints(p, &b);
     return fail_text(&b);
 }
 

@@ -51,9 +51,8 @@ static int run(void *values, const cli_line *line)
         st = cli_inventory_json(&inv, stdout, &err);
     } else if (st == GP_OK) {
         putchar('\n');
-        if (inv.n == 0)
-            return gpdb_fail(line, "no interfaces found in %s", db);
-        st = cli_inventory_table(&inv, o->verbose, stdout, &err);
+        st = inv.n ? cli_inventory_table(&inv, o->verbose, stdout, &err)
+                   : cli_inventory_none(&inv, db, words, n, &err);
     }
     if (st != GP_OK)
         return gpdb_fail(line, "%s", err.msg);

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { CELL_PAD = 4, MAX_COLUMNS = 10, CELL_BYTES = 32 };
+enum { CELL_PAD = 4, MAX_COLUMNS = 10, CELL_BYTES = 32, MAX_NAMED = 10 };
 
 void cli_inventory_free(cli_inventory *inv)
 {
@@ -53,6 +53,27 @@ gp_status cli_inventory_take(const char *path, const char *const *words, size_t 
         out->n++;
     }
     return GP_OK;
+}
+
+gp_status cli_inventory_none(const cli_inventory *inv, const char *path, const char *const *words,
+                             size_t n_words, gp_err *err)
+{
+    gp_buf b = {0};
+    size_t n = 0;
+
+    if (!n_words || !inv->names || !inv->names[0])
+        return gp_fail(err, GP_ENOTFOUND, 0, "no interfaces found in %s", path);
+    gp_buf_adds(&b, "none of the interfaces");
+    for (size_t i = 0; i < n_words && i < MAX_NAMED; i++)
+        gp_buf_printf(&b, "%s \"%.40s\"", i ? "," : "", words[i]);
+    gp_buf_printf(&b, " is in %.200s (", path);
+    for (; inv->names[n] && n < MAX_NAMED; n++)
+        gp_buf_printf(&b, "%s%.40s", n ? ", " : "", inv->names[n]);
+    gp_buf_adds(&b, inv->names[n] ? ", ...)" : ")");
+    const char *text = gp_buf_str(&b);
+    gp_status st = gp_fail(err, GP_ENOTFOUND, 0, "%s", text ? text : "no such interface");
+    gp_buf_free(&b);
+    return st;
 }
 
 /* ---- table ---- */

@@ -89,6 +89,18 @@ class Terminal(support.Case):
                       Pty(self.args("-c", "sip != 10.0.0.1", "sip")).output())
         self.assertNotIn("Hint", Pty(self.args("-c", "sip = 10.0.0.1", "sip")).output())
 
+    def test_did_you_mean(self):
+        """On a terminal behind the error; elsewhere errors have their shape (7.1) and nothing else."""
+        wrong = self.args("-c", "dport >= 80 & sipp = 10.1.1.1", "sip,dpt")
+        self.assertTrue(Pty(wrong).output().endswith('did you mean "dst" instead of "dpt"?\n'
+                                                     'did you mean "sip" instead of "sipp"?\n'))
+        self.assertTrue(self.fails(*wrong, text="unknown attribute").endswith("\n    expected attribute\n"))
+        for typed, meant in (("lst", "list"), ("reprot", "report")):
+            out = Pty(["-d", self.db, typed]).output()
+            self.assertIn('\ndid you mean the command "%s"?\n' % meant, out)
+            self.assertNotIn("did you mean", self.fails("-d", self.db, typed, text="unknown attribute"))
+        self.assertNotIn("command", Pty(self.args("sipp")).output())
+
 
 class Big(support.Case):
     """A database that takes a moment: 2 million flows."""

@@ -26,6 +26,11 @@ gp_status cli_inventory_take(const char *path, const char *const *words, size_t 
                              gp_err *err) GP_MUST_CHECK;
 void cli_inventory_free(cli_inventory *inv);
 
+/* Why nothing was found: the database has no interface, or none of those named (its own are named
+ * then). GP_ENOTFOUND, always. */
+gp_status cli_inventory_none(const cli_inventory *inv, const char *path, const char *const *words,
+                             size_t n_words, gp_err *err);
+
 /* The table without the empty line above it; times in local time. */
 gp_status cli_inventory_table(const cli_inventory *inv, int detailed, FILE *out,
                               gp_err *err) GP_MUST_CHECK;
