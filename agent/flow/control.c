@@ -26,10 +26,10 @@ void flow_control_wake(flow_manager *m)
     (void)!write(m->wake_fd, &one, sizeof one);
 }
 
-/* The timer fires at the next boundary of the wall clock, and at once when the clock is set. */
-static void arm(flow_manager *m)
+/* The timer fires at `next` of the wall clock, and at once when that is over or the clock is set.
+ */
+static void arm(flow_manager *m, int64_t next)
 {
-    int64_t next = (flow_now_s(m) / m->interval_s + 1) * m->interval_s;
     struct itimerspec ts = {.it_value = {.tv_sec = (time_t)next}};
 
     pthread_mutex_lock(&m->mu);
@@ -54,6 +54,11 @@ static void rotate_all(flow_manager *m, int64_t time_s)
             rotated += flow_iface_rotate(v[k], time_s, &err) == GP_OK;
     pthread_mutex_unlock(&m->admin);
     flow_iface_unref_all(v, n);
+    if (rotated) {
+        pthread_mutex_lock(&m->mu);
+        m->info.last_scheduled_s = time_s;
+        pthread_mutex_unlock(&m->mu);
+    }
     flow_emit(m, &(flow_event){.kind = FLOW_EV_ROTATION,
                                .time_s = time_s,
                                .took_ns = gp_mono_ns() - t0,
@@ -83,7 +88,7 @@ static void on_timer(flow_manager *m)
     }
     if (now >= planned)
         rotate_all(m, now / m->interval_s * m->interval_s);
-    arm(m);
+    arm(m, flow_next_boundary(m));
 }
 
 /* A capture that broke off: its flows are written (D-13), then the interface waits to be opened. A
@@ -225,7 +230,10 @@ void *flow_control_thread(void *arg)
     flow_manager *m = arg;
 
     m->repair_ms = gp_mono_ms() + REPAIR_MS;
-    arm(m);
+    pthread_mutex_lock(&m->mu);
+    int64_t first = m->info.next_writeout_s;
+    pthread_mutex_unlock(&m->mu);
+    arm(m, first);
     for (;;) {
         int due = wait_event(m);
         pthread_mutex_lock(&m->mu);

@@ -13,6 +13,11 @@ int64_t flow_now_s(const flow_manager *m)
     return (m->wall_ns ? m->wall_ns(m->ctx) : gp_wall_ns()) / NS;
 }
 
+int64_t flow_next_boundary(const flow_manager *m)
+{
+    return (flow_now_s(m) / m->interval_s + 1) * m->interval_s;
+}
+
 void flow_emit(flow_manager *m, const flow_event *e)
 {
     flow_event copy = *e;

@@ -104,6 +104,7 @@ struct flow_manager {
 
 /* Unix time by the manager's clock (flow_manager_opts.wall_ns). */
 int64_t flow_now_s(const flow_manager *m);
+int64_t flow_next_boundary(const flow_manager *m); /* end of the running interval */
 
 void flow_emit(flow_manager *m, const flow_event *e);
 void flow_emit_text(flow_manager *m, flow_event_kind kind, const char *iface, const char *text);

@@ -50,6 +50,7 @@ static void take_opts(flow_manager *m, const flow_manager_opts *o)
     m->rows = o->rows;
     m->ctx = o->ctx;
     m->info.started_ns = gp_wall_ns();
+    m->info.next_writeout_s = flow_next_boundary(m);
 }
 
 static gp_status start(flow_manager *m, const flow_manager_opts *o, gp_err *err)

@@ -245,7 +245,7 @@ gp_status flow_manager_live_get(void *ctx, const char *iface, godb_rows *rows, i
     *handle = NULL;
     *rows = (godb_rows){0};
     *stored_upto_s = INT64_MAX;
-    *time_s = (flow_now_s(m) / m->interval_s + 1) * m->interval_s;
+    *time_s = flow_next_boundary(m);
     if (!i)
         return GP_OK;
     live *l = gp_calloc(1, sizeof *l);

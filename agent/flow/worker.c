@@ -94,6 +94,7 @@ static void current(flow_worker *w, flow_worker_counts *c)
 
     c->capture = *capture_live_counts(w->live);
     c->lost = flow_table_lost(w->table);
+    c->capture.processed -= c->lost; /* those it handed over and no flow took */
     c->shared = flow_table_shared(w->table);
     c->entries = flow_bank_count(b);
     c->bytes = flow_bank_bytes(b);

@@ -145,6 +145,7 @@ static void get_daemon(serve *s, wire_daemon *d)
                        .started_ns = info.started_ns,
                        .now_ns = gp_wall_ns(),
                        .last_writeout_s = info.last_writeout_s,
+                       .last_scheduled_s = info.last_scheduled_s,
                        .next_writeout_s = info.next_writeout_s,
                        .writes_failed = info.writes_failed,
                        .flows_lost = info.flows_lost,

@@ -72,9 +72,10 @@ static void print_runtime(const wire_daemon *d)
     printf("\nRuntime info:\n\n");
     printf("            Running since: %s (%s ago)\n", gpctl_time(d->started_ns / NS, t, sizeof t),
            gpctl_seconds(d->now_ns - d->started_ns, ago, sizeof ago));
-    printf("  Last scheduled writeout: %s (%s ago)\n", gpctl_time(d->last_writeout_s, t, sizeof t),
-           d->last_writeout_s ? gpctl_seconds(d->now_ns - d->last_writeout_s * NS, ago, sizeof ago)
-                              : "-");
+    printf("  Last scheduled writeout: %s (%s ago)\n", gpctl_time(d->last_scheduled_s, t, sizeof t),
+           d->last_scheduled_s
+               ? gpctl_seconds(d->now_ns - d->last_scheduled_s * NS, ago, sizeof ago)
+               : "-");
 }
 
 static void print_totals(const wire_status_reply *r)
@@ -95,6 +96,22 @@ static void print_totals(const wire_status_reply *r)
            result_fmt_count(recent.dropped, b, sizeof b));
 }
 
+/* Packets that were read and are in no flow (4.9): drops of their blocks, too. */
+static void print_overflow(const wire_status_reply *r)
+{
+    char a[COUNT_TEXT], b[COUNT_TEXT];
+    size_t shown = 0;
+
+    for (size_t i = 0; i < r->n; i++)
+        if (r->v[i].total.lost)
+            printf("%s    %s: %s / + %s\n",
+                   shown++ ? "" : "Packets that found the flow table full (capture.max_flows):\n\n",
+                   r->v[i].name, result_fmt_count(r->v[i].total.lost, a, sizeof a),
+                   result_fmt_count(r->v[i].recent.lost, b, sizeof b));
+    if (shown)
+        putchar('\n');
+}
+
 /* What the table does not show, and should not go unseen. */
 static void print_trouble(const wire_status_reply *r)
 {
@@ -106,6 +123,7 @@ static void print_trouble(const wire_status_reply *r)
                    *r->v[i].error ? r->v[i].error : "waiting");
     if (waiting)
         putchar('\n');
+    print_overflow(r);
     if (r->daemon.write_failing)
         printf("Writing to the database fails; flows are kept in memory.\n\n");
 }
@@ -120,6 +138,10 @@ static void json_counts(query_json_object *o, const wire_iface_status *v)
     query_json_int(o, "processed_total", (int64_t)v->total.processed);
     query_json_int(o, "dropped", (int64_t)v->recent.dropped);
     query_json_int(o, "dropped_total", (int64_t)v->total.dropped);
+    if (v->total.lost) {
+        query_json_int(o, "overflow", (int64_t)v->recent.lost);
+        query_json_int(o, "overflow_total", (int64_t)v->total.lost);
+    }
     query_json_key(o, "parsing_errors");
     gp_buf_printf(o->out, "[%llu,%llu,%llu]", (unsigned long long)v->recent.errors[0],
                   (unsigned long long)v->recent.errors[1], (unsigned long long)v->recent.errors[2]);
@@ -186,11 +208,14 @@ const cli_cmd gpctl_status = {
     .name = "status",
     .usage = usage,
     .summary = "Packets received, processed and dropped",
-    .about = "Show what each interface received, processed and dropped since its capture began, "
-             "and (columns\nwith +) since the last write-out.\n"
-             "\n"
-             "Example:\n"
-             "  gpctl status eth0 -v",
+    .about =
+        "Show what each interface received, processed and dropped since its capture began, "
+        "and (columns\nwith +) since the last write-out. Below the table, where there are any: "
+        "packets that "
+        "found the flow\ntable full (capture.max_flows), and interfaces that cannot be captured.\n"
+        "\n"
+        "Example:\n"
+        "  gpctl status eth0 -v",
     .opts = opts,
     .words_from = GPCTL_WORDS,
     .run = run,

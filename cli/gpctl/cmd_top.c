@@ -70,7 +70,7 @@ static size_t rates(const wire_status_reply *old, const wire_status_reply *now, 
                           .packets = per_second(b->processed, a->processed, s),
                           .bits_in = 8 * per_second(b->bytes_in, a->bytes_in, s),
                           .bits_out = 8 * per_second(b->bytes_out, a->bytes_out, s),
-                          .dropped = per_second(b->dropped, a->dropped, s)};
+                          .dropped = per_second(b->dropped + b->lost, a->dropped + a->lost, s)};
     }
     qsort(out, n, sizeof *out, busiest_first);
     return n;

@@ -143,6 +143,8 @@ static void put_daemon(Fp__StatusReply *m, const wire_daemon *d)
     m->next_writeout_s = d->next_writeout_s;
     m->has_last_writeout_s = d->last_writeout_s != 0;
     m->last_writeout_s = d->last_writeout_s;
+    m->has_last_scheduled_s = 1;
+    m->last_scheduled_s = d->last_scheduled_s;
     m->has_writes_failed = m->has_flows_lost = m->has_write_failing = 1;
     m->writes_failed = d->writes_failed;
     m->flows_lost = d->flows_lost;
@@ -234,6 +236,8 @@ static int get_daemon(gp_arena *a, const Fp__StatusReply *m, wire_daemon *d)
     *d = (wire_daemon){.started_ns = m->started_ns,
                        .now_ns = m->now_ns,
                        .last_writeout_s = m->last_writeout_s,
+                       .last_scheduled_s =
+                           m->has_last_scheduled_s ? m->last_scheduled_s : m->last_writeout_s,
                        .next_writeout_s = m->next_writeout_s,
                        .writes_failed = m->writes_failed,
                        .flows_lost = m->flows_lost,

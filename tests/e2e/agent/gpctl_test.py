@@ -15,9 +15,19 @@ import sensor
 GPCTL = os.environ["GPCTL"]
 TCP = "127.0.0.1:8145"
 CONFIG = """db: {path: %(tmp)s/db, sync: none}
+capture: {max_flows: 1024}
 logging: {level: debug}
 api: {addr: ['ipc://%(tmp)s/sock', 'tcp://127.0.0.1:8145'], key_file: %(tmp)s/agent.key, trusted_keys: %(tmp)s/trusted}
 audit: {file: %(tmp)s/audit}
+"""
+MANY_PORTS = """
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('', 40001))
+for port in range(20000, 26000):
+    s.sendto(b'x', ('10.77.0.1', port))
+    if port % 50 == 49:
+        time.sleep(0.001)
 """
 DURATION = r"(?:\d+h)?(?:\d+m)?\d+s"
 COUNT = r"\d+\.\d\d (?: |[kMGTPE])"
@@ -163,6 +173,19 @@ class Gpctl(unittest.TestCase):
         if not late:  # the whole of test_1
             self.assertEqual(sensor.stored(self.agent.db)[("10.77.0.2", "10.77.0.1", 7001, 17)], (2000, 0, 2000 * 142, 0))
         self.assertEqual(json.loads(self.ctl("flush", "--json", key="all")), {"written": ["a0"]})
+        self.assertIn("no1", self.ctl("flush", "a0", "no1", code=1))
+        # a flush is no scheduled write-out; there may have been one of these meanwhile
+        self.assertRegex(self.ctl("status"), r"Last scheduled writeout: (?:- |\S+ \S+:[0-5][05]:00 )\(")
+
+    def test_6b_overflow(self):
+        sensor.ns(sensor.PEER, sys.executable, "-c", MANY_PORTS)
+        sensor.until(lambda: self.received() >= 6000, "packets")
+        sensor.until(lambda: "flow table full" in self.ctl("status"), "overflow")
+        self.assertRegex(self.ctl("status"), r"\nPackets that found the flow table full \(capture\.max_flows\):\n\n"
+                         r"    a0: %s / \+ %s\n\n$" % (COUNT, COUNT))
+        a0 = json.loads(self.ctl("status", "--json"))["statuses"]["a0"]
+        self.assertGreater(a0["overflow_total"], 0)
+        self.assertIn("overflow", a0)
 
     def test_7_refused(self):
         for key, calls in (("none", (["status"], ["interfaces"], ["top"], ["config"], ["flush"])),

@@ -228,7 +228,7 @@ static inline void wait_processed(fixture *f, const char *name, uint64_t n)
     flow_status s = {0};
     while (!gp_deadline_passed(until)) {
         s = status_of(f, name);
-        if (s.total.capture.processed + s.total.capture.errors[0] >= n)
+        if (s.total.capture.processed + s.total.capture.errors[0] + s.total.lost >= n)
             return;
         (void)usleep(LOOK_US);
     }

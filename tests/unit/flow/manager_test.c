@@ -528,8 +528,24 @@ static void test_apply(void **state)
     flow_manager_info_get(f->m, &info);
     assert_true(info.applied && !info.write_failing && info.last_writeout_s > 0);
     assert_int_equal(info.next_writeout_s % NO_BOUNDARY, 0);
+    assert_int_equal(info.last_scheduled_s, 0); /* flush and apply are not */
     close(in);
     end(f);
+}
+
+/* When the first write-out will be is known at once, and not only when the clock's thread runs. */
+static void test_next_at_once(void **state)
+{
+    (void)state;
+    enum { TIMES = 30 };
+
+    for (int i = 0; i < TIMES; i++) {
+        fixture *f = start();
+        flow_manager_info info;
+        flow_manager_info_get(f->m, &info);
+        assert_true(info.next_writeout_s * INT64_C(1000000000) > gp_wall_ns());
+        end(f);
+    }
 }
 
 /* A database that cannot be written keeps the flows and writes them when it can. */
@@ -582,13 +598,14 @@ static void test_failed_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_directions),   cmocka_unit_test(test_loopback),
-        cmocka_unit_test(test_odd_frames),   cmocka_unit_test(test_ignore_vlans),
-        cmocka_unit_test(test_extra_filter), cmocka_unit_test(test_sample),
-        cmocka_unit_test(test_fragments),    cmocka_unit_test(test_rotation_under_load),
-        cmocka_unit_test(test_pause),        cmocka_unit_test(test_close_is_exact),
-        cmocka_unit_test(test_live_rows),    cmocka_unit_test(test_link_changes),
-        cmocka_unit_test(test_apply),        cmocka_unit_test(test_failed_writes),
+        cmocka_unit_test(test_directions),    cmocka_unit_test(test_loopback),
+        cmocka_unit_test(test_odd_frames),    cmocka_unit_test(test_ignore_vlans),
+        cmocka_unit_test(test_extra_filter),  cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_fragments),     cmocka_unit_test(test_rotation_under_load),
+        cmocka_unit_test(test_pause),         cmocka_unit_test(test_close_is_exact),
+        cmocka_unit_test(test_live_rows),     cmocka_unit_test(test_link_changes),
+        cmocka_unit_test(test_apply),         cmocka_unit_test(test_next_at_once),
+        cmocka_unit_test(test_failed_writes),
     };
     if (!netns_enter())
         return 77;

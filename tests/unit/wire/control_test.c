@@ -94,6 +94,7 @@ static void put_status(gp_buf *b, const char *name, const char *error)
                            .software = "fleetprobe/1",
                            .started_ns = 7,
                            .now_ns = 9,
+                           .last_scheduled_s = 5,
                            .next_writeout_s = 300,
                            .writes_failed = 2,
                            .write_failing = 1};
@@ -128,6 +129,7 @@ static void test_status(void **state)
     assert_string_equal(r.daemon.host, "fw-1");
     assert_int_equal(r.daemon.now_ns, 9);
     assert_int_equal(r.daemon.last_writeout_s, 0);
+    assert_int_equal(r.daemon.last_scheduled_s, 5);
     assert_int_equal(r.daemon.writes_failed, 2);
     assert_true(r.daemon.write_failing);
     assert_int_equal(r.n, 3);

@@ -132,13 +132,15 @@ gp_status flow_manager_status(flow_manager *m, const char *const *names, size_t 
                               flow_status **out, size_t *n, gp_err *err) GP_MUST_CHECK;
 
 typedef struct flow_manager_info {
-    int64_t started_ns;      /* wall clock */
-    int64_t last_writeout_s; /* timestamp of the last write-out of any kind, 0 if none */
-    int64_t next_writeout_s; /* next scheduled one */
-    uint64_t writes_failed;  /* since start */
-    uint64_t flows_lost;     /* given up since start */
-    int applied;             /* 1 after the first apply: ready */
-    int write_failing;       /* 1 while the newest try of some interface failed: unhealthy */
+    int64_t started_ns;       /* wall clock */
+    int64_t last_writeout_s;  /* timestamp of the last write-out of any kind, 0 if none; one on
+                                 demand may lie some seconds ahead */
+    int64_t last_scheduled_s; /* of the last one by the clock, 0 if none */
+    int64_t next_writeout_s;  /* next scheduled one */
+    uint64_t writes_failed;   /* since start */
+    uint64_t flows_lost;      /* given up since start */
+    int applied;              /* 1 after the first apply: ready */
+    int write_failing;        /* 1 while the newest try of some interface failed: unhealthy */
 } flow_manager_info;
 void flow_manager_info_get(flow_manager *m, flow_manager_info *out);
 

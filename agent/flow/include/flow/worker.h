@@ -30,7 +30,8 @@ typedef struct flow_worker_opts {
 
 /* Everything countable, as of the worker's last turn; received and dropped at most 0.1 s older. */
 typedef struct flow_worker_counts {
-    capture_counts capture;
+    capture_counts capture; /* processed: without those lost, so that received = processed +
+                               errors[CAPTURE_FRAGMENTED] + dropped + lost */
     uint64_t lost;    /* packets that found no entry: table and spare full, or out of memory */
     uint64_t shared;  /* packets in entries without source port: the table was full (4.9) */
     uint64_t entries; /* 5-tuples of the running interval */

@@ -55,7 +55,8 @@ typedef struct wire_iface_status {
 typedef struct wire_daemon {
     const char *host, *software;
     int64_t started_ns, now_ns;
-    int64_t last_writeout_s; /* 0 = none yet */
+    int64_t last_writeout_s;  /* of any kind; 0 = none yet */
+    int64_t last_scheduled_s; /* by the clock; an agent that does not tell: as last_writeout_s */
     int64_t next_writeout_s;
     uint64_t writes_failed, flows_lost;
     int write_failing;
