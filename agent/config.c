@@ -71,46 +71,52 @@ const agent_key agent_keys[] = {
 };
 
 /* Octal with a leading 0 (or 0o) as in YAML, flags and environment; decimal as in JSON. */
-static gp_status read_mode(agent_config *c, gp_err *err)
+static gp_status read_mode(rt_config *c, godb_writer_opts *out, gp_err *err)
 {
     const char *text;
     int64_t mode = 0644;
 
-    GP_TRY(rt_config_str(c->source, "db.permissions", NULL, &text, err));
+    GP_TRY(rt_config_str(c, "db.permissions", NULL, &text, err));
     if (text && (!gp_num_i64_prefixed(text, strlen(text), &mode) || mode <= 0 || mode > 0777 ||
                  (mode & 0600) != 0600))
-        return rt_config_fail(c->source, "db.permissions", err,
+        return rt_config_fail(c, "db.permissions", err,
                               "expected a file mode such as 0640 (readable and writable by the "
                               "owner), got \"%s\"",
                               text);
-    c->writer.mode = (mode_t)mode;
+    out->mode = (mode_t)mode;
+    return GP_OK;
+}
+
+gp_status agent_config_writer(rt_config *c, godb_writer_opts *out, gp_err *err)
+{
+    static const char *const syncs[] = {"block", "day", "none"};
+    const char *encoder;
+    size_t sync;
+
+    GP_TRY(rt_config_str(c, "db.encoder_type", "lz4", &encoder, err));
+    int codec = godb_codec_by_name(encoder);
+    if (codec == GODB_CODEC_LZ4CUST) {
+        codec = GODB_CODEC_LZ4;
+        rt_config_warn(c, "db.encoder_type", "lz4cust is historic and cannot be read; using lz4");
+    }
+    if (codec < 0)
+        return rt_config_fail(c, "db.encoder_type", err,
+                              "unsupported encoder \"%s\", expected lz4, zstd or null", encoder);
+    out->codec = (uint8_t)codec;
+    GP_TRY(read_mode(c, out, err));
+    GP_TRY(rt_config_choice(c, "db.sync", syncs, GP_COUNT(syncs), 0, &sync, err));
+    out->sync = (godb_sync)sync;
     return GP_OK;
 }
 
 static gp_status read_db(agent_config *c, gp_err *err)
 {
-    static const char *const syncs[] = {"block", "day", "none"};
-    const char *encoder;
-    size_t sync;
     int64_t ns;
 
     GP_TRY(rt_config_str(c->source, "db.path", "", &c->db_path, err));
     if (!*c->db_path)
         return rt_config_fail(c->source, "db.path", err, "database path required");
-    GP_TRY(rt_config_str(c->source, "db.encoder_type", "lz4", &encoder, err));
-    int codec = godb_codec_by_name(encoder);
-    if (codec == GODB_CODEC_LZ4CUST) {
-        codec = GODB_CODEC_LZ4;
-        rt_config_warn(c->source, "db.encoder_type",
-                       "lz4cust is historic and cannot be read; using lz4");
-    }
-    if (codec < 0)
-        return rt_config_fail(c->source, "db.encoder_type", err,
-                              "unsupported encoder \"%s\", expected lz4, zstd or null", encoder);
-    c->writer.codec = (uint8_t)codec;
-    GP_TRY(read_mode(c, err));
-    GP_TRY(rt_config_choice(c->source, "db.sync", syncs, GP_COUNT(syncs), 0, &sync, err));
-    c->writer.sync = (godb_sync)sync;
+    GP_TRY(agent_config_writer(c->source, &c->writer, err));
     GP_TRY(rt_config_duration(c->source, "db.interval", INTERVAL_S * NS, NS, MAX_INTERVAL_S * NS,
                               &ns, err));
     c->interval_s = ns / NS;

@@ -102,6 +102,9 @@ void agent_config_default_capture(capture_conf *conf);
 /* ---- parts, each in its own file ---- */
 gp_status agent_config_api(agent_config *c, gp_err *err) GP_MUST_CHECK;
 gp_status agent_config_ifaces(agent_config *c, gp_err *err) GP_MUST_CHECK;
+/* How blocks are written: db.encoder_type, db.permissions and db.sync, the keys that replay has,
+ * too. The rest of *out stays as it is. */
+gp_status agent_config_writer(rt_config *c, godb_writer_opts *out, gp_err *err) GP_MUST_CHECK;
 /* The settings of one interface from a map node, as in the file and in a configuration request. */
 gp_status agent_config_iface(const rt_node *n, capture_conf *out, gp_err *err) GP_MUST_CHECK;
 

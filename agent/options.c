@@ -52,7 +52,8 @@ static const char doc[] =
     "goprobe - capture packets and store their flows\v"
     "Without --pcap goprobe captures on the interfaces of its configuration until it gets SIGTERM. "
     "Keys of the configuration can be given as flags (below) or as environment variables "
-    "(GOPROBE_DB_PATH); flags win over the environment, that over the file.\n\n"
+    "(GOPROBE_DB_PATH); flags win over the environment, that over the file. With --pcap only "
+    "db.encoder_type, db.permissions and db.sync can be given.\n\n"
     "Examples:\n"
     "  goprobe -c /etc/fleetprobe/goprobe.yaml\n"
     "  goprobe -c new.yaml --check-config\n"
@@ -78,6 +79,30 @@ static void add_local(agent_options *o, char *arg, struct argp_state *state)
     o->n_local++;
 }
 
+/* Of the keys of a configuration replay knows few; what it would ignore it refuses. */
+static void check_keys(const agent_options *o, struct argp_state *state)
+{
+    static const char *const known[] = {"db.encoder_type", "db.permissions", "db.sync"};
+    static const struct {
+        const char *key, *flag;
+    } instead[] = {
+        {"db.path", "--db"}, {"capture.compat", "--compat"}, {"capture.fragments", "--fragments"}};
+
+    for (size_t i = 0; i < o->n_set; i++) {
+        const char *key = o->set[i].key;
+        int ok = 0;
+        for (size_t k = 0; k < GP_COUNT(known) && !ok; k++)
+            ok = strcmp(key, known[k]) == 0;
+        if (ok && o->dump_flows)
+            argp_error(state, "--%s: --dump-flows writes no database", key);
+        for (size_t k = 0; k < GP_COUNT(instead); k++)
+            if (strcmp(key, instead[k].key) == 0)
+                argp_error(state, "--%s is for capture; with --pcap use %s", key, instead[k].flag);
+        if (!ok)
+            argp_error(state, "--%s has no effect with --pcap", key);
+    }
+}
+
 static void check(const agent_options *o, struct argp_state *state)
 {
     if (o->n_pcaps == 0) {
@@ -89,8 +114,13 @@ static void check(const agent_options *o, struct argp_state *state)
                               "--capture.compat and --capture.fragments");
         return;
     }
+    if (o->config || o->check_config)
+        argp_error(state, "--pcap takes no configuration; what there is to say are flags");
+    if (o->compat && o->fragments)
+        argp_error(state, "--compat and --fragments exclude each other");
     if (o->dump_flows && o->db)
         argp_error(state, "--dump-flows and --db exclude each other");
+    check_keys(o, state);
     if (!o->dump_flows && (!o->iface || !o->db))
         argp_error(state, "--pcap needs --iface NAME and --db DIR (or --dump-flows)");
 }
@@ -170,13 +200,4 @@ void agent_options_parse(int argc, char **argv, agent_options *o)
                                       .group = 3};
     argp_err_exit_status = 64;
     (void)argp_parse(&argp, argc, argv, 0, NULL, o);
-}
-
-const char *agent_options_get(const agent_options *o, const char *key)
-{
-    const char *found = NULL;
-    for (size_t i = 0; i < o->n_set; i++)
-        if (strcmp(o->set[i].key, key) == 0)
-            found = o->set[i].value;
-    return found;
 }

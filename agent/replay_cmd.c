@@ -4,7 +4,6 @@
 #include "flow/csv.h"
 #include "flow/replay.h"
 #include "flow/rows.h"
-#include "godb/codec.h"
 #include "godb/writer.h"
 
 #include <inttypes.h>
@@ -27,16 +26,28 @@ static gp_status print_block(void *ctx, int64_t time_s, flow_bank *bank, gp_err 
 }
 
 typedef struct store {
-    godb_writer *writer;
+    const agent_options *o;
+    godb_writer_opts opts;
+    godb_writer *writer; /* NULL: nothing was read yet */
     flow_rows *rows;
     uint64_t flows;
 } store;
+
+/* Only when the input can be read: an error leaves no database behind. */
+static gp_status open_writer(store *s, gp_err *err)
+{
+    if (s->writer)
+        return GP_OK;
+    GP_TRY(godb_writer_open(s->o->db, s->o->iface, &s->opts, &s->writer, err));
+    return godb_writer_begin_bulk(s->writer, err);
+}
 
 static gp_status store_block(void *ctx, int64_t time_s, flow_bank *bank, gp_err *err)
 {
     store *s = ctx;
     godb_rows rows;
 
+    GP_TRY(open_writer(s, err));
     GP_TRY(flow_rows_make(s->rows, (flow_bank *const[]){bank}, 1, &rows, err));
     s->flows += (uint64_t)rows.n_v4 + rows.n_v6;
     return godb_writer_append(s->writer, time_s, &rows, 0, err);
@@ -65,7 +76,9 @@ static void summary(FILE *to, const char *name, const flow_replay_stats *st, uin
     fprintf(to, " flows=%" PRIu64 " blocks=%" PRIu64 " first=%s last=%s", flows, st->blocks,
             utc(st->first_ns, first), utc(st->last_ns, last));
     if (st->late)
-        fprintf(to, " late=%" PRIu64 " (older than a finished interval, counted into the next one)",
+        fprintf(to,
+                " late=%" PRIu64 " (older than a finished interval or of no time between 1970 and "
+                "2100; counted into another one)",
                 st->late);
     if (st->lost)
         fprintf(to, " lost=%" PRIu64 " (flow table full)", st->lost);
@@ -85,7 +98,9 @@ static int dump(const flow_replay_opts *o)
         uint64_t lines = 0;
         for (size_t i = 0; i < csv.len; i++)
             lines += csv.data[i] == '\n';
-        if (csv.len) /* data is NULL when there are no flows */
+        if (csv.len == 0) /* no flows, no block */
+            puts(FLOW_CSV_HEAD);
+        else
             (void)fwrite(csv.data, 1, csv.len, stdout);
         summary(stderr, o->files[0], &st, lines ? lines - 1 : 0);
     } else {
@@ -95,23 +110,27 @@ static int dump(const flow_replay_opts *o)
     return rc != GP_OK || st.broken_files || fflush(stdout) != 0;
 }
 
-static gp_status store_all(const agent_options *o, const flow_replay_opts *ro, store *s,
-                           flow_replay_stats *st, gp_err *err)
+/* Flags and the environment, as for capture. */
+static gp_status writer_opts(const agent_options *o, godb_writer_opts *out, gp_err *err)
 {
-    godb_writer_opts wo = GODB_WRITER_OPTS_INIT;
+    GP_CLEANUP(rt_config_freep) rt_config *c = NULL;
 
-    const char *encoder = agent_options_get(o, "db.encoder_type");
-    if (encoder) {
-        int codec = godb_codec_by_name(encoder);
-        if (codec < 0)
-            return gp_fail(err, GP_EINVAL, 0, "--db.encoder_type %s: expected lz4, zstd or null",
-                           encoder);
-        wo.codec = (uint8_t)codec;
-    }
+    *out = (godb_writer_opts)GODB_WRITER_OPTS_INIT;
+    GP_TRY(rt_config_new(&c, err));
+    GP_TRY(rt_config_use_env(c, "GOPROBE_", err));
+    for (size_t i = 0; i < o->n_set; i++)
+        GP_TRY(rt_config_set(c, o->set[i].key, o->set[i].value, err));
+    GP_TRY(agent_config_writer(c, out, err));
+    rt_config_print_warnings(c, "goprobe");
+    return GP_OK;
+}
+
+static gp_status store_all(const flow_replay_opts *ro, store *s, flow_replay_stats *st, gp_err *err)
+{
+    GP_TRY(writer_opts(s->o, &s->opts, err));
     GP_TRY(flow_rows_new(&s->rows, err));
-    GP_TRY(godb_writer_open(o->db, o->iface, &wo, &s->writer, err));
-    GP_TRY(godb_writer_begin_bulk(s->writer, err));
     GP_TRY(flow_replay(ro, store_block, s, st, err));
+    GP_TRY(open_writer(s, err));
     return godb_writer_commit(s->writer, err);
 }
 
@@ -119,7 +138,7 @@ int agent_replay(const agent_options *o)
 {
     gp_err err = {0};
     flow_replay_stats st = {0};
-    store s = {0};
+    store s = {.o = o};
     flow_replay_opts ro = {.files = o->pcaps,
                            .n_files = o->n_pcaps,
                            .local = o->local,
@@ -133,7 +152,7 @@ int agent_replay(const agent_options *o)
         ro.table.by_endpoint = 1;
         return dump(&ro);
     }
-    gp_status rc = store_all(o, &ro, &s, &st, &err);
+    gp_status rc = store_all(&ro, &s, &st, &err);
     if (rc == GP_OK)
         summary(stdout, o->iface, &st, s.flows);
     else

@@ -49,8 +49,7 @@ gp_status flow_csv(const flow_bank *b, gp_buf *out, gp_err *err)
     for (size_t i = 0; i < n; i++)
         flow_bank_row(b, i, &rows[i]);
     qsort(rows, n, sizeof *rows, by_key);
-    gp_buf_adds(out, "sip,dip,dport,proto,packets,bytes,fwd_packets,fwd_bytes,rev_packets,"
-                     "rev_bytes,entries\n");
+    gp_buf_adds(out, FLOW_CSV_HEAD "\n");
     for (size_t i = 0; i < n;) {
         flow_row sum = rows[i];
         size_t first = i++;

@@ -105,15 +105,14 @@ static gp_status rotate(replay *r, gp_err *err)
     return r->fn(r->fn_ctx, r->end_s, done, err);
 }
 
-/* Bring the running interval to the packet's time. */
+/* Bring the running interval to the packet's time. Packets of a damaged time go with those around
+ * them; at the start of a file with the next that has one. */
 static gp_status move_to(replay *r, int64_t time_s, gp_err *err)
 {
     int64_t end = (time_s / FLOW_INTERVAL_S + 1) * FLOW_INTERVAL_S;
 
     if (time_s < 0 || time_s > TIME_MAX || (r->end_s && end < r->end_s)) {
         r->st->late++;
-        if (!r->end_s)
-            r->end_s = FLOW_INTERVAL_S;
         return GP_OK;
     }
     if (r->end_s && end > r->end_s && !r->o->one_block) {
@@ -188,7 +187,11 @@ static gp_status run(replay *r, gp_err *err)
         GP_TRY(one_frame(r, s, err));
         advance(r, s);
     }
-    return r->end_s ? rotate(r, err) : GP_OK;
+    if (r->st->packets == 0)
+        return GP_OK;
+    if (!r->end_s && !r->o->one_block)
+        return gp_fail(err, GP_ECORRUPT, 0, "no packet has a time between 1970 and 2100");
+    return rotate(r, err);
 }
 
 gp_status flow_replay(const flow_replay_opts *o, flow_block_fn fn, void *ctx, flow_replay_stats *st,

@@ -39,8 +39,8 @@ def compare(binary, path, compat):
     if code != 0:
         return "%s: exit code %d: %s" % (path, code, err)
     want, want_counts = pcap_flows.run(path, compat)
-    want = ([pcap_flows.HEAD] + want) if want else lines[:1]
-    if lines != want and not (not lines and len(want) == 0):
+    want = [pcap_flows.HEAD] + want
+    if lines != want:
         first = next((i for i, (a, b) in enumerate(zip(lines + [""], want + [""])) if a != b), 0)
         return "%s: line %d: got %r, want %r" % (path, first + 1, (lines + [""])[first],
                                                  (want + [""])[first])

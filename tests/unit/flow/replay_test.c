@@ -126,6 +126,44 @@ static void test_late_packets(void **state)
     assert_int_equal(st.packets, 5);
 }
 
+/* A file that begins with damaged times: its packets go with the first that has one, not to 1970;
+ * without any there is no block to put them in. */
+static void test_damaged_times(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    gp_err err = {0};
+    blocks got;
+    flow_replay_stats st;
+
+    for (int good = 0; good < 2; good++)
+        for (int one = 0; one < 2; one++) {
+            pcapfile f;
+            flow_replay_opts o = {.one_block = one};
+            pcapfile_head(&f, 0, 0, 65535, 1);
+            add_udp(&f, 0xfffffff0, 1, 40000, 2, 53);
+            add_udp(&f, 0xfffffff0, 1, 40000, 2, 53);
+            if (good)
+                add_udp(&f, T0 + 10, 1, 40000, 2, 53);
+            GP_CLEANUP(gp_freep) char *path = save(&f, dir, "a");
+            const char *files[] = {path};
+            if (!good && !one) {
+                memset(&got, 0, sizeof got);
+                o.files = files;
+                o.n_files = 1;
+                assert_int_equal(flow_replay(&o, collect, &got, &st, &err), GP_ECORRUPT);
+                assert_int_equal(got.n, 0);
+                continue;
+            }
+            run(files, 1, &o, &got, &st);
+            assert_int_equal(got.n, 1);
+            assert_int_equal(got.b[0].totals[FLOW_PKTS_IN], good ? 3 : 2);
+            if (good)
+                assert_int_equal(got.b[0].time_s, T0 + 300);
+            assert_int_equal(st.late, 2);
+        }
+}
+
 /* Two files are merged by time: the direction is decided by the packet that is first in time. */
 static void test_merge(void **state)
 {
@@ -261,8 +299,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_by_time), cmocka_unit_test(test_late_packets),
-        cmocka_unit_test(test_merge),          cmocka_unit_test(test_local_is_sent),
-        cmocka_unit_test(test_faults),         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_damaged_times),  cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_local_is_sent),  cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

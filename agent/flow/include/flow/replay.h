@@ -30,11 +30,12 @@ typedef struct flow_replay_stats {
     uint64_t processed;                /* in flows, invalid and truncated */
     uint64_t packets, bytes;           /* in flows */
     uint64_t lost;                     /* found no entry in a full table */
-    uint64_t late;                     /* older than the running interval, counted into it */
-    uint64_t blocks;                   /* handed to the sink */
-    uint64_t entries;                  /* 5-tuples, summed over blocks */
-    uint64_t broken_files;             /* could not be read to the end */
-    int64_t first_ns, last_ns;         /* earliest and latest packet; 0 if none */
+    uint64_t late;         /* older than the running interval or of no time between 1970 and 2100;
+                              counted into it, or into the first one */
+    uint64_t blocks;       /* handed to the sink */
+    uint64_t entries;      /* 5-tuples, summed over blocks */
+    uint64_t broken_files; /* could not be read to the end */
+    int64_t first_ns, last_ns; /* earliest and latest packet; 0 if none */
 } flow_replay_stats;
 
 /* One interval's flows. time_s: its end, a multiple of 300 (spec 4.1), rising from call to call.
@@ -43,7 +44,9 @@ typedef struct flow_replay_stats {
 typedef gp_status (*flow_block_fn)(void *ctx, int64_t time_s, flow_bank *bank, gp_err *err);
 
 /* Read all files and hand their blocks to fn in time order. Fails when a file cannot be opened
- * (before anything was handed out), when fn fails, or out of memory. *st is filled in any case. */
+ * (before anything was handed out), when there are packets and none has a time between 1970 and
+ * 2100 (GP_ECORRUPT; with one_block times do not matter), when fn fails, or out of memory. *st is
+ * filled in any case. */
 gp_status flow_replay(const flow_replay_opts *o, flow_block_fn fn, void *ctx, flow_replay_stats *st,
                       gp_err *err) GP_MUST_CHECK;
 
