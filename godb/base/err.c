@@ -1,6 +1,7 @@
 /* err.c - see gp/err.h. */
 #include "gp/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,4 +124,9 @@ const char *gp_status_name(gp_status st)
         return "not supported";
     }
     return "unknown status"; /* a value from a newer peer */
+}
+
+int gp_err_shortage(const gp_err *err)
+{
+    return err->code == GP_ENOMEM || err->sys == EMFILE || err->sys == ENFILE || err->sys == ENOMEM;
 }

@@ -186,6 +186,9 @@ static gp_status begin_result(result *out, const query_stmt *stmt, const exec_op
 static gp_status end_result(exec_ctx *x, result *out, int64_t started_ns, gp_err *err)
 {
     result_finish_status(out);
+    if (x->days_failed && out->stats.directories_processed == 0 && !x->opts->live)
+        return gp_fail(err, GP_EIO, 0, "none of %llu day(s) could be read; gpdb check says why",
+                       (unsigned long long)x->days_failed);
     if (x->days_failed) {
         char text[96];
         snprintf(text, sizeof text, "%llu day(s) could not be read and are missing",

@@ -189,9 +189,11 @@ static gp_status work(exec_worker *w, size_t *at, gp_err *err)
 
     while (exec_sched_next(x->sched, at, &from, &end, &open_error, err)) {
         if (open_error) {
+            *at = SIZE_MAX;
+            if (gp_err_shortage(err))
+                return err->code;
             exec_warn(x, "%s: day skipped: %s", x->iface, err->msg);
             w->days_failed++;
-            *at = SIZE_MAX;
             continue;
         }
         GP_TRY(some_blocks(w, &x->sched->days[*at], from, end, err));

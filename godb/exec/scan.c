@@ -402,7 +402,9 @@ gp_status exec_scan_block(exec_worker *w, exec_block *b, gp_err *err)
     gp_status st = scan_rows(w, b, &why);
 
     w->rows += (uint64_t)b->n[0] + b->n[1];
-    if (st == GP_ECORRUPT || st == GP_EIO || st == GP_EUNSUPPORTED || st == GP_ENOTFOUND) {
+    int unreadable =
+        st == GP_ECORRUPT || st == GP_EIO || st == GP_EUNSUPPORTED || st == GP_ENOTFOUND;
+    if (unreadable && !gp_err_shortage(&why)) {
         w->stats.blocks_corrupted++;
         exec_warn(w->x, "%s: block %lld skipped: %s", w->x->iface, (long long)b->time_s, why.msg);
         return GP_OK;

@@ -24,6 +24,22 @@ static void test_fail(void **state)
     assert_string_equal(err.msg, "outer: inner");
 }
 
+static void test_shortage(void **state)
+{
+    (void)state;
+    static const struct {
+        gp_status code;
+        int sys, want;
+    } cases[] = {{GP_EIO, EMFILE, 1}, {GP_EIO, ENFILE, 1}, {GP_EIO, ENOMEM, 1}, {GP_ENOMEM, 0, 1},
+                 {GP_EIO, EIO, 0},    {GP_EIO, ENOENT, 0}, {GP_ECORRUPT, 0, 0}};
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        gp_err err = {0};
+        (void)gp_fail(&err, cases[i].code, cases[i].sys, "x");
+        assert_int_equal(gp_err_shortage(&err), cases[i].want);
+    }
+}
+
 static void test_one_line(void **state)
 {
     (void)state;
@@ -128,8 +144,10 @@ static void test_try(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fail),    cmocka_unit_test(test_one_line), cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_context), cmocka_unit_test(test_names),    cmocka_unit_test(test_try),
+        cmocka_unit_test(test_fail),     cmocka_unit_test(test_shortage),
+        cmocka_unit_test(test_one_line), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_context),  cmocka_unit_test(test_names),
+        cmocka_unit_test(test_try),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

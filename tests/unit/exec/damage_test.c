@@ -4,6 +4,9 @@
 
 #include "godb/codec.h"
 
+#include <errno.h>
+#include <sys/resource.h>
+
 enum { BLOCKS = 10, ROWS = 40 };
 
 /* Texts of warnings, joined by newlines. */
@@ -164,6 +167,66 @@ static void test_damaged_day(void **state)
     forget(&a);
 }
 
+static gp_status try_ask(const godb_db *db, result *out, gp_err *err)
+{
+    GP_CLEANUP(query_stmt_freep) query_stmt *s = fixture_stmt("sip", NULL, "", NULL, NULL);
+    exec_opts o = {.host = "h", .host_id = "1", .threads = 2};
+
+    return exec_run(db, s, &o, out, err);
+}
+
+/* An answer without any day is no answer. */
+static void test_no_day_left(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    fixture_db(dir, "eth0", 1, BLOCKS, ROWS, GODB_CODEC_LZ4);
+    GP_CLEANUP(gp_freep) char *path = fixture_find(dir, ".blockmeta");
+    GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+    gp_err err = {0};
+    result out;
+
+    assert_int_equal(truncate(path, 100), 0);
+    want_ok(godb_db_open(dir, &db, NULL));
+    assert_int_equal(try_ask(db, &out, &err), GP_EIO);
+    assert_non_null(strstr(err.msg, "none of 1 day(s) could be read"));
+}
+
+/* Too few descriptors: all rows or an error, never some of them as if the others were damaged. */
+static void test_few_descriptors(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    fixture_db(dir, "eth0", 3, BLOCKS, ROWS, GODB_CODEC_LZ4);
+    GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+    struct rlimit all, few;
+    unsigned whole = 0, refused = 0;
+
+    want_ok(godb_db_open(dir, &db, NULL));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    int next = dup(0); /* descriptors below are in use */
+    assert_int_equal(close(next), 0);
+    for (unsigned more = 0; more < 40; more++) {
+        gp_err err = {0};
+        result out;
+        few = (struct rlimit){(rlim_t)next + more, all.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        gp_status st = try_ask(db, &out, &err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+        if (st == GP_OK) {
+            assert_int_equal(out.totals.pkts_rcvd, 3 * BLOCKS * ROWS);
+            assert_int_equal(out.stats.blocks_corrupted, 0);
+            result_clear(&out);
+            whole++;
+        } else if (err.sys != EMFILE) {
+            fail_msg("%u more descriptors: %s", more, err.msg);
+        } else {
+            refused++;
+        }
+    }
+    assert_true(whole > 0 && refused > 0);
+}
+
 /* Block 2 gets the time of block 0 (difference -300). */
 static void test_times_repeat(void **state)
 {
@@ -202,9 +265,10 @@ static void test_times_repeat(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_damaged_column), cmocka_unit_test(test_zeroed_column),
-        cmocka_unit_test(test_unplaced),       cmocka_unit_test(test_short_column),
-        cmocka_unit_test(test_damaged_day),    cmocka_unit_test(test_times_repeat),
+        cmocka_unit_test(test_damaged_column),  cmocka_unit_test(test_zeroed_column),
+        cmocka_unit_test(test_unplaced),        cmocka_unit_test(test_short_column),
+        cmocka_unit_test(test_damaged_day),     cmocka_unit_test(test_no_day_left),
+        cmocka_unit_test(test_few_descriptors), cmocka_unit_test(test_times_repeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

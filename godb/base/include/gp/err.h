@@ -42,6 +42,10 @@ gp_status gp_fail(gp_err *err, gp_status code, int sys, const char *fmt, ...) GP
  * missing text. err may be NULL. */
 gp_status gp_fail_context(gp_err *err, gp_status code, const char *fmt, ...) GP_PRINTF(3, 4);
 
+/* 1 when err tells of memory or descriptors that this process lacks: nothing is known then about
+ * the data that could not be read, so it must not be left out as damaged. */
+int gp_err_shortage(const gp_err *err);
+
 /* The path analysis of clang-tidy sees one file at a time: tell it that the code given comes back.
  */
 #ifdef __clang_analyzer__
