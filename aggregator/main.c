@@ -76,6 +76,7 @@ static gp_status start_rpc(struct daemon *d, gp_err *err)
                    .trust = d->trust,
                    .issuer = d->issuer,
                    .on_renewal = svc_log_renewal,
+                   .on_refused = svc_log_refused,
                    .features = WIRE_FEATURES,
                    .workers = 4,
                    .max_workers =

@@ -93,7 +93,10 @@ static rpc_code check_cover(const serve *s, const serve_job *j, const auth_peer 
     }
     if (c == WIRE_COVERS || (c == WIRE_COVERS_UNKNOWN && in_resolved(names, n, q)))
         return RPC_OK;
-    gp_buf_printf(text, "the signed host selector does not cover this host (%s)", s->names[0]);
+    gp_buf_printf(text,
+                  "the signed host selector does not cover this host (%s); if it names it "
+                  "otherwise, api.also_named of the agent lacks that name",
+                  s->names[0]);
     return RPC_PERMISSION_DENIED;
 }
 

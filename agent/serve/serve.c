@@ -249,6 +249,7 @@ gp_status serve_start(const serve_opts *o, serve **out, gp_err *err)
     s->o.rpc.identity = o->identity;
     s->o.rpc.trust = o->trust;
     s->o.rpc.on_renewal = svc_log_renewal;
+    s->o.rpc.on_refused = svc_log_refused;
     s->o.rpc.features = WIRE_FEATURES;
     /* A running query holds a worker; refusals and small calls need some of their own. */
     if (s->o.rpc.workers == 0)

@@ -138,7 +138,7 @@ struct listing {
 static void host_info(const struct listing *l, const char *host, fleet_health *h,
                       wire_host_info *out)
 {
-    const fleet_endpoint *e = fleet_table_find(l->t, host);
+    const fleet_endpoint *e = fleet_table_lookup(l->t, host);
     *out = (wire_host_info){.host = host, .state = "unknown", .rtt_us = -1, .detail = h->error};
     if (!e) {
         e = fanout_behind(l->t, l->behind, host);
@@ -147,7 +147,7 @@ static void host_info(const struct listing *l, const char *host, fleet_health *h
                      fleet_state_name(h->state));
         return;
     }
-    if (fleet_health_of(l->f->o.fleet, host, h) != GP_OK)
+    if (fleet_health_of(l->f->o.fleet, e->id, h) != GP_OK)
         return;
     if (e->hosts && !*h->error)
         snprintf(h->error, sizeof h->error, "aggregator of %.200s", e->hosts);

@@ -141,7 +141,7 @@ static int left_out(const struct router *r, const fleet_endpoint *e)
     for (size_t i = 0; r->sel && i < wire_selector_count(r->sel); i++) {
         const wire_item *it = wire_selector_item(r->sel, i);
         if (!it->negative && (it->kind == WIRE_ITEM_NAME || it->kind == WIRE_ITEM_RANGE) &&
-            wire_item_match(it, e->id))
+            (wire_item_match(it, e->id) || wire_item_match(it, e->name)))
             return 0;
     }
     return 1;
@@ -161,7 +161,7 @@ static gp_status route_agent(struct router *r, const fleet_endpoint *e)
 static gp_status route_hosts(struct router *r, const resolver_hosts *hosts)
 {
     for (size_t i = 0; i < hosts->n; i++) {
-        const fleet_endpoint *e = fleet_table_find(r->t, hosts->v[i]);
+        const fleet_endpoint *e = fleet_table_lookup(r->t, hosts->v[i]);
         if (e && left_out(r, e))
             continue;
         if (!e)

@@ -124,6 +124,8 @@ static void back_off(fleet *f, struct peer *p, const gp_err *err)
     p->failures++;
     p->next_try_ms = gp_mono_ms() + jitter(f, wait);
     p->last_code = err && err->code ? err->code : GP_EUNAVAILABLE;
+    if (p->last_code == GP_ENOTFOUND) /* its address in the DNS: the host itself is known */
+        p->last_code = GP_EUNAVAILABLE;
     snprintf(p->error, sizeof p->error, "%s", err && err->msg[0] ? err->msg : "connection failed");
     set_state(p, FLEET_BACKOFF);
 }
@@ -182,12 +184,12 @@ static void on_dialled(void *ctx, rpc_conn *conn, const gp_err *err)
     if (!l)
         st = p->last_code;
     snprintf(why, sizeof why, "%s", p->error);
-    unsigned failures = p->failures;
-    pthread_cond_broadcast(&f->wakeup); /* a place for the next dial; or fleet_free waits */
+    int say = p->failures == 1 && !f->stop; /* who stops has broken it off himself */
+    pthread_cond_broadcast(&f->wakeup);     /* a place for the next dial; or fleet_free waits */
     pthread_mutex_unlock(&f->lock);
     if (l)
         rt_debug("host connected", RT_S("host", p->ep->id));
-    else if (failures == 1)
+    else if (say)
         rt_warn("host not reachable", RT_S("host", p->ep->id), RT_S("error", why));
     wake(w, l, st, why);
     fleet_link_put(l);

@@ -19,6 +19,8 @@ struct fleet_table {
     gp_arena *arena;   /* owns normalised addresses and lists */
     fleet_endpoint *v; /* sorted by id */
     size_t n;
+    const fleet_endpoint **renamed; /* those with another name than their id, sorted by name */
+    size_t n_renamed;
 };
 
 void fleet_table_free(fleet_table *t)
@@ -28,6 +30,7 @@ void fleet_table_free(fleet_table *t)
     rt_config_free(t->config);
     gp_arena_free(t->arena);
     gp_free(t->v);
+    gp_free(t->renamed);
     gp_free(t);
 }
 
@@ -132,6 +135,26 @@ static int cmp_id(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
+static int cmp_name(const void *a, const void *b)
+{
+    const fleet_endpoint *const *x = a, *const *y = b;
+    int c = strcmp((*x)->name, (*y)->name);
+    return c ? c : strcmp((*x)->id, (*y)->id);
+}
+
+static gp_status index_names(fleet_table *t, gp_err *err)
+{
+    t->renamed = gp_calloc(t->n ? t->n : 1, sizeof *t->renamed);
+    if (!t->renamed)
+        return gp_fail(err, GP_ENOMEM, 0, "endpoint table: out of memory");
+    for (size_t i = 0; i < t->n; i++) {
+        if (strcmp(t->v[i].name, t->v[i].id) != 0)
+            t->renamed[t->n_renamed++] = &t->v[i];
+    }
+    qsort(t->renamed, t->n_renamed, sizeof *t->renamed, cmp_name);
+    return GP_OK;
+}
+
 static gp_status read_all(fleet_table *t, const char *name, gp_err *err)
 {
     const rt_node *root = rt_config_root(t->config);
@@ -147,7 +170,7 @@ static gp_status read_all(fleet_table *t, const char *name, gp_err *err)
     }
     GP_TRY(rt_config_check(t->config, 1, err));
     qsort(t->v, t->n, sizeof *t->v, cmp_id);
-    return GP_OK;
+    return index_names(t, err);
 }
 
 static gp_status build(const char *name, rt_config *c, fleet_table **out, gp_err *err)
@@ -198,4 +221,20 @@ const fleet_endpoint *fleet_table_find(const fleet_table *t, const char *id)
 {
     fleet_endpoint key = {.id = id};
     return t->n ? bsearch(&key, t->v, t->n, sizeof *t->v, cmp_id) : NULL;
+}
+
+const fleet_endpoint *fleet_table_lookup(const fleet_table *t, const char *host)
+{
+    const fleet_endpoint *e = fleet_table_find(t, host);
+    size_t lo = 0, hi = t->n_renamed;
+    while (!e && lo < hi) { /* the first of that name */
+        size_t mid = lo + (hi - lo) / 2;
+        if (strcmp(t->renamed[mid]->name, host) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (!e && lo < t->n_renamed && strcmp(t->renamed[lo]->name, host) == 0)
+        e = t->renamed[lo];
+    return e;
 }

@@ -141,27 +141,40 @@ unsigned auth_hello_version(const auth_hello *peer, gp_err *err)
     return 0;
 }
 
-gp_status auth_hello_verify(const auth_hello *h, auth_trust *t, const uint8_t dh_pk[AUTH_DH],
-                            int64_t now_s, auth_peer *out, gp_err *err)
+/* Who asked learns where our trust is missing; a stranger that came by learns about his own key and
+ * nothing about our files. */
+static gp_status stranger(const auth_hello *h, auth_trust *t, int dialed, gp_err *err)
 {
-    char hex[2 * AUTH_SIGN_PK + 1];
+    char hex[2 * AUTH_SIGN_PK + 1], file[128];
+    gp_hex(h->sign_pk, AUTH_SIGN_PK, hex);
+    if (!dialed)
+        return gp_fail(err, GP_EDENIED, 0,
+                       "your key %s is not trusted by this server: it is not in its trusted_keys, "
+                       "or not valid at this time",
+                       hex);
+    auth_trust_file(t, file, sizeof file);
+    return gp_fail(err, GP_EDENIED, 0, "the server's key %s is not in %s (gpkey trust), or expired",
+                   hex, file);
+}
+
+gp_status auth_hello_verify(const auth_hello *h, auth_trust *t, const uint8_t dh_pk[AUTH_DH],
+                            int64_t now_s, int dialed, auth_peer *out, gp_err *err)
+{
     auth_peer p;
     gp_err why = {0};
     if (!h->has_identity)
         return gp_fail(err, GP_EDENIED, 0, "the peer has no identity; it needs a key (gpkey new)");
-    gp_hex(h->sign_pk, AUTH_SIGN_PK, hex);
     /* Look first: known peers cost no certificate check, strangers without one no signature check.
      */
     int known = t && auth_trust_find(t, h->sign_pk, now_s, &p);
     if (!known && t && h->chain.n) {
         gp_status st = auth_trust_learn(t, &h->chain, now_s, &p, &why);
         if (st != GP_OK && st != GP_ENOTFOUND)
-            return gp_fail(err, GP_EDENIED, 0, "%s", why.msg);
+            return gp_fail(err, GP_EDENIED, 0, "%s%s", dialed ? "the server: " : "", why.msg);
         known = st == GP_OK && memcmp(p.sign_pk, h->sign_pk, AUTH_SIGN_PK) == 0;
     }
     if (!known)
-        return gp_fail(err, GP_EDENIED, 0, "the key %s is not trusted here (or not at this time)",
-                       hex);
+        return stranger(h, t, dialed, err);
     if (!auth_verify(h->sign_pk, "dh-key", dh_pk, AUTH_DH, h->dh_sig))
         return gp_fail(err, GP_EDENIED, 0, "the channel key is not bound to the key of '%s'",
                        p.name);

@@ -241,6 +241,15 @@ gp_status auth_trust_load(auth_trust *t, const char *path, gp_err *err)
     return st;
 }
 
+void auth_trust_file(auth_trust *t, char *out, size_t cap)
+{
+    if (t)
+        pthread_rwlock_rdlock(&t->lock);
+    snprintf(out, cap, "%s", t && t->path ? t->path : "trusted_keys");
+    if (t)
+        pthread_rwlock_unlock(&t->lock);
+}
+
 static int valid_at(const auth_peer *p, int64_t now_s)
 {
     return now_s >= p->not_before_s && (p->not_after_s == 0 || now_s <= p->not_after_s);

@@ -58,8 +58,8 @@ static void local_peer(rpc_conn *c, auth_peer *p)
 static gp_status identify(rpc_conn *c, const auth_hello *h, gp_err *err)
 {
     auth_peer p;
-    gp_status st =
-        auth_hello_verify(h, c->rt->o.trust, auth_noise_peer(c->noise), gp_wall_s(), &p, err);
+    gp_status st = auth_hello_verify(h, c->rt->o.trust, auth_noise_peer(c->noise), gp_wall_s(),
+                                     c->dialer, &p, err);
     if (c->local && (c->dialer || c->local_ok)) {
         /* The key is of interest (who is it), the uid decides. */
         uint32_t roles = st == GP_OK ? p.roles : 0;
@@ -156,6 +156,8 @@ static void verdict(rpc_conn *c, gp_status st, const char *text)
     }
     rpc_half_remove(c);
     atomic_fetch_add(&c->rt->stats.refused, 1);
+    if (c->rt->o.on_refused)
+        c->rt->o.on_refused(c->rt->o.refused_ctx, c->link->peer, NULL, text);
     pthread_mutex_lock(&c->lock);
     gp_fail(&c->why, st, 0, "%s: refused: %s", c->link->peer, text);
     rpc_conn_linger(c);

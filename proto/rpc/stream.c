@@ -2,8 +2,11 @@
 #include "gp/mem.h"
 #include "internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+enum { REFUSAL = 320 }; /* bytes of the text of who may not call */
 
 struct rpc_stream {
     rpc_strm node;  /* first: rpc_strm * is rpc_stream * */
@@ -49,8 +52,38 @@ static void *handler_ctx(const rpc_conn *c, const rpc_method *m)
     return c->listener ? c->listener->ctx : c->offers ? c->offers->ctx : NULL;
 }
 
+/* May the peer call it? Says what is missing. */
+static int may_call(const rpc_conn *c, const rpc_method *m, char text[REFUSAL])
+{
+    uint32_t missing = m->roles & ~c->peer.roles;
+    gp_buf kinds = {.limit = REFUSAL / 3}, roles = {.limit = REFUSAL / 3};
+    if (c->peer.local_uid >= 0)
+        return 1;
+    if (m->kinds && !(m->kinds >> c->peer.kind & 1)) {
+        for (int k = AUTH_KIND_AGENT; k <= AUTH_KIND_USER; k++) {
+            if (m->kinds >> k & 1)
+                gp_buf_printf(&kinds, "%s%s", kinds.len ? " or " : "",
+                              auth_kind_name((auth_kind)k));
+        }
+        const char *list = gp_buf_str(&kinds);
+        snprintf(text, REFUSAL, "'%s' is a key of kind %s; %s takes %s", c->peer.name,
+                 auth_kind_name(c->peer.kind), m->name, list ? list : "another");
+    } else if (missing) {
+        auth_roles_format(missing, &roles);
+        const char *list = gp_buf_str(&roles);
+        snprintf(text, REFUSAL, "the key of '%s' has no role \"%s\" here (for %s)", c->peer.name,
+                 list ? list : "", m->name);
+    } else {
+        return 1;
+    }
+    gp_buf_free(&kinds);
+    gp_buf_free(&roles);
+    return 0;
+}
+
 /* Why this call is not served, as a code and text; RPC_OK when it is. Lock held. */
-static rpc_code refuse(rpc_conn *c, const rpc_method *m, size_t len, const char **text)
+static rpc_code refuse(rpc_conn *c, const rpc_method *m, size_t len, char own[REFUSAL],
+                       const char **text)
 {
     if (!m) {
         *text = "no such method here";
@@ -60,9 +93,8 @@ static rpc_code refuse(rpc_conn *c, const rpc_method *m, size_t len, const char 
         *text = "shutting down";
         return RPC_UNAVAILABLE;
     }
-    if (c->peer.local_uid < 0 &&
-        ((m->kinds && !(m->kinds >> c->peer.kind & 1)) || (c->peer.roles & m->roles) != m->roles)) {
-        *text = "your key does not have the role for this";
+    if (!may_call(c, m, own)) {
+        *text = own;
         return RPC_PERMISSION_DENIED;
     }
     if (len > m->max_request) {
@@ -113,6 +145,7 @@ static void refused(rpc_conn *c, uint32_t id, rpc_code code, const char *text)
 gp_status rpc_stream_begin(rpc_conn *c, const rpc_head *h, const rpc_call_head *ch,
                            struct rpc_stream **stream, uint8_t **body, gp_err *err)
 {
+    char own[REFUSAL];
     const char *text = "";
     const rpc_method *m = find_method(c, ch);
     size_t len = h->len - RPC_CALL_FIXED - ch->method_len;
@@ -125,7 +158,7 @@ gp_status rpc_stream_begin(rpc_conn *c, const rpc_head *h, const rpc_call_head *
         return gp_fail(err, GP_ECORRUPT, 0, "protocol error: call on stream %u", h->stream);
     }
     c->last_peer_id = h->stream;
-    rpc_code code = refuse(c, m, len, &text);
+    rpc_code code = refuse(c, m, len, own, &text);
     if (code == RPC_OK && !(s = stream_new(c, h->stream, m, ch, len))) {
         code = RPC_RESOURCE_EXHAUSTED;
         text = "out of memory";
@@ -138,6 +171,8 @@ gp_status rpc_stream_begin(rpc_conn *c, const rpc_head *h, const rpc_call_head *
     pthread_mutex_unlock(&c->lock);
     if (!s)
         refused(c, h->stream, code, text);
+    if (code == RPC_PERMISSION_DENIED && c->rt->o.on_refused)
+        c->rt->o.on_refused(c->rt->o.refused_ctx, c->peer.name, m->name, text);
     *stream = s;
     *body = s ? s->req : NULL;
     return GP_OK;

@@ -3,6 +3,8 @@
 
 #include "rt/log.h"
 
+enum { REFUSED_MS = 1000 }; /* a line at most so often: strangers can cause them */
+
 gp_status svc_audit_read(rt_config *c, svc_audit *out, gp_err *err)
 {
     svc_audit a = {0};
@@ -77,4 +79,15 @@ void svc_log_renewal(void *ctx, const gp_err *failed)
         rt_warn("certificate renewed, but not written to its file", RT_ERR(failed));
     else
         rt_warn("certificate not renewed", RT_ERR(failed));
+}
+
+void svc_log_refused(void *ctx, const char *addr, const char *method, const char *why)
+{
+    (void)ctx;
+    if (method)
+        RT_LOG_LIMITED(RT_WARN, REFUSED_MS, "call refused", RT_S("peer", addr),
+                       RT_S("method", method), RT_S("why", why));
+    else
+        RT_LOG_LIMITED(RT_WARN, REFUSED_MS, "connection refused", RT_S("peer", addr),
+                       RT_S("why", why));
 }

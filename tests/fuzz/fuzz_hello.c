@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (auth_hello_decode(data, size, &h, &err) != GP_OK)
         return 0;
     auth_hello_version(&h, &err);
-    if (auth_hello_verify(&h, trust, dh, 1, &p, &err) == GP_OK)
+    if (auth_hello_verify(&h, trust, dh, 1, 0, &p, &err) == GP_OK)
         __builtin_trap(); /* nobody is trusted */
     return 0;
 }

@@ -407,15 +407,15 @@ static void test_hello_with_cert(void **state)
     want_ok(auth_hello_decode(b.data, b.len, &h, NULL));
     assert_int_equal(h.chain.n, 1);
     assert_int_equal(h.n_fleets, 1);
-    want_ok_err(&err, auth_hello_verify(&h, t, auth_identity_dh_pk(agent), NOW, &p, &err));
+    want_ok_err(&err, auth_hello_verify(&h, t, auth_identity_dh_pk(agent), NOW, 0, &p, &err));
     assert_string_equal(p.name, "fw-eu-1");
     want_err(GP_EDENIED, &err, "not trusted here",
-             auth_hello_verify(&h, none, auth_identity_dh_pk(agent), NOW, &p, &err));
+             auth_hello_verify(&h, none, auth_identity_dh_pk(agent), NOW, 0, &p, &err));
     want_err(GP_EDENIED, &err, "expired",
-             auth_hello_verify(&h, t, auth_identity_dh_pk(agent), NOW + 5000, &p, &err));
+             auth_hello_verify(&h, t, auth_identity_dh_pk(agent), NOW + 5000, 0, &p, &err));
     /* Somebody else's certificate does not help a stranger. */
     memcpy(h.sign_pk, auth_identity_sign_pk(user), AUTH_SIGN_PK);
-    want_status(GP_EDENIED, auth_hello_verify(&h, t, auth_identity_dh_pk(user), NOW, &p, &err));
+    want_status(GP_EDENIED, auth_hello_verify(&h, t, auth_identity_dh_pk(user), NOW, 0, &p, &err));
     gp_buf_free(&b);
     auth_trust_free(t);
     auth_trust_free(none);

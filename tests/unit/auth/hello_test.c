@@ -73,33 +73,33 @@ static void test_identity(void **state)
     assert_true(h.has_identity);
     assert_int_equal(h.features, 5);
     assert_int_equal(auth_hello_version(&h, NULL), AUTH_PROTO_MAX);
-    want_ok(auth_hello_verify(&h, trust, auth_identity_dh_pk(alice), 100, &p, &err));
+    want_ok(auth_hello_verify(&h, trust, auth_identity_dh_pk(alice), 100, 0, &p, &err));
     assert_string_equal(p.name, "alice");
     assert_memory_equal(p.dh_pk, auth_identity_dh_pk(alice), AUTH_DH);
 
     want_err(GP_EDENIED, &err, "not trusted",
-             auth_hello_verify(&h, trust, auth_identity_dh_pk(alice), 5001, &p, &err));
+             auth_hello_verify(&h, trust, auth_identity_dh_pk(alice), 5001, 0, &p, &err));
     want_err(GP_EDENIED, &err, "not bound",
-             auth_hello_verify(&h, trust, auth_identity_dh_pk(bob), 100, &p, &err));
+             auth_hello_verify(&h, trust, auth_identity_dh_pk(bob), 100, 0, &p, &err));
     x = h;
     x.dh_sig[3] ^= 1;
     want_err(GP_EDENIED, &err, "not bound",
-             auth_hello_verify(&x, trust, auth_identity_dh_pk(alice), 100, &p, &err));
+             auth_hello_verify(&x, trust, auth_identity_dh_pk(alice), 100, 0, &p, &err));
     x = h; /* bob shows alice's hello over his own channel key */
     want_err(GP_EDENIED, &err, "not bound",
-             auth_hello_verify(&x, trust, auth_identity_dh_pk(bob), 100, &p, &err));
+             auth_hello_verify(&x, trust, auth_identity_dh_pk(bob), 100, 0, &p, &err));
     gp_buf_clear(&b);
     auth_hello_encode(bob, NULL, 0, &b);
     want_ok(auth_hello_decode(b.data, b.len, &x, NULL));
     want_err(GP_EDENIED, &err, "not trusted",
-             auth_hello_verify(&x, trust, auth_identity_dh_pk(bob), 100, &p, &err));
+             auth_hello_verify(&x, trust, auth_identity_dh_pk(bob), 100, 0, &p, &err));
     gp_buf_clear(&b);
     auth_hello_encode(NULL, NULL, 0, &b);
     want_ok(auth_hello_decode(b.data, b.len, &x, NULL));
     want_err(GP_EDENIED, &err, "no identity",
-             auth_hello_verify(&x, trust, auth_identity_dh_pk(bob), 100, &p, &err));
+             auth_hello_verify(&x, trust, auth_identity_dh_pk(bob), 100, 0, &p, &err));
     want_err(GP_EDENIED, &err, "not trusted",
-             auth_hello_verify(&h, NULL, auth_identity_dh_pk(alice), 100, &p, &err));
+             auth_hello_verify(&h, NULL, auth_identity_dh_pk(alice), 100, 0, &p, &err));
     /* Cut anywhere, it is refused or has no identity. */
     gp_buf_clear(&b);
     auth_hello_encode(alice, NULL, 0, &b);

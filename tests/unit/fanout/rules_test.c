@@ -490,6 +490,32 @@ static int mute_port(char *line, size_t cap)
     return fd;
 }
 
+/* A table that calls a host otherwise than it calls itself: it may be asked by either name. */
+static void by_identity(rig_fleet *f)
+{
+    static const char *const selectors[] = {"agent-0003", "fw-3", "fw-3,agent-0003"};
+    gp_buf old = {0}, table = {0};
+    fleet_table *t = NULL;
+    gp_err err = {0};
+    sim_endpoints(f->s, 0, &old);
+    const char *line = strstr(gp_buf_str(&old), "agent-0003:");
+    const char *addr = strstr(line, "addr: ");
+    gp_buf_printf(&table, "fw-3: {%.*s, name: agent-0003}\n", (int)strcspn(addr, "\n"), addr);
+    want_ok_err(&err, fleet_table_parse("t", table.data, table.len, &t, &err));
+    want_ok_err(&err, fleet_reload(f->r.fleet, t, &err));
+    for (size_t i = 0; i < COUNT(selectors); i++) {
+        remote_opts o = rig_client(&f->r, f->s);
+        o.hosts = selectors[i];
+        result r = ask(&o);
+        assert_int_equal(r.n_host_statuses, 1);
+        assert_int_equal(rig_status(&r, "agent-0003")->code, RESULT_OK);
+        assert_int_equal(r.n_rows, ROWS);
+        result_clear(&r);
+    }
+    gp_buf_free(&old);
+    gp_buf_free(&table);
+}
+
 static void test_rules(void **state)
 {
     (void)state;
@@ -510,6 +536,7 @@ static void test_rules(void **state)
         {"U32, Q22: a lone failure is shown in full", lone_failure},
         {"disabled hosts are no part of any, globs and groups", disabled_is_left_out},
         {"fleet.md 4.6: no hosts is missing data, no error", no_hosts},
+        {"a host has its ID and its identity", by_identity}, /* the last: changes the table */
     };
     fanout_limits l = {.max_in_flight = 2, .partial_ms = 100};
     rig_fleet f;

@@ -43,6 +43,28 @@ static void test_values(void **state)
     fleet_table_free(t);
 }
 
+/* By id first, then by identity; of several the first. */
+static void test_lookup(void **state)
+{
+    (void)state;
+    static const char text[] = "fw-2: {addr: 'h:1', name: b}\nfw-1: {addr: 'h:1', name: a}\n"
+                               "fw-0: {addr: 'h:1', name: b}\nc: {addr: 'h:1', name: fw-1}\n"
+                               "d: {addr: 'h:1'}\n";
+    static const struct {
+        const char *host, *id;
+    } cases[] = {{"fw-1", "fw-1"}, {"a", "fw-1"}, {"b", "fw-0"}, {"c", "c"},
+                 {"d", "d"},       {"e", NULL},   {"", NULL},    {"fw", NULL}};
+    fleet_table *t = NULL;
+    gp_err err = {0};
+    want_ok_err(&err, fleet_table_parse("t", text, strlen(text), &t, &err));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const fleet_endpoint *e = fleet_table_lookup(t, cases[i].host);
+        if (!e != !cases[i].id || (e && strcmp(e->id, cases[i].id) != 0))
+            fail_msg("\"%s\": %s", cases[i].host, e ? e->id : "not found");
+    }
+    fleet_table_free(t);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -82,6 +104,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_lookup),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include "gp/clock.h"
 #include "gp/mem.h"
+#include "gp/num.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -367,6 +368,75 @@ static void test_ipc(void **state)
     kit_down(&k);
 }
 
+/* What on_refused heard. */
+struct heard {
+    pthread_mutex_t lock;
+    atomic_int n;
+    char method[32], why[400];
+};
+
+static void hear(void *ctx, const char *addr, const char *method, const char *why)
+{
+    struct heard *h = ctx;
+    pthread_mutex_lock(&h->lock);
+    snprintf(h->method, sizeof h->method, "%s", method ? method : "-");
+    snprintf(h->why, sizeof h->why, "%s: %s", addr, why);
+    pthread_mutex_unlock(&h->lock);
+    atomic_fetch_add(&h->n, 1);
+}
+
+/* Whose trust is missing is told to both ends; a stranger learns of no file and no key but his. */
+static void test_who_is_missing(void **state)
+{
+    (void)state;
+    kit k;
+    struct heard h = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    gp_err err = {0};
+    gp_buf reply = {0};
+    rpc_runtime *rt = NULL;
+    rpc_conn *c = NULL;
+    char hex[2 * AUTH_SIGN_PK + 1];
+    kit_keys(&k);
+    kit_server(&k, "tcp://127.0.0.1:0", &(rpc_opts){.on_refused = hear, .refused_ctx = &h});
+    kit_client(&k, NULL);
+    rpc_dial_opts d = {.addr = k.addr, .deadline = gp_deadline_in_ms(10000)};
+
+    assert_int_equal(
+        rpc_runtime_new(&(rpc_opts){.identity = k.stranger, .trust = k.client_trust}, &rt, NULL),
+        GP_OK);
+    assert_int_equal(rpc_dial(rt, &d, &c, &err), GP_EDENIED);
+    gp_hex(auth_identity_sign_pk(k.stranger), AUTH_SIGN_PK, hex);
+    assert_non_null(strstr(err.msg, "refused: your key "));
+    assert_non_null(strstr(err.msg, hex));
+    assert_non_null(strstr(err.msg, "not trusted by this server"));
+    assert_null(strchr(strstr(err.msg, "refused"), '/'));
+    assert_true(kit_wait(&h.n, 1));
+    assert_string_equal(h.method, "-");
+    assert_non_null(strstr(h.why, hex));
+    rpc_runtime_free(rt, 0);
+
+    c = kit_dial(&k);
+    assert_int_equal(rpc_call_unary(c, "write", "x", 1, d.deadline, &reply, &err), GP_EDENIED);
+    assert_non_null(strstr(err.msg, "'alice' has no role \"config.write\" here (for write)"));
+    assert_true(kit_wait(&h.n, 2));
+    assert_string_equal(h.method, "write");
+    assert_int_equal(strncmp(h.why, "alice: the key of 'alice'", 25), 0);
+    assert_int_equal(rpc_call_unary(c, "agents", "x", 1, d.deadline, &reply, &err), GP_EDENIED);
+    assert_non_null(strstr(err.msg, "'alice' is a key of kind user; agents takes agent"));
+    assert_true(kit_wait(&h.n, 3));
+    rpc_conn_close(c);
+
+    c = NULL; /* we trust nobody: the other end only sees us go */
+    assert_int_equal(auth_trust_parse(k.client_trust, "", 0, NULL), GP_OK);
+    assert_int_equal(rpc_dial(k.client, &d, &c, &err), GP_EDENIED);
+    gp_hex(auth_identity_sign_pk(k.agent), AUTH_SIGN_PK, hex);
+    assert_non_null(strstr(err.msg, "the server's key "));
+    assert_non_null(strstr(err.msg, hex));
+    assert_non_null(strstr(err.msg, "is not in trusted_keys (gpkey trust)"));
+    gp_buf_free(&reply);
+    kit_down(&k);
+}
+
 static void test_dial_errors(void **state)
 {
     (void)state;
@@ -512,6 +582,7 @@ int main(void)
         cmocka_unit_test(test_flow_control),
         cmocka_unit_test(test_fair_between_streams),
         cmocka_unit_test(test_ipc),
+        cmocka_unit_test(test_who_is_missing),
         cmocka_unit_test(test_dial_errors),
         cmocka_unit_test(test_stop_while_dialling),
         cmocka_unit_test(test_drain),

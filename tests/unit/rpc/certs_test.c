@@ -232,7 +232,7 @@ static void test_certificate_of_another(void **state)
         enum what how;
         const char *what, *part;
     } cases[] = {
-        {BESIDE_OWN_KEY, "beside the rogue's key and signature", "is not trusted here"},
+        {BESIDE_OWN_KEY, "beside the rogue's key and signature", "is not trusted by this server"},
         {OWN_SIGNATURE, "with her key, signed by the rogue", "not bound to the key of 'alice'"},
         {HER_SIGNATURE, "with her key and signature, recorded", "not bound to the key of 'alice'"},
     };

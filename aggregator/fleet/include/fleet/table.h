@@ -49,5 +49,8 @@ void fleet_table_free(fleet_table *t);
 size_t fleet_table_count(const fleet_table *t);
 const fleet_endpoint *fleet_table_at(const fleet_table *t, size_t i); /* byte order of ids */
 const fleet_endpoint *fleet_table_find(const fleet_table *t, const char *id); /* NULL = unknown */
+/* By id, else by name: the identity is what agents call themselves and what results show. Of two
+ * entries of one name the first by id. NULL = unknown. */
+const fleet_endpoint *fleet_table_lookup(const fleet_table *t, const char *host);
 
 #endif

@@ -37,8 +37,10 @@ gp_status auth_hello_decode(const void *bytes, size_t len, auth_hello *out,
 unsigned auth_hello_version(const auth_hello *peer, gp_err *err);
 
 /* Who the peer is: its channel key must be bound to its identity by signature, and the identity be
- * trusted at now_s. dh_pk: the static key the Noise handshake proved. GP_EDENIED otherwise. */
+ * trusted at now_s. dh_pk: the static key the Noise handshake proved. dialed: 1 = it is the peer
+ * that we called, so the text is for our user; 0 = the text is for the peer. GP_EDENIED otherwise.
+ */
 gp_status auth_hello_verify(const auth_hello *h, auth_trust *t, const uint8_t dh_pk[AUTH_DH],
-                            int64_t now_s, auth_peer *out, gp_err *err) GP_MUST_CHECK;
+                            int64_t now_s, int dialed, auth_peer *out, gp_err *err) GP_MUST_CHECK;
 
 #endif

@@ -94,6 +94,8 @@ gp_status auth_trust_load(auth_trust *t, const char *path, gp_err *err) GP_MUST_
 /* Parse from memory (tests, fuzzer). */
 gp_status auth_trust_parse(auth_trust *t, const char *text, size_t len, gp_err *err) GP_MUST_CHECK;
 void auth_trust_free(auth_trust *t);
+/* The file it was loaded from, for texts; "trusted_keys" when there is none. t may be NULL. */
+void auth_trust_file(auth_trust *t, char *out, size_t cap);
 /* By Ed25519 key: entries, and peers whose certificate was learned. Copies. 1 if found, valid at
  * now_s and not revoked. */
 int auth_trust_find(auth_trust *t, const uint8_t sign_pk[AUTH_SIGN_PK], int64_t now_s,

@@ -62,6 +62,11 @@ typedef struct rpc_opts {
      * On an internal thread, must not block; may be NULL. */
     void (*on_renewal)(void *ctx, const gp_err *failed);
     void *renewal_ctx;
+    /* Somebody was refused: at the handshake (method NULL; addr: where from), or a call for want of
+     * a role (addr: his name). why: what he was told. On an internal thread, must not block; may be
+     * NULL. Strangers can cause it as often as they like: log with a limit. */
+    void (*on_refused)(void *ctx, const char *addr, const char *method, const char *why);
+    void *refused_ctx;
     int64_t handshake_ms;          /* time-out of dial + handshake; 0 = 5000 */
     int64_t stall_ms;              /* a peer that takes nothing for so long is dropped; 0 = 30000 */
     unsigned max_conns;            /* accepted connections; 0 = 4096 */

@@ -29,5 +29,7 @@ rt_metric *svc_certificate_metric(rt_metrics *m, const char *name, const char *h
                                   const auth_identity *id);
 /* rpc_opts.on_renewal: logs how a renewal of the own certificate went. */
 void svc_log_renewal(void *ctx, const gp_err *failed);
+/* rpc_opts.on_refused: logs who was refused, a line a second at most. */
+void svc_log_refused(void *ctx, const char *addr, const char *method, const char *why);
 
 #endif
