@@ -51,6 +51,7 @@ struct job {
     const char *file;
     gpdb_progress progress;
     uint64_t skips_shown;
+    gp_buf notes; /* for JSON: texts so far, without brackets */
 };
 
 static void on_progress(void *ctx, const godb_import_stats *st)
@@ -81,6 +82,19 @@ static void on_skip(void *ctx, uint64_t row_line, const char *why)
     gpdb_warn(j->o, j->line, "%s:%" PRIu64 ": %s; row skipped", j->file, row_line, why);
 }
 
+static void on_note(void *ctx, const char *text)
+{
+    struct job *j = ctx;
+
+    gpdb_progress_clear(&j->progress);
+    gpdb_warn(j->o, j->line, "%s", text);
+    if (!j->o->json)
+        return;
+    if (j->notes.len)
+        gp_buf_addc(&j->notes, ',');
+    query_json_string(&j->notes, text);
+}
+
 static void report_json(const struct job *j, const godb_import_stats *st, int64_t ns,
                         gp_status status, const gp_err *err)
 {
@@ -102,6 +116,10 @@ static void report_json(const struct job *j, const godb_import_stats *st, int64_
     gpdb_json_uint(&o, "blocks", st->blocks);
     gpdb_json_uint(&o, "bytes_read", st->bytes_in);
     gpdb_json_seconds(&o, "seconds", ns);
+    if (j->notes.len) {
+        query_json_key(&o, "notes");
+        gp_buf_printf(&b, "[%.*s]", (int)j->notes.len, (const char *)j->notes.data);
+    }
     query_json_close(&o);
     (void)gpdb_json_print(&b, stdout);
 }
@@ -163,7 +181,8 @@ static int import_file(const gpdb_opts *o, const cli_line *line, const char *db,
     io.threads = o->threads > 256 ? 256 : (unsigned)o->threads;
     io.progress = on_progress;
     io.on_skip = on_skip;
-    io.progress_ctx = io.on_skip_ctx = &j;
+    io.on_note = on_note;
+    io.progress_ctx = io.on_skip_ctx = io.on_note_ctx = &j;
     io.cancel = cancel;
     gpdb_progress_start(&j.progress, o);
     int64_t start = gp_mono_ns();
@@ -181,22 +200,25 @@ static int import_file(const gpdb_opts *o, const cli_line *line, const char *db,
     if (o->rows_by_default && st.rows_read == o->rows)
         gpdb_warn(o, line, "stopped after %" PRIu64 " rows, the default; -rows 0 reads all",
                   o->rows);
-    if (st.note[0])
-        gpdb_warn(o, line, "%s", st.note);
-    return rc == GP_OK ? GPDB_OK : gpdb_fail(line, "%s", err.msg);
+    gp_buf_free(&j.notes);
+    if (rc != GP_OK)
+        return gpdb_fail(line, "%s", err.msg);
+    return st.notes ? GPDB_FOUND : GPDB_OK;
 }
 
 int gpdb_import_files(const gpdb_opts *o, const cli_line *line, const char *db,
                       const char *const *files, size_t n)
 {
     gp_cancel *cancel = gpdb_cancel_start();
+    int found = GPDB_OK;
 
     for (size_t i = 0; i < n; i++) {
         int code = import_file(o, line, db, files[i], cancel);
-        if (code != GPDB_OK)
+        if (code != GPDB_OK && code != GPDB_FOUND)
             return code;
+        found = code == GPDB_FOUND ? code : found;
     }
-    return GPDB_OK;
+    return found;
 }
 
 static int run(void *values, const cli_line *line)
@@ -232,7 +254,11 @@ const cli_cmd gpdb_import = {
              "skipped and counted; a\n"
              "row out of order, broken quoting, or a block that is not later than what the "
              "day already has ends\n"
-             "the import. Blocks before that are kept.\n"
+             "the import. Blocks before that are kept. A damaged day that blocks are added to is "
+             "written anew\n"
+             "from what can be read of it; the original goes to DB.quarantine, a message says so, "
+             "and the exit\n"
+             "code is 3.\n"
              "\n"
              "Examples:\n"
              "  gpdb import flows.csv /srv/flows\n"

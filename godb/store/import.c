@@ -5,6 +5,7 @@
 #include "gp/mem.h"
 #include "import_feed.h"
 #include "import_pipe.h"
+#include "import_writers.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -282,6 +283,24 @@ static gp_status start(struct import *im, const char *root, int fd, unsigned thr
     return godb_feed_new(fd, im->name, GODB_CSV_RECORD_MAX, pool, im->opts->cancel, &im->feed, err);
 }
 
+/* Days that were moved away are among them: nothing of it may be lost. */
+static void tell_notes(struct import *im)
+{
+    const godb_notes *notes = godb_pipe_notes(im->pipe);
+    char more[64];
+
+    im->stats->notes = notes->n;
+    if (!im->opts->on_note)
+        return;
+    for (size_t i = 0; i < notes->kept.n; i++)
+        im->opts->on_note(im->opts->on_note_ctx, notes->kept.v[i]);
+    if (notes->n > notes->kept.n) {
+        (void)snprintf(more, sizeof more, "%llu more messages like these",
+                       (unsigned long long)(notes->n - notes->kept.n));
+        im->opts->on_note(im->opts->on_note_ctx, more);
+    }
+}
+
 static gp_status run(struct import *im, const char *root, int fd, unsigned threads, gp_pool *pool,
                      gp_err *err)
 {
@@ -300,12 +319,12 @@ static gp_status run(struct import *im, const char *root, int fd, unsigned threa
             st = end;
             *err = late;
         }
+        tell_notes(im);
         godb_pipe_free(im->pipe);
     }
     im->stats->rows_imported = ps.rows;
     im->stats->blocks = ps.blocks;
     im->stats->ifaces = ps.ifaces;
-    memcpy(im->stats->note, ps.note, sizeof ps.note);
     return st;
 }
 

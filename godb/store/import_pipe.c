@@ -342,13 +342,16 @@ gp_status godb_pipe_finish(godb_pipe *p, godb_pipe_stats *stats, gp_err *err)
     return st;
 }
 
+const godb_notes *godb_pipe_notes(const godb_pipe *p)
+{
+    return &p->writers.notes;
+}
+
 void godb_pipe_stats_get(godb_pipe *p, godb_pipe_stats *stats)
 {
     pthread_mutex_lock(&p->mu);
     *stats = (godb_pipe_stats){.rows = p->rows_written, .blocks = p->blocks_written};
-    if (!p->writing) {
+    if (!p->writing)
         stats->ifaces = p->writers.n_seen;
-        (void)snprintf(stats->note, sizeof stats->note, "%s", p->writers.note);
-    }
     pthread_mutex_unlock(&p->mu);
 }

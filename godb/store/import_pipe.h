@@ -21,7 +21,6 @@ typedef struct godb_pipe_stats {
     uint64_t rows;   /* in the blocks written, before equal keys became one */
     uint64_t blocks; /* written */
     uint64_t ifaces; /* with at least one block written */
-    char note[200];  /* first oddity that a writer reported, or "" */
 } godb_pipe_stats;
 
 gp_status godb_pipe_new(const godb_pipe_opts *o, godb_pipe **out, gp_err *err) GP_MUST_CHECK;
@@ -47,6 +46,9 @@ gp_status godb_pipe_submit(godb_pipe *p, uint32_t iface, int64_t time_s, uint64_
 
 /* Write what was submitted, commit, close. Also after a failure: blocks before it are kept. */
 gp_status godb_pipe_finish(godb_pipe *p, godb_pipe_stats *stats, gp_err *err) GP_MUST_CHECK;
+
+/* What the writers reported beside their work; after godb_pipe_finish(), borrowed until free. */
+const struct godb_notes *godb_pipe_notes(const godb_pipe *p);
 
 /* So far; any thread. */
 void godb_pipe_stats_get(godb_pipe *p, godb_pipe_stats *stats);

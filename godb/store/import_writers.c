@@ -127,9 +127,15 @@ void godb_writers_init(godb_writers *ws, const char *root, const godb_writer_opt
 
 static void take_note(godb_writers *ws, godb_writer *w)
 {
-    const char *note = godb_writer_note(w);
-    if (note && ws->note[0] == '\0')
-        (void)snprintf(ws->note, sizeof ws->note, "%s", note);
+    const char *text = godb_writer_note(w);
+
+    if (!text)
+        return;
+    ws->notes.n++;
+    size_t len = strlen(text);
+    if (len <= GODB_IMPORT_NOTE_BYTES - ws->notes.bytes &&
+        godb_strv_add(&ws->notes.kept, text) == GP_OK)
+        ws->notes.bytes += len;
 }
 
 /* Commit and close the writer in slot i. */
@@ -279,4 +285,6 @@ void godb_writers_free(godb_writers *ws)
         godb_writer_close(ws->open[--ws->n].w);
     gp_free(ws->seen);
     ws->seen = NULL;
+    godb_strv_free(ws->notes.kept.v);
+    ws->notes = (godb_notes){0};
 }

@@ -4,10 +4,12 @@
 
 #include "daywriter.h"
 #include "godb/writer.h"
+#include "strv.h"
 
 enum {
     GODB_IMPORT_MAX_IFACES = 65536, /* interface names in one import */
-    GODB_IMPORT_MAX_WRITERS = 128   /* writers open at a time; fewer when descriptors are scarce */
+    GODB_IMPORT_MAX_WRITERS = 128,  /* writers open at a time; fewer when descriptors are scarce */
+    GODB_IMPORT_NOTE_BYTES = 1 << 20
 };
 
 /* Interface names, numbered in the order of first use. One thread; the names stay where they are
@@ -23,6 +25,13 @@ typedef struct godb_names {
 /* GP_EINVAL: not a usable name. GP_ELIMIT, GP_ENOMEM. */
 gp_status godb_names_get(godb_names *names, const char *s, size_t len, uint32_t *out) GP_MUST_CHECK;
 void godb_names_free(godb_names *names);
+
+/* Texts for the user, in the order they came, as far as they fit into GODB_IMPORT_NOTE_BYTES. */
+typedef struct godb_notes {
+    godb_strv kept;
+    size_t bytes; /* of the texts kept */
+    uint64_t n;   /* all */
+} godb_notes;
 
 /* Open writers by interface number; the one not used for the longest time is committed and closed
  * when there are too many. One thread at a time. */
@@ -40,7 +49,7 @@ typedef struct godb_writers {
     uint64_t clock;
     uint8_t *seen; /* by interface number: 1 once a block was written */
     size_t n_seen, cap_seen;
-    char note[200]; /* first oddity a writer reported */
+    godb_notes notes; /* oddities that writers reported */
 } godb_writers;
 
 void godb_writers_init(godb_writers *ws, const char *root, const godb_writer_opts *opts,

@@ -412,6 +412,21 @@ class Repair(Case):
         self.assertTrue(os.path.isdir(os.path.join(self.db, "home", "alice")))
         self.assertFalse(os.path.exists(self.db + ".quarantine"))
 
+    def test_import_beside_damage(self):
+        """Every damaged day that an import moves away is named with its place; the code is 3."""
+        self.fill()
+        for iface in "eth0", "wan1":
+            os.truncate(os.path.join(self.day_dir(iface), ".blockmeta"), 0)
+        more = HEAD + "".join("1700000700,%s,10.0.0.3,192.0.2.1,53,17,0,1,0,72\n" % i for i in ("eth0", "wan1"))
+        code, out, err = self.run_raw("import", "--json", "-", self.db, stdin=more)
+        self.assertEqual(code, 3, err)
+        self.assertIn("2 of 2 rows", self.fails(0, "", "import", "-", self.path("new"), stdin=more)[0])
+        notes = json.loads(out)["notes"]
+        self.assertEqual([n.split("/")[0] for n in notes], ["eth0", "wan1"])
+        for note in notes:
+            self.assertIn(note, err)
+            self.assertTrue(os.path.isdir(re.search(r"it is now in (.+)$", note)[1]), note)
+
     def test_what_repair_leaves(self):
         """Two good directories of a day: named, code 3 before and after, and the way out that is named works."""
         self.fill()

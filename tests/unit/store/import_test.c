@@ -460,6 +460,69 @@ static void test_upstream(void **state)
     }
 }
 
+/* ---- damaged days in the way ---- */
+
+static void keep_note(void *ctx, const char *text)
+{
+    gp_buf *b = ctx;
+    gp_buf_printf(b, "%s\n", text);
+}
+
+static void cut_file(const char *root, const char *iface, const char *file, off_t len)
+{
+    GP_CLEANUP(gp_freep) char *day = st_only_day(root, iface);
+    GP_CLEANUP(gp_freep) char *path = gp_asprintf("%s/%s/%s", root, day, file);
+    assert_int_equal(truncate(path, len), 0);
+}
+
+/* Every day that an import moves away is named, with the place where it is, however long that is.
+ */
+static void test_damaged_days(void **state)
+{
+    (void)state;
+    static const char before[] = T ",a,1.2.3.4\n" T ",b,1.2.3.4\n" T ",c,1.2.3.4\n"
+                                   "1700000400,c,9.9.9.9\n",
+                      after[] =
+                          "1700000700,a,1.2.3.5\n1700000700,b,1.2.3.5\n1700000700,c,1.2.3.5\n";
+    for (unsigned threads = 1; threads < 4; threads += 2) {
+        GP_CLEANUP(test_tmpdirp) char *top = test_tmpdir();
+        GP_CLEANUP(gp_freep) char *root = gp_asprintf("%s/%0150d", top, 7);
+        GP_CLEANUP(gp_freep) char *csv = gp_asprintf("%s/in.csv", top);
+        GP_CLEANUP(gp_buf_free) gp_buf notes = {0};
+        const struct input first = {.text = before, .schema = "time,iface,sip"};
+        godb_import_opts o = GODB_IMPORT_OPTS_INIT;
+        godb_import_stats st;
+        gp_err err = {0};
+        size_t n = 0;
+
+        want_ok_err(&err, import_text(root, &first, &st, &err));
+        assert_true(st.notes == 0);
+        cut_file(root, "a", ".blockmeta", 0);
+        cut_file(root, "b", ".blockmeta", 7);
+        cut_file(root, "c", "sip.gpf", 4); /* its second block is lost */
+        test_spew(csv, after, strlen(after));
+        GP_CLEANUP(gp_closep) int fd = open(csv, O_RDONLY | O_CLOEXEC);
+        o.schema = first.schema;
+        o.threads = threads;
+        o.on_note = keep_note;
+        o.on_note_ctx = &notes;
+        want_ok_err(&err, godb_import(root, fd, "in.csv", &o, &st, &err));
+        char *text = gp_buf_take(&notes), *at = text;
+        for (char *end; *at; at = end + 1, n++) {
+            end = strchr(at, '\n');
+            *end = '\0';
+            char *place = strstr(at, ".quarantine/"), *path = place ? strstr(at, top) : NULL;
+            if (!path)
+                fail_msg("no place in: %s", at);
+            path[strcspn(path, ";")] = '\0';
+            if (access(path, F_OK) != 0)
+                fail_msg("it is not there: %s", path);
+        }
+        assert_true(n == 3 && st.notes == 3);
+        gp_free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,7 +531,7 @@ int main(void)
         cmocka_unit_test(test_nul_in_name),    cmocka_unit_test(test_append),
         cmocka_unit_test(test_locked),         cmocka_unit_test(test_many_ifaces),
         cmocka_unit_test(test_days),           cmocka_unit_test(test_cancel_on_silent_pipe),
-        cmocka_unit_test(test_upstream),
+        cmocka_unit_test(test_damaged_days),   cmocka_unit_test(test_upstream),
     };
     st_utc();
     return cmocka_run_group_tests(tests, NULL, NULL);

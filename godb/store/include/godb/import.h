@@ -15,7 +15,7 @@ typedef struct godb_import_stats {
     uint64_t bytes_total;        /* size of the input file; 0 when it is a pipe */
     uint64_t first_skipped_line; /* 0 = none */
     char first_skipped_why[96];
-    char note[200]; /* oddity that a writer reported beside its work, or "" */
+    uint64_t notes; /* oddities that writers reported beside their work: see on_note */
 } godb_import_stats;
 
 typedef struct godb_import_opts {
@@ -30,6 +30,10 @@ typedef struct godb_import_opts {
     /* Told about each row that is skipped, may be NULL; why is valid during the call. */
     void (*on_skip)(void *ctx, uint64_t line, const char *why);
     void *on_skip_ctx;
+    /* Told at the end about each oddity beside the work, may be NULL: above all a damaged day that
+     * was written anew or moved away, and where it is. text is valid during the call. */
+    void (*on_note)(void *ctx, const char *text);
+    void *on_note_ctx;
     gp_cancel *cancel; /* may be NULL */
 } godb_import_opts;
 
