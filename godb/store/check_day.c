@@ -98,8 +98,12 @@ static void unreadable(const godb_day *d, size_t block, godb_col col, godb_findi
     const godb_places *p = d->places[col];
     int lost = p && p->v[block].kind == GODB_PLACE_LOST;
 
-    godb_find(f, lost ? GODB_PROBLEM_DISPLACED_LOST : GODB_PROBLEM_DECODE, GODB_ERROR, at, "%s",
-              err->msg);
+    if (err->sys) /* of the file, so it does not tell which block it was for */
+        godb_find(f, GODB_PROBLEM_DECODE, GODB_ERROR, at, "block %zu: %s: %s", block,
+                  godb_col_file(col), strerror(err->sys));
+    else
+        godb_find(f, lost ? GODB_PROBLEM_DISPLACED_LOST : GODB_PROBLEM_DECODE, GODB_ERROR, at, "%s",
+                  err->msg);
 }
 
 void godb_check_block(const godb_day *d, godb_reader *r, size_t block, int no_rows,

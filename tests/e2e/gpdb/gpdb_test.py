@@ -371,6 +371,8 @@ class Look(Case):
         self.assertTrue(any(f["severity"] == "error" and "1699920000" in f["path"] for f in found["findings"]))
         self.assertFalse([f["text"] for f in found["findings"] if f["path"] in f["text"]])
         self.assertIn("no problems", self.ok("check", self.db, "-i", "wan1"))
+        os.remove(os.path.join(self.day_dir("wan1"), "dip.gpf"))
+        self.assertIn(": block 0: dip.gpf: No such file", self.fails(3, "", "check", self.db, "-i", "wan1")[0])
 
     def test_index(self):
         self.ok("import", "-q", "--no-index", "-", self.db, stdin=FLOWS)
