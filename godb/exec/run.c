@@ -45,27 +45,34 @@ int exec_few_groups(const exec_ctx *x)
 
 /* ---- progress ---- */
 
-static void progress(exec_ctx *x)
+static void tell_progress(exec_ctx *x)
 {
     const exec_opts *o = x->opts;
+    int64_t now = gp_mono_ns();
 
-    if (!o->progress && !x->final)
+    if (!o->progress || now < atomic_load(&x->next_progress_ns))
         return;
-    int64_t now = gp_mono_ns(), due = atomic_load(&x->next_progress_ns);
-    if ((!x->final && now < due) || atomic_flag_test_and_set(&x->in_progress))
+    atomic_store(&x->next_progress_ns, now + o->progress_ms * 1000000);
+    /* A worker may finish its part of a day before the one with the first part counts it. */
+    uint64_t done = atomic_load(&x->blocks_done), total = atomic_load(&x->blocks_total);
+    exec_progress p = {.blocks_done = done,
+                       .blocks_total = total > done ? total : done,
+                       .days_done = atomic_load(&x->days_done),
+                       .days_total = atomic_load(&x->days_total),
+                       .rows = atomic_load(&x->rows),
+                       .bytes = atomic_load(&x->bytes)};
+    o->progress(o->progress_ctx, &p);
+}
+
+/* By a worker, after some blocks. */
+static void progress(exec_ctx *x)
+{
+    if (!x->opts->progress && !x->final)
         return;
-    if (o->progress && now >= atomic_load(&x->next_progress_ns)) {
-        atomic_store(&x->next_progress_ns, now + o->progress_ms * 1000000);
-        /* A worker may finish its part of a day before the one with the first part counts it. */
-        uint64_t done = atomic_load(&x->blocks_done), total = atomic_load(&x->blocks_total);
-        exec_progress p = {.blocks_done = done,
-                           .blocks_total = total > done ? total : done,
-                           .days_done = atomic_load(&x->days_done),
-                           .days_total = atomic_load(&x->days_total),
-                           .rows = atomic_load(&x->rows),
-                           .bytes = atomic_load(&x->bytes)};
-        o->progress(o->progress_ctx, &p);
-    }
+    if ((!x->final && gp_mono_ns() < atomic_load(&x->next_progress_ns)) ||
+        atomic_flag_test_and_set(&x->in_progress))
+        return;
+    tell_progress(x);
     if (x->final)
         exec_partial(x);
     atomic_flag_clear(&x->in_progress);
@@ -426,6 +433,7 @@ gp_status exec_run_iface(exec_ctx *x, result *out, int *have_span, gp_err *err)
         atomic_store(&x->again, 0);
         st = iface_once(x, &l, out, have_span, err);
     }
+    tell_progress(x);
     collect_stats(x, out);
     if (l.used && x->opts->live->release)
         x->opts->live->release(x->opts->live->ctx, l.handle);

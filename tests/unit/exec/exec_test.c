@@ -210,6 +210,7 @@ static void test_progress_and_cancel(void **state)
     result_clear(&out);
     assert_true(w.calls >= 2);
     assert_int_equal(w.last.days_total, 3);
+    assert_int_equal(w.last.days_done, 3); /* told once more when the interface is finished */
     w = (watch){.cancel = GP_CANCEL_INIT, .cancel_it = 1};
     want_status(GP_ECANCELLED, exec_run(db, s, &o, &out, &err));
     assert_true(w.last.blocks_done < 3 * 64); /* stopped on the way */
