@@ -41,6 +41,9 @@ static gp_status read_filters(const rt_node *n, capture_conf *out, gp_err *err)
     for (size_t i = 0; i < count; i++)
         GP_TRY(read_insn(rt_node_at(n, i), &out->extra[i], err));
     out->n_extra = (uint32_t)count;
+    gp_err why = {0};
+    if (capture_conf_check(out, &why) != GP_OK)
+        return rt_node_fail(n, err, "%s", why.msg);
     return GP_OK;
 }
 
@@ -55,12 +58,12 @@ static gp_status read_ring(const rt_node *iface, capture_conf *out, gp_err *err)
                             "1048576, num_blocks: 4})");
     if (rt_node_kind(ring) != RT_MAP)
         return rt_node_fail(ring, err, "expected block_size and num_blocks");
-    GP_TRY(rt_node_i64(rt_node_get(ring, "block_size"), 0, INT64_MIN, RING_MAX, &size, err));
-    GP_TRY(rt_node_i64(rt_node_get(ring, "num_blocks"), 0, INT64_MIN, RING_MAX, &blocks, err));
-    if (size <= 0)
-        return rt_node_fail(ring, err, "block_size: expected a number of bytes above 0");
-    if (blocks <= 0)
-        return rt_node_fail(ring, err, "num_blocks: expected a number above 0");
+    GP_TRY(rt_node_i64(rt_node_get(ring, "block_size"), 0, 1, RING_MAX, &size, err));
+    GP_TRY(rt_node_i64(rt_node_get(ring, "num_blocks"), 0, 1, RING_MAX, &blocks, err));
+    if (size == 0)
+        return rt_node_fail(ring, err, "block_size is missing (bytes)");
+    if (blocks == 0)
+        return rt_node_fail(ring, err, "num_blocks is missing");
     if (blocks > RING_MAX / size)
         return rt_node_fail(ring, err, "block_size * num_blocks is above 2 GiB");
     out->block_size = (uint64_t)size;

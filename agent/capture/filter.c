@@ -14,6 +14,7 @@
 #include <linux/filter.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     OUTGOING = 4,
@@ -129,4 +130,30 @@ gp_status capture_filter_attach(int fd, capture_pass pass, capture_layer layer,
     if (errno == EINVAL && conf->n_extra)
         return gp_fail(err, GP_EINVAL, 0, "the kernel refuses extra_bpf_filters: not valid BPF");
     return gp_fail(err, GP_EIO, errno, "cannot attach the packet filter");
+}
+
+/* Furthest the user's instruction at i jumps: relative to the one behind it. */
+static uint32_t reach(const capture_insn *i)
+{
+    if (BPF_CLASS(i->op) != BPF_JMP)
+        return 0;
+    return BPF_OP(i->op) == BPF_JA ? i->k : i->jt > i->jf ? i->jt : i->jf;
+}
+
+gp_status capture_conf_check(const capture_conf *conf, gp_err *err)
+{
+    gp_err why = {0};
+
+    for (uint32_t i = 0; i < conf->n_extra; i++) /* n is accept, n + 1 reject */
+        if (reach(&conf->extra[i]) > conf->n_extra - i)
+            return gp_fail(err, GP_EINVAL, 0,
+                           "instruction %u jumps too far: the list may be left for the accept "
+                           "behind it (%u) and the reject behind that (%u)",
+                           i, conf->n_extra, conf->n_extra + 1);
+    int fd = conf->n_extra ? socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+    if (fd < 0)
+        return GP_OK;
+    gp_status st = capture_filter_attach(fd, CAPTURE_PASS_IN, CAPTURE_AT_ETHER, conf, &why);
+    close(fd);
+    return st == GP_EINVAL ? gp_fail(err, st, 0, "%s", why.msg) : GP_OK;
 }

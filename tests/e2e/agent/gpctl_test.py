@@ -157,7 +157,7 @@ class Gpctl(unittest.TestCase):
             "status_code": 200, "enabled": [], "updated": [], "disabled": [{"name": "lo", "success": True}]})
         self.assertEqual(self.ctl("config", "--reload", "--silent"), "")
         bad = self.agent.write("bad.yaml", "interfaces:\n  a0:\n    ring_buffer: {block_size: 1048576, num_blocks: -4}\n")
-        self.assertRegex(self.ctl("config", "--file", bad, code=1), r"bad\.yaml: request:3: a0\.ring_buffer: num_blocks: ")
+        self.assertRegex(self.ctl("config", "--file", bad, code=1), r"bad\.yaml: request:3: a0\.ring_buffer\.num_blocks: ")
         odd = self.agent.write("odd.yaml", "interfaces:\n  a0:\n    %s\n    promiscuous: true\n" % sensor.RING[1:-1])
         self.assertRegex(self.ctl("config", "--file", odd, code=1), r"odd\.yaml: request:4: a0\.promiscuous: unknown key")
         off = self.agent.write("off.yaml", "interfaces:\n  a0: {disable: true}\n")

@@ -162,6 +162,41 @@ static void test_user_code(void **state)
         }
 }
 
+/* What the kernel would refuse at opening is refused before (1.2). */
+static void test_check(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        uint32_t n;
+        capture_insn last; /* those before do nothing */
+        const char *want;  /* NULL: accepted */
+    } cases[] = {
+        {"none", 0, {0}, NULL},
+        {"falls through", 1, {.op = BPF_JMP | BPF_JEQ | BPF_K}, NULL},
+        {"to reject", 1, {.op = BPF_JMP | BPF_JEQ | BPF_K, .jt = 1}, NULL},
+        {"behind it", 1, {.op = BPF_JMP | BPF_JEQ | BPF_K, .jt = 2}, "instruction 0 jumps"},
+        {"behind it, else", 3, {.op = BPF_JMP | BPF_JGT | BPF_K, .jf = 2}, "instruction 2 jumps"},
+        {"ja", 2, {.op = BPF_JMP | BPF_JA, .k = 1}, NULL},
+        {"ja behind", 2, {.op = BPF_JMP | BPF_JA, .k = UINT32_MAX}, "instruction 1 jumps"},
+        {"no jump", 1, {.op = BPF_LD | BPF_IMM, .jt = 9, .k = 9}, NULL},
+        {"divides by zero", 1, {.op = BPF_ALU | BPF_DIV | BPF_K}, "kernel refuses"},
+        {"no instruction", 1, {.op = 0xffff}, "kernel refuses"},
+        {"full", CAPTURE_EXTRA_MAX, {.op = BPF_RET | BPF_K}, NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        capture_conf conf = {.n_extra = cases[i].n};
+        gp_err err = {0};
+        for (uint32_t k = 0; k < cases[i].n; k++)
+            conf.extra[k] = (capture_insn){.op = BPF_JMP | BPF_JEQ | BPF_K, .k = 0xdead};
+        if (cases[i].n)
+            conf.extra[cases[i].n - 1] = cases[i].last;
+        gp_status st = capture_conf_check(&conf, &err);
+        if (cases[i].want ? st != GP_EINVAL || !strstr(err.msg, cases[i].want) : st != GP_OK)
+            fail_msg("%s: %d \"%s\"", cases[i].what, st, err.msg);
+    }
+}
+
 static void test_conf_equal(void **state)
 {
     (void)state;
@@ -192,9 +227,8 @@ static void test_conf_equal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_programs),
-        cmocka_unit_test(test_sampling),
-        cmocka_unit_test(test_user_code),
+        cmocka_unit_test(test_programs),   cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_user_code),  cmocka_unit_test(test_check),
         cmocka_unit_test(test_conf_equal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

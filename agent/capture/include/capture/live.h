@@ -40,6 +40,10 @@ typedef struct capture_conf {
 
 int capture_conf_equal(const capture_conf *a, const capture_conf *b);
 
+/* Would the kernel take conf->extra? GP_EINVAL with the reason if not; GP_OK also where it cannot
+ * be asked. Needs no privileges. */
+gp_status capture_conf_check(const capture_conf *conf, gp_err *err) GP_MUST_CHECK;
+
 /* Since opening. received = processed + errors[CAPTURE_FRAGMENTED] + dropped once the
  * rings are empty. On loopback every packet counts twice (L-9). With sampling: sampled packets. */
 typedef struct capture_counts {
