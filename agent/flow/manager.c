@@ -244,6 +244,7 @@ gp_status flow_manager_add(flow_manager *m, const char *name, const capture_conf
 typedef struct job {
     flow_iface *iface;       /* with a reference */
     const flow_wanted *want; /* NULL: not wanted any more */
+    int quiet;               /* it was not captured: nothing ends that a report could name (5.5) */
     flow_change change;
 } job;
 
@@ -282,12 +283,14 @@ static gp_status make_plan(flow_manager *m, const flow_wanted *w, size_t n_w, pl
     gp_status st = p->jobs ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "out of memory");
     for (size_t k = 0; st == GP_OK && k < n; k++) {
         const flow_wanted *want = wanted(w, n_w, v[k]->name);
-        if (!want)
+        if (!want) {
             add_job(p, v[k], NULL, FLOW_DISABLED);
-        else if (!v[k]->worker)
+            p->jobs[p->n - 1].quiet = v[k]->worker == NULL;
+        } else if (!v[k]->worker) {
             add_job(p, v[k], want, FLOW_ENABLED);
-        else if (!capture_conf_equal(&v[k]->conf, want->conf))
+        } else if (!capture_conf_equal(&v[k]->conf, want->conf)) {
             add_job(p, v[k], want, FLOW_UPDATED);
+        }
     }
     for (size_t k = 0; st == GP_OK && k < n_w; k++) {
         flow_iface *i = flow_iface_find(m, w[k].name);
@@ -362,11 +365,13 @@ static gp_status report(const plan *p, flow_change **changes, size_t *n, gp_err 
     flow_change *v = gp_calloc(p->n + 1, sizeof *v);
     if (!v)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
+    size_t told = 0;
     for (size_t k = 0; k < p->n; k++)
-        v[k] = p->jobs[k].change;
-    qsort(v, p->n, sizeof *v, by_name);
+        if (!p->jobs[k].quiet)
+            v[told++] = p->jobs[k].change;
+    qsort(v, told, sizeof *v, by_name);
     *changes = v;
-    *n = p->n;
+    *n = told;
     return GP_OK;
 }
 

@@ -95,9 +95,9 @@ static void to_wire_status(const flow_status *f, wire_iface_status *w)
 }
 
 /* The status of the interfaces that the request names and the key covers, if it covers this host.
- */
+ * *named (may be NULL): 0 when it names none, which means all. */
 static rpc_code ask_manager(serve *s, const auth_peer *p, const uint8_t *req, size_t len,
-                            flow_status **out, size_t *n, gp_buf *text)
+                            flow_status **out, size_t *n, int *named, gp_buf *text)
 {
     char *const *names = NULL;
     void *owner = NULL;
@@ -116,6 +116,8 @@ static rpc_code ask_manager(serve *s, const auth_peer *p, const uint8_t *req, si
         char *const *m;
         const char *const *c;
     } u = {.m = names};
+    if (named)
+        *named = n_names > 0;
     st = flow_manager_status(s->o.control->manager, u.c, n_names, out, n, &err);
     for (size_t i = 0; st == GP_OK && i < n_names && code == RPC_OK; i++) {
         int found = 0;
@@ -212,7 +214,7 @@ static rpc_code answer(serve *s, rpc_stream *stream, const uint8_t *req, size_t 
     flow_status *v = NULL;
     size_t n = 0;
 
-    rpc_code code = ask_manager(s, rpc_stream_peer(stream), req, len, &v, &n, text);
+    rpc_code code = ask_manager(s, rpc_stream_peer(stream), req, len, &v, &n, NULL, text);
     if (code == RPC_OK)
         code = send(s, stream, v, n, text);
     gp_free(v);
@@ -363,7 +365,9 @@ static int64_t flush_time(const rpc_stream *stream)
     return left < FLUSH_MS ? left : FLUSH_MS;
 }
 
-static rpc_code flush_these(serve *s, rpc_stream *stream, const flow_status *v, size_t n,
+/* Of all interfaces those that are captured; one that is named and is not fails, and nothing is
+ * written then. */
+static rpc_code flush_these(serve *s, rpc_stream *stream, const flow_status *v, size_t n, int named,
                             gp_buf *text)
 {
     GP_CLEANUP(gp_freep) const char **names = gp_calloc(n + 1, sizeof *names);
@@ -374,7 +378,7 @@ static rpc_code flush_these(serve *s, rpc_stream *stream, const flow_status *v, 
     if (!names)
         return RPC_RESOURCE_EXHAUSTED;
     for (size_t i = 0; i < n; i++)
-        if (v[i].state == FLOW_CAPTURING)
+        if (named || v[i].state == FLOW_CAPTURING)
             names[k++] = v[i].name;
     gp_status st = GP_OK;
     if (k)
@@ -385,11 +389,23 @@ static rpc_code flush_these(serve *s, rpc_stream *stream, const flow_status *v, 
     return serve_reply(stream, &msg, text);
 }
 
+static rpc_code flush(serve *s, rpc_stream *stream, const uint8_t *req, size_t len, gp_buf *text)
+{
+    flow_status *v = NULL;
+    size_t n = 0;
+    int named = 0;
+
+    rpc_code code = ask_manager(s, rpc_stream_peer(stream), req, len, &v, &n, &named, text);
+    if (code == RPC_OK)
+        code = flush_these(s, stream, v, n, named, text);
+    gp_free(v);
+    return code;
+}
+
 static rpc_code on_flush(void *ctx, rpc_stream *stream, const uint8_t *req, size_t len,
                          gp_buf *text)
 {
-    return audited(ctx, rpc_stream_peer(stream), "flush",
-                   answer(ctx, stream, req, len, flush_these, text), text);
+    return audited(ctx, rpc_stream_peer(stream), "flush", flush(ctx, stream, req, len, text), text);
 }
 
 /* ---- table ---- */

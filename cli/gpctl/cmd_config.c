@@ -258,6 +258,19 @@ static gp_status read_interfaces(const char *path, gp_buf *out, gp_err *err)
     return GP_OK;
 }
 
+/* The agent calls what it was sent "request", and names lines, which are those of the file. */
+static gp_status name_file(const char *path, gp_err *err)
+{
+    static const char sent[] = "request:";
+    char text[sizeof err->msg];
+
+    const char *at = strstr(err->msg, sent);
+    if (!at)
+        return gp_fail_context(err, GP_EINVAL, "%s", path);
+    (void)snprintf(text, sizeof text, "%s", at + sizeof sent - 1);
+    return gp_fail(err, GP_EINVAL, 0, "%s:%s", path, text);
+}
+
 static gp_status set_from_file(const gpctl_opts *o, int *code, gp_err *err)
 {
     gp_buf text = {0}, req = {0};
@@ -266,8 +279,8 @@ static gp_status set_from_file(const gpctl_opts *o, int *code, gp_err *err)
     if (st == GP_OK) {
         wire_put_config_set(&req, text.data, text.len);
         st = change(o, "config.set", &req, code, err);
-        if (st == GP_EINVAL) /* the agent's text begins with the line */
-            st = gp_fail_context(err, st, "%s", o->file);
+        if (st == GP_EINVAL)
+            st = name_file(o->file, err);
     }
     gp_buf_free(&text);
     gp_buf_free(&req);

@@ -150,18 +150,21 @@ class Gpctl(unittest.TestCase):
         self.assertRegex(self.ctl("config", "--file", gone, code=1, out=(
             "\n     Enabled: [] (FAILED: [no0])\n     Updated: []\n    Disabled: []\n\n")), "^gpctl: no0: .+\n$")
         self.assertRegex(self.ctl("status"), r"\nNot captured:\n\n    no0: .+\n\n$")
-        self.ctl("config", "--file", path, "--silent")
+        self.assertIn("no0: not captured", self.ctl("flush", "a0", "no0", code=1))
+        # no0 was never captured, so nothing of it ends
+        self.assertEqual(self.ctl("config", "--file", path), "\n     Enabled: []\n     Updated: []\n    Disabled: []\n\n")
+        self.assertEqual(self.ctl("config", "--file", path, "--silent"), "")
         self.assertIn("gpctl: no0: ", self.ctl("config", "--file", gone, "--silent", code=1))
         self.ctl("config", "--file", path, "--silent")
         self.assertEqual(json.loads(self.ctl("config", "--reload", "--json", key="all")), {
             "status_code": 200, "enabled": [], "updated": [], "disabled": [{"name": "lo", "success": True}]})
         self.assertEqual(self.ctl("config", "--reload", "--silent"), "")
         bad = self.agent.write("bad.yaml", "interfaces:\n  a0:\n    ring_buffer: {block_size: 1048576, num_blocks: -4}\n")
-        self.assertRegex(self.ctl("config", "--file", bad, code=1), r"bad\.yaml: request:3: a0\.ring_buffer\.num_blocks: ")
+        self.assertRegex(self.ctl("config", "--file", bad, code=1), r"^gpctl: \S+/bad\.yaml:3: a0\.ring_buffer\.num_blocks: ")
         odd = self.agent.write("odd.yaml", "interfaces:\n  a0:\n    %s\n    promiscuous: true\n" % sensor.RING[1:-1])
-        self.assertRegex(self.ctl("config", "--file", odd, code=1), r"odd\.yaml: request:4: a0\.promiscuous: unknown key")
+        self.assertRegex(self.ctl("config", "--file", odd, code=1), r"^gpctl: \S+/odd\.yaml:4: a0\.promiscuous: unknown key")
         off = self.agent.write("off.yaml", "interfaces:\n  a0: {disable: true}\n")
-        self.assertIn("no interfaces to capture on", self.ctl("config", "--file", off, code=1))
+        self.assertRegex(self.ctl("config", "--file", off, code=1), r"/off\.yaml: no interfaces to capture on")
         self.assertIn("exclude each other", self.ctl("config", "--file", path, "--reload", code=1))
         self.assertEqual(list(json.loads(self.ctl("config", "--json"))["ifaces"]), ["a0"])
 

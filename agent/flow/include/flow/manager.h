@@ -100,8 +100,8 @@ typedef struct flow_change {
 
 /* Make rs the wanted set (taken over, also on failure) and bring capture in line with it: what is
  * not wanted or changed is written out and closed, what is wanted and not captured is opened.
- * *changes: sorted by name, gp_free() it; may be NULL. Interfaces that cannot be opened are no
- * failure: they are opened as soon as they can be. */
+ * *changes: sorted by name, gp_free() it; may be NULL; what is only waited for no more is not in
+ * it. Interfaces that cannot be opened are no failure: they are opened as soon as they can be. */
 gp_status flow_manager_apply(flow_manager *m, flow_ruleset *rs, flow_change **changes, size_t *n,
                              gp_err *err) GP_MUST_CHECK;
 
