@@ -67,6 +67,12 @@ const agent_key agent_keys[] = {
      0},
     {"security.user", "NAME", "User to run as once captures can be opened", 0},
     {"security.seccomp", "BOOL", "Refuse system calls that goprobe never makes (default true)", 1},
+    /* of the reference, without effect here: accepted as in the file */
+    {"api.keys", "LIST", NULL, 0},
+    {"api.request_timeout", "SECONDS", NULL, 0},
+    {"api.profiling", "BOOL", NULL, 1},
+    {"local_buffers.size_limit", "BYTES", NULL, 0},
+    {"local_buffers.num_buffers", "N", NULL, 0},
     {NULL, NULL, NULL, 0},
 };
 

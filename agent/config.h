@@ -72,8 +72,8 @@ typedef struct agent_config {
     int seccomp;
 } agent_config;
 
-/* One key with its help, for flags and documentation. NULL key ends the table. flag: may be given
- * without value. */
+/* One key with its help, for flags and documentation; without help it is not listed. NULL key ends
+ * the table. flag: may be given without value. */
 typedef struct agent_key {
     const char *key, *arg, *help;
     int flag;

@@ -293,7 +293,6 @@ static void stop(agent *a)
     agent_watch_close(a->watch);
     agent_config_free(a->config);
     pthread_mutex_destroy(&a->mu);
-    rt_info("stopped");
 }
 
 static int check_only(const agent_options *o)
@@ -350,5 +349,7 @@ int agent_run(const agent_options *o)
         fprintf(stderr, "goprobe: %s\n", err.msg);
     }
     stop(&a);
+    if (st == GP_OK)
+        rt_info("stopped");
     return st == GP_OK ? 0 : 1;
 }

@@ -195,7 +195,8 @@ void agent_options_parse(int argc, char **argv, agent_options *o)
         all[n] = (struct argp_option){.name = agent_keys[i].key,
                                       .key = OPT_KEY + i,
                                       .arg = agent_keys[i].arg,
-                                      .flags = agent_keys[i].flag ? OPTION_ARG_OPTIONAL : 0,
+                                      .flags = (agent_keys[i].flag ? OPTION_ARG_OPTIONAL : 0) |
+                                               (agent_keys[i].help ? 0 : OPTION_HIDDEN),
                                       .doc = agent_keys[i].help,
                                       .group = 3};
     argp_err_exit_status = 64;

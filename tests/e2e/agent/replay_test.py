@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""goprobe --pcap as a user runs it: what it writes, and that no option is ignored silently.
+"""goprobe --pcap as a user runs it: what it writes, and that no option is ignored silently; starts that fail.
 
 GOPROBE, GPDB: the programs. No root needed.
 """
 import os
+import re
 import stat
 import struct
 import subprocess
@@ -67,6 +68,24 @@ class Replay(unittest.TestCase):
         self.assertIn("db.permissions", self.replay("--db.permissions", "7", code=1))
         self.assertIn("db.sync", self.replay("--db.sync", "often", code=1))
         self.assertFalse(os.path.exists(self.db))
+
+    def test_flags_of_the_reference(self):
+        key = "5f0c7a1e9b3d4862a7c1e5f9d2b84603"
+        flags = {"api.keys": key, "api.request_timeout": "30", "local_buffers.size_limit": "67108864",
+                 "local_buffers.num_buffers": "2", "api.profiling": "true"}
+        p = subprocess.run([GOPROBE, "--check-config", "--db.path", self.db, "--autodetection.enabled",
+                            *("--%s=%s" % kv for kv in flags.items())],
+                           capture_output=True, text=True, timeout=60, check=True)
+        for name in flags:
+            self.assertRegex(p.stderr, r"(?m)^goprobe: warning: .*%s: no effect" % re.escape(name))
+        self.assertNotIn(key, p.stderr)
+        self.assertNotIn("local_buffers", self.goprobe("--help"))
+
+    def test_failed_start(self):
+        said = self.goprobe("--db.path", self.pcap + "/db", "--autodetection.enabled", "--autodetection.exclude", "/./",
+                            code=1)
+        self.assertIn("goprobe: ", said)
+        self.assertNotIn("stopped", said)
 
     def test_nothing_left_behind(self):
         self.assertIn("none.pcap", self.replay(pcap=self.dir.name + "/none.pcap", code=1))
