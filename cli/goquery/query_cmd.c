@@ -14,9 +14,11 @@
 #include "term.h"
 #include "trace.h"
 #include "watch.h"
+#include "wire/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -153,6 +155,9 @@ static gp_status expand_query(query_run *q)
 /* What each mode needs before anything is checked. */
 static int check_mode(query_run *q, int server)
 {
+    if (q->o->min_hosts > WIRE_MAX_HOSTS)
+        return goquery_fail("--min-hosts %" PRIu64 ": a query has at most %d hosts",
+                            q->o->min_hosts, WIRE_MAX_HOSTS);
     if (!server && !*q->o->db_path)
         return goquery_fail("db.path is required for local operation: give the database with -d "
                             "DIR, or a query server with --query.server.addr");

@@ -4,6 +4,11 @@
 #include "rt/log.h"
 #include "run.h"
 
+static int64_t whole_ms(int64_t ns)
+{
+    return ns / 1000000 + (ns % 1000000 > 0);
+}
+
 gp_status goquery_server_open(const goquery_opts *o, goquery_server *s, gp_err *err)
 {
     GP_TRY(remote_keys_load(o->identity_key, o->trusted_keys, &s->keys, err));
@@ -14,10 +19,10 @@ gp_status goquery_server_open(const goquery_opts *o, goquery_server *s, gp_err *
         .hosts = o->hosts,
         .resolver = o->hosts_resolver,
         .fleet = o->fleet,
-        .timeout_ms = (o->timeout_ns + 999999) / 1000000,
-        .max_wait_ms = (o->max_wait_ns + 999999) / 1000000,
+        .timeout_ms = whole_ms(o->timeout_ns),
+        .max_wait_ms = whole_ms(o->max_wait_ns),
         .verify = o->verify,
-        .min_hosts = o->min_hosts > UINT32_MAX ? UINT32_MAX : (unsigned)o->min_hosts,
+        .min_hosts = (unsigned)o->min_hosts, /* checked by goquery_query() */
     };
     return GP_OK;
 }

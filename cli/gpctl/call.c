@@ -96,7 +96,7 @@ gp_status gpctl_call(const gpctl_opts *o, const char *method, const gp_buf *req,
                      void *ctx, gp_err *err)
 {
     remote_keys keys = {0};
-    gp_deadline until = gp_deadline_in_ms((o->timeout_ns + MS - 1) / MS);
+    gp_deadline until = gp_deadline_in_ms(o->timeout_ns / MS + (o->timeout_ns % MS > 0));
     gp_status st = remote_keys_load(o->key, o->trust, &keys, err);
     int tries = 0, again = st == GP_OK;
 

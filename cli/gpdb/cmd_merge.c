@@ -20,7 +20,7 @@ static const cli_opt opts[] = {
      NULL, NULL, 0},
     {"tolerance", 't', CLI_DURATION, AT(tolerance_ns), "DURATION", "150s",
      "How far the first and the last block may be from the ends of a day that counts as complete.",
-     NULL, NULL, 0},
+     NULL, NULL, CLI_NOT_BELOW_0},
     {"verbose", 'v', CLI_BOOL, AT(verbose), NULL, NULL, "Show what is done with each day.", NULL,
      NULL, 0},
     {0},

@@ -153,8 +153,11 @@ json_t *query_json_load(const void *bytes, size_t len, size_t more_flags, int *w
     if (*wide)
         v = json_loadb(bytes, len, flags | JSON_DECODE_INT_AS_REAL, &why);
     if (!v) {
-        (void)gp_fail(err, GP_EINVAL, 0, "not JSON: line %d, column %d: %.120s", why.line,
-                      why.column, why.text);
+        static const char either[] = "'[' or '{' expected"; /* jansson; we take objects only */
+        int start = strncmp(why.text, either, sizeof either - 1) == 0;
+        (void)gp_fail(err, GP_EINVAL, 0, "not JSON: line %d, column %d: %s%.120s", why.line,
+                      why.column, start ? "an object expected" : "",
+                      why.text + (start ? sizeof either - 1 : 0));
         return NULL;
     }
     if (json_is_object(v))

@@ -196,7 +196,13 @@ static gp_status check_times(job *j, const char *raw_query, const char *raw_firs
         return GP_OK;
     return query_problem_add(
         j->problems, "body.first",
-        gp_strdup("invalid time interval: the lower bound must not be later than the upper bound"),
+        gp_asprintf("invalid time interval: the lower bound must not be later than the upper "
+                    "bound%s%s%s",
+                    *raw_first ? "" : " (not given, it is one ",
+                    *raw_first ? ""
+                    : day      ? "day"
+                               : "month",
+                    *raw_first ? "" : " before now)"),
         *raw_first ? raw_first : j->a->first, NULL);
 }
 

@@ -26,6 +26,17 @@ class Flags(support.Case):
         self.fails(*db, "-i", "nosuch", "sip", text='Error: no interfaces provided: "nosuch" selects none of eth0, eth1\n')  # B08
         self.fails(*db, "-i", "eth0", "--color", "red", *self.RANGE, "sip", text='"--color" flag')
         self.fails("--results.limits", "5", text="(did you mean --results.limit?)")
+        for flag in ("--query.timeout", "--max-wait", "--watch"):
+            self.fails(*db, "-i", "eth0", flag, "-1ns", "sip", text='"%s" flag: expected a duration of 0 or more' % flag)
+        for flag in ("--color", "--pager"):
+            self.fails(*db, "-i", "eth0", flag, "foo", "-e", "csv", "sip",
+                       text='"foo" for "%s" flag: expected auto, always or never' % flag)
+        self.fails(*db, "-i", "eth0", "-n", "18446744073709551616", "sip", text="flag: out of range")
+        for server in (db, ["--query.server.addr", "unix:/nonexistent", "-q", "any"]):
+            self.fails(*server, "-i", "eth0", "--min-hosts", "65537", "sip",
+                       text="--min-hosts 65537: a query has at most 65536 hosts\n")
+        self.fails(*db, "-i", "eth0", "-l", "-60d", "sip", text="than the upper bound (not given, it is one month before now)\n")
+        self.fails(*db, "-i", "eth0", "-l", "-2d", "time", text="than the upper bound (not given, it is one day before now)\n")
 
     def test_argument_errors(self):
         """The literal example of 7.1."""

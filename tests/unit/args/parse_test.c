@@ -161,7 +161,10 @@ static void test_bad(void **state)
         {"-n|5x", "invalid argument \"5x\" for \"-n, --results.limit\" flag: expected a whole "
                   "number, 0 or more"},
         {"-n|18446744073709551616", "invalid argument \"18446744073709551616\" for \"-n, "
-                                    "--results.limit\" flag: expected a whole number, 0 or more"},
+                                    "--results.limit\" flag: out of range"},
+        {"--max-rows|-9223372036854775809",
+         "invalid argument \"-9223372036854775809\" for \"--max-rows\" flag: out of range"},
+        {"-k|9999999h", "invalid argument \"9999999h\" for \"-k, --keepalive\" flag: out of range"},
         {"-n|08", "invalid argument \"08\" for \"-n, --results.limit\" flag: expected a whole "
                   "number, 0 or more"},
         {"-k|5", "invalid argument \"5\" for \"-k, --keepalive\" flag: expected a duration with "
@@ -182,6 +185,43 @@ static void test_bad(void **state)
             fail_msg("%s:\n got %s: %s\nwant %s", cases[i].line, gp_status_name(st), err.msg,
                      cases[i].want);
         cli_line_free(&l);
+    }
+}
+
+/* CLI_NOT_BELOW_0 and CLI_ONE_OF. */
+static void test_refused_values(void **state)
+{
+    (void)state;
+    static const char *const when[] = {"auto", "always", "never", NULL};
+    static const struct {
+        cli_opt o;
+        const char *text, *want; /* NULL: taken */
+    } cases[] = {
+        {{.name = "wait", .type = CLI_DURATION, .flags = CLI_NOT_BELOW_0}, "0", NULL},
+        {{.name = "wait", .type = CLI_DURATION, .flags = CLI_NOT_BELOW_0}, "1h", NULL},
+        {{.name = "wait", .type = CLI_DURATION, .flags = CLI_NOT_BELOW_0},
+         "-1ns",
+         "f: wait: expected a duration of 0 or more, such as 30s, 5m or 1h30m, got \"-1ns\""},
+        {{.name = "wait", .type = CLI_DURATION}, "-1s", NULL},
+        {{.name = "rows", .type = CLI_I64, .flags = CLI_NOT_BELOW_0}, "0", NULL},
+        {{.name = "rows", .type = CLI_I64, .flags = CLI_NOT_BELOW_0},
+         "-1",
+         "f: rows: expected a whole number, 0 or more, got \"-1\""},
+        {{.name = "when", .type = CLI_STRING, .choices = when, .flags = CLI_ONE_OF}, "never", NULL},
+        {{.name = "when", .type = CLI_STRING, .choices = when, .flags = CLI_ONE_OF},
+         "Never",
+         "f: when: expected auto, always or never, got \"Never\""},
+        {{.name = "when", .type = CLI_STRING, .choices = when}, "Never", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        union {
+            int64_t number;
+            const char *text;
+        } v = {.number = 0};
+        gp_err err = {0};
+        gp_status st = cli_set(&cases[i].o, cases[i].text, &v, "f", &err);
+        if ((st == GP_OK) != !cases[i].want || (st != GP_OK && strcmp(err.msg, cases[i].want) != 0))
+            fail_msg("%s %s: %s", cases[i].o.name, cases[i].text, err.msg);
     }
 }
 
@@ -225,9 +265,8 @@ static void test_command(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_given_and_set),
+        cmocka_unit_test(test_good),           cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_refused_values), cmocka_unit_test(test_given_and_set),
         cmocka_unit_test(test_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

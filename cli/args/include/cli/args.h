@@ -20,12 +20,14 @@ typedef enum cli_type {
 } cli_type;
 
 enum {
-    CLI_PERSISTENT = 1, /* sub-commands take it too */
-    CLI_HIDDEN = 2,     /* works, but is not shown */
-    CLI_CONFIG = 4,     /* may come from configuration file and environment */
-    CLI_FILE = 8,       /* completion: value is a file */
-    CLI_DIR = 16,       /* completion: value is a directory */
-    CLI_HELPER = 32,    /* completion: ask the root's completer for values */
+    CLI_PERSISTENT = 1,   /* sub-commands take it too */
+    CLI_HIDDEN = 2,       /* works, but is not shown */
+    CLI_CONFIG = 4,       /* may come from configuration file and environment */
+    CLI_FILE = 8,         /* completion: value is a file */
+    CLI_DIR = 16,         /* completion: value is a directory */
+    CLI_HELPER = 32,      /* completion: ask the root's completer for values */
+    CLI_NOT_BELOW_0 = 64, /* CLI_I64, CLI_DURATION: a negative value is refused */
+    CLI_ONE_OF = 128,     /* CLI_STRING: anything but the choices is refused */
 };
 
 /* Values of CLI_STRINGS. Borrowed texts; v is freed by cli_line_free() of the line that set it. */
@@ -43,7 +45,7 @@ typedef struct cli_opt {
     const char *def;            /* default as text, shown and applied; NULL = 0, false, "" */
     const char *help;           /* what it does */
     const char *group;          /* heading in help; NULL = that of the option before */
-    const char *const *choices; /* NULL-ended, for completion; NULL = free */
+    const char *const *choices; /* NULL-ended, for completion (and CLI_ONE_OF); NULL = free */
     unsigned flags;             /* CLI_* */
 } cli_opt;
 
