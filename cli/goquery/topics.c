@@ -38,55 +38,111 @@ static const char conditions_text[] =
     "  dport (port)                 0 to 65535; = != < > <= >=\n"
     "  proto (protocol, ipproto)    number or name (tcp, udp, ipv6-icmp, ...); = != < > <= >=\n"
     "  dir (direction)              in, out, uni or bi (or inbound, outbound, unidirectional,\n"
-    "                               bidirectional); = only. Acts on rows after adding up. Alone, "
-    "or\n"
-    "                               first or last operand of the outermost and:\n"
+    "                               bidirectional); = only. Acts on rows after adding up. Alone,\n"
+    "                               or the first operand of the outermost and, or the second of\n"
+    "                               exactly two:\n"
     "                               dir = in & (dport = 53 | dport = 123)\n"
+    "                               (dport = 53 & proto = 17) & dir = in\n"
     "\n"
-    "  =    == === eq equals        !=   ne neq\n"
-    "  <    lt l less               <=   le leq\n"
-    "  >    gt g greater            >=   ge geq\n"
+    "  =    == === eq -eq equals    !=   ne -ne neq -neq\n"
+    "  <    lt -lt l -l less        <=   le -le leq -leq\n"
+    "  >    gt -gt g -g greater     >=   ge -ge geq -geq\n"
     "  &    && and *                |    || or +\n"
-    "  !    not                     (    also [ and {\n"
+    "  !    not                     (    [ {            )    ] }\n"
     "\n"
     "  ! binds closest, then &, then |. Upper and lower case are the same.\n"
     "  A condition on addresses of one IP version only looks at flows of that version.\n";
 
-/* strftime() with literal formats only, so that the compiler can check them. */
-#define SAMPLE(format) ((void)strftime(text[n++], sizeof text[0], format, &tm))
+/* A time in a layout: Y year, y its last two digits, M month, D day, m and d without a zero in
+ * front, e day with a blank in front, B name of the month, W of the day, h:i:s, z offset. Not
+ * strftime(): names must be English whatever the locale. */
+static void put_layout(const char *layout, const struct tm *tm, char *buf, size_t cap)
+{
+    static const char names[] = "SunMonTueWedThuFriSatJanFebMarAprMayJunJulAugSepOctNovDec";
+    long off = tm->tm_gmtoff / 60, away = off < 0 ? -off : off;
+    for (size_t n = 0; *layout && n + 8 < cap; n = strlen(buf)) {
+        char *at = buf + n;
+        size_t left = cap - n;
+        switch (*layout++) {
+        case 'Y':
+            snprintf(at, left, "%04d", tm->tm_year + 1900);
+            break;
+        case 'y':
+            snprintf(at, left, "%02d", tm->tm_year % 100);
+            break;
+        case 'M':
+            snprintf(at, left, "%02d", tm->tm_mon + 1);
+            break;
+        case 'm':
+            snprintf(at, left, "%d", tm->tm_mon + 1);
+            break;
+        case 'D':
+            snprintf(at, left, "%02d", tm->tm_mday);
+            break;
+        case 'd':
+            snprintf(at, left, "%d", tm->tm_mday);
+            break;
+        case 'e':
+            snprintf(at, left, "%2d", tm->tm_mday);
+            break;
+        case 'B':
+            snprintf(at, left, "%.3s", names + 3 * (7 + tm->tm_mon));
+            break;
+        case 'W':
+            snprintf(at, left, "%.3s", names + 3 * tm->tm_wday);
+            break;
+        case 'h':
+            snprintf(at, left, "%02d", tm->tm_hour);
+            break;
+        case 'i':
+            snprintf(at, left, "%02d", tm->tm_min);
+            break;
+        case 's':
+            snprintf(at, left, "%02d", tm->tm_sec);
+            break;
+        case 'z':
+            snprintf(at, left, "%c%02ld%02ld", off < 0 ? '-' : '+', away / 60, away % 60);
+            break;
+        default:
+            snprintf(at, left, "%c", layout[-1]);
+            break;
+        }
+    }
+}
 
+/* One sample of each kind of layout (query.md 4.1) for the present time. */
 static void times(int64_t now_s, FILE *out)
 {
-    char text[12][64];
+    static const char *const layouts[] = {
+        "W B e h:i:s Y", "W B D h:i:s z Y", "D B y h:i z", "W, D B Y h:i:s z",
+        "Y-M-D h:i:s",   "Y-M-D h:i z",     "y-M-D h:i",   "D-M-Y h:i:s z",
+        "D.M.Y h:i",     "D.M.y h:i z",     "d.m.Y h:i:s", "d.m.y h:i",
+    };
+    char text[GP_COUNT(layouts) + 2][40];
     size_t n = 0;
     time_t t = (time_t)now_s;
     struct tm tm;
     if (!localtime_r(&t, &tm))
         return;
-    SAMPLE("%Y-%m-%dT%H:%M:%SZ");
-    SAMPLE("%a %b %e %H:%M:%S %Y");
-    SAMPLE("%a %b %d %H:%M:%S %z %Y");
-    SAMPLE("%d-%m-%Y %H:%M:%S %z");
-    SAMPLE("%a, %d %b %Y %H:%M:%S %z");
-    SAMPLE("%Y-%m-%d %H:%M:%S");
-    SAMPLE("%Y-%m-%d %H:%M %z");
-    SAMPLE("%d-%m-%Y %H:%M");
-    SAMPLE("%d.%m.%Y %H:%M");
-    SAMPLE("%e.%m.%Y %H:%M:%S");
-    SAMPLE("%d.%m.%Y %H:%M %z");
+    query_time_format_rfc3339(now_s, 0, text[n++], sizeof text[0]);
+    for (size_t i = 0; i < GP_COUNT(layouts); i++)
+        put_layout(layouts[i], &tm, text[n++], sizeof text[0]);
     snprintf(text[n++], sizeof text[0], "%lld", (long long)now_s);
-    query_time_format_rfc3339(now_s, 0, text[0], sizeof text[0]);
     fputs("\n"
           "Times (-f, -l):\n"
           "  Relative: -15d, -4h30m, -90s, -15d:04h:05m. Absolute, here for the present time:\n\n",
           out);
-    for (size_t i = 0; i < n; i++)
-        fprintf(out, "  %-36s%s", text[i] + strspn(text[i], " "), i % 2 ? "\n" : "");
-    fputs(
-        "\n"
-        "  Without an offset such as +0200 a time is local time (TZ). The time of day is needed;\n"
-        "  seconds may be left out after a date in digits. Years may have two digits.\n",
-        out);
+    for (size_t i = 0; i < n; i++) {
+        int last = i % 2 || i + 1 == n;
+        fprintf(out, "  %-*s%s", last ? 0 : 36, text[i], last ? "\n" : "");
+    }
+    fputs("\n"
+          "  Without an offset such as +0200 a time is local time (TZ). The time of day is needed; "
+          "its\n"
+          "  hour may have one digit, and so may day and month with dots. A date in digits goes "
+          "with\n"
+          "  seconds or without, with an offset or without; 05-06-07 is 7 June 2005.\n",
+          out);
 }
 
 void goquery_topics(int64_t now_s, FILE *out)

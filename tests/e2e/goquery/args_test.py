@@ -1,4 +1,5 @@
 """args_test.py - query-cases.md I and J: flags, configuration, stored queries, logs, errors."""
+import datetime
 import json
 import os
 import re
@@ -120,6 +121,33 @@ Error running query: failed to execute query
         for text in (root, self.ok("list", "-h"), self.ok("examples")):
             self.assertLessEqual(max(len(x) for x in text.splitlines()), 100)
         self.assertTrue(self.ok("examples").endswith("\n\n"))
+
+    def test_help_is_true(self):
+        """Every sample of a time is one and means now; every operator works; so does where dir may stand."""
+        root = self.ok("help")
+        self.assertNotRegex(root, r"(?m) $")
+        now = time.time()
+        block = root.split("for the present time:\n\n")[1].split("\n\n")[0]
+        samples = [s for line in block.splitlines() for s in re.split("  +", line.strip())]
+        self.assertEqual(len(samples), 14)
+        for s in samples:
+            r = json.loads(self.ok("-d", self.db, "-i", "eth0", "-f", s, "-l", s, "-e", "json", "sip"))
+            last = datetime.datetime.fromisoformat(r["summary"]["time_last"].replace("Z", "+00:00")).timestamp()
+            self.assertTrue(now - 120 < last < now + 60, (s, r["summary"]))
+        table = re.search(r"(?s)\n  =    == .*?\n\n", root).group()
+        for line in table.split("\n")[1:4]:
+            left, right = line[:31].split(), line[31:].split()
+            for base, *others in (left, right):
+                want = self.query("-e", "csv", "-c", "dport %s 80" % base, "dport")
+                for op in others:
+                    self.assertEqual(self.query("-e", "csv", "-c", "dport %s 80" % op, "dport"), want, op)
+        shown = set(table.split())
+        for word in "eq -eq equals == === ne -ne neq -neq lt -lt l -l less le -le leq -leq gt -gt g -g greater ge -ge geq " \
+                    "-geq && and * || or + not [ { ] }".split():
+            self.assertIn(word, shown)
+        for ok in ("dir = in & dport = 80 & proto = 6", "(dport = 80 & proto = 6) & dir = in", "dir = in"):
+            self.query("-c", ok, "sip")
+        self.fails("-d", self.db, "-i", "eth0", "-c", "dport = 80 & proto = 6 & dir = in", "sip", text="misplaced")
 
     def test_every_flag(self):
         """Each flag of --help can be typed in each form it shows."""
