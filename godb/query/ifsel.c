@@ -75,65 +75,6 @@ static int contains(const char *const *v, size_t n, const char *name)
     return n && bsearch(&name, v, n, sizeof *v, by_text) != NULL;
 }
 
-/* Behind the bracket expression that begins at i. */
-static size_t skip_class(const char *p, size_t len, size_t i)
-{
-    i++;
-    if (i < len && p[i] == '^')
-        i++;
-    if (i < len && p[i] == ']')
-        i++; /* the first one stands for itself */
-    for (; i < len && p[i] != ']'; i++) {
-        if (p[i] == '\\')
-            i++;
-        else if (p[i] == '[' && i + 1 < len && p[i + 1] == ':')
-            while (i + 1 < len && !(p[i] == ':' && p[i + 1] == ']'))
-                i++;
-    }
-    return i + 1;
-}
-
-/* 1 if RE2 knows the group that begins with "(?" at i: flags, no capture, or a name. */
-static int re2_group(const char *p, size_t len, size_t i)
-{
-    i += 2;
-    if (i < len && p[i] == 'P')
-        i++;
-    else if (i < len && p[i] != '<') {
-        i += strspn(p + i, "imsU-");
-        return i < len && (p[i] == ':' || p[i] == ')');
-    }
-    return i + 1 < len && p[i] == '<' && p[i + 1] != '=' && p[i + 1] != '!';
-}
-
-/* Where the pattern, len bytes and a NUL or slash behind them, uses what PCRE2 has and RE2 has not,
- * or len: look-around, references, verbs, possessive repetition, escapes of Perl only. */
-static size_t beyond_re2(const char *p, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        const char next = i + 1 < len ? p[i + 1] : 0;
-        if (p[i] == '\\' && next == 'Q') {
-            while (i < len && !(p[i] == '\\' && i + 1 < len && p[i + 1] == 'E'))
-                i++;
-            i++;
-        } else if (p[i] == '\\') {
-            if (next && strchr("GKNRXZceghkloHUuLVE89", next))
-                return i;
-            i++;
-        } else if (p[i] == '[') {
-            i = skip_class(p, len, i) - 1;
-        } else if (p[i] == '(' && (next == '*' || (next == '?' && !re2_group(p, len, i)))) {
-            return i;
-        } else if (p[i] == '(' && next == '?') {
-            i++;
-        } else if (next == '+' &&
-                   (strchr("*+?", p[i]) || (p[i] == '}' && i && strchr("0123456789,", p[i - 1])))) {
-            return i;
-        }
-    }
-    return len;
-}
-
 /* A pattern in RE2 syntax as far as PCRE2 has it: unanchored, $ only at the very end, UTF-8. */
 static gp_status parse_regex(query_ifsel *s, const char *pattern, size_t len, gp_err *err)
 {
@@ -141,7 +82,7 @@ static gp_status parse_regex(query_ifsel *s, const char *pattern, size_t len, gp
                              PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE;
     pcre2_compile_context *cc = pcre2_compile_context_create(NULL);
     int code = 0;
-    PCRE2_SIZE at = beyond_re2(pattern, len);
+    PCRE2_SIZE at = query_re2_beyond(pattern, len);
 
     if (at < len) {
         pcre2_compile_context_free(cc);

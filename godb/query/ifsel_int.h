@@ -9,4 +9,9 @@
 void query_ifsel_list(const query_ifsel *s, gp_buf *out, const char *sep,
                       void (*put)(gp_buf *, const char *));
 
+/* Where the pattern, len bytes and a NUL or slash behind them, uses what PCRE2 has and RE2 has not
+ * (look-around, references, verbs, possessive repetition, properties and escapes of Perl only), or
+ * len. */
+size_t query_re2_beyond(const char *p, size_t len);
+
 #endif
