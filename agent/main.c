@@ -1,6 +1,7 @@
 /* main.c - goprobe: the sensor of one host. */
 #include "cmd_serve.h"
 #include "daemon.h"
+#include "gp/io.h"
 #include "options.h"
 #include "replay_cmd.h"
 
@@ -20,6 +21,7 @@ int main(int argc, char **argv)
 {
     agent_options o;
 
+    gp_hold_std_fds();
     if (argc > 1 && strcmp(argv[1], "serve") == 0)
         return agent_serve(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "version") == 0)

@@ -1,4 +1,5 @@
 /* main.c - global-query: sends a query to many sensors and merges their answers. */
+#include "gp/io.h"
 #include "options.h"
 
 #include "rt/daemon.h"
@@ -199,6 +200,7 @@ static void tune_memory(void)
 int main(int argc, char **argv)
 {
     struct daemon d = {0};
+    gp_hold_std_fds();
     tune_memory();
     gp_err err = {0};
     gp_status st = rt_signals_init(&err);

@@ -2,6 +2,7 @@
 #include "completion.h"
 
 #include "cli/args.h"
+#include "gp/io.h"
 #include "gp/num.h"
 
 #include <stdio.h>
@@ -49,6 +50,7 @@ int main(int argc, char **argv)
 {
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *program = slash ? slash + 1 : argc > 0 ? argv[0] : "goquery_completion";
+    gp_hold_std_fds();
     if (argc < 2) {
         fprintf(stderr, "%s: no mode given (try %s --help)\n", program, program);
         return 0;

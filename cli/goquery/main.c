@@ -1,6 +1,7 @@
 /* main.c - goquery: parse the command line, set up, run the command. */
 #include "config.h"
 #include "gp/clock.h"
+#include "gp/io.h"
 #include "interrupt.h"
 #include "options.h"
 #include "profile.h"
@@ -107,6 +108,7 @@ int main(int argc, char **argv)
     cli_line line;
     gp_err err = {0};
     int code;
+    gp_hold_std_fds();
     goquery_pipe_ignore();
     tzset();
     warn_single_dash(argc, argv);

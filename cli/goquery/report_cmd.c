@@ -2,6 +2,7 @@
 #include "gp/clock.h"
 #include "gp/io.h"
 #include "gp/mem.h"
+#include "gp/output.h"
 #include "interrupt.h"
 #include "options.h"
 #include "query/json.h"
@@ -12,7 +13,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -117,7 +117,7 @@ static gp_status write_part(const report_run *r, const char *name, const gp_buf 
         gp_free(path);
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     }
-    gp_status st = gp_write_file_atomic(AT_FDCWD, path, b->data, b->len, 0644, err);
+    gp_status st = gp_output_write(path, 0, b->data, b->len, err);
     gp_free(path);
     return st;
 }
@@ -255,7 +255,7 @@ static gp_status write_page(report_run *r, gp_err *err)
     if (r->page.failed)
         return gp_fail(err, GP_ELIMIT, 0, "the page is too big or memory is out");
     if (*out)
-        return gp_write_file_atomic(AT_FDCWD, out, r->page.data, r->page.len, 0644, err);
+        return gp_output_write(out, 0, r->page.data, r->page.len, err);
     if (fwrite(r->page.data, 1, r->page.len, stdout) == r->page.len && fflush(stdout) == 0)
         return GP_OK;
     if (errno == EPIPE)

@@ -1,6 +1,8 @@
 /* main.c - gpctl: parse the command line, find the agent, run the command. */
 #include "gpctl.h"
 
+#include "gp/io.h"
+
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -110,6 +112,7 @@ int main(int argc, char **argv)
     gp_err err = {0};
     int code;
 
+    gp_hold_std_fds();
     (void)sigaction(SIGPIPE, &ign, NULL);
     tzset();
     if (cli_parse(&gpctl_root, argc, argv, &o, &line, &err) != GP_OK) {

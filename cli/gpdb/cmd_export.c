@@ -4,13 +4,12 @@
 #include "godb/export.h"
 #include "gp/io.h"
 #include "gp/mem.h"
+#include "gp/output.h"
 #include "result/print.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define AT(m) offsetof(gpdb_opts, m)
@@ -36,7 +35,8 @@ static const char *const usage[] = {"[flags] DB", "-d DB [flags]", NULL};
 
 /* Where the text goes. */
 struct sink {
-    int fd, sys;
+    gp_output out;
+    int sys;
     uint64_t bytes;
     gpdb_progress progress;
 };
@@ -46,54 +46,32 @@ static gp_status put(void *ctx, const void *bytes, size_t n)
     struct sink *s = ctx;
     gp_err err = {0};
     char text[32];
-    gp_status st = gp_write_full(s->fd, bytes, n, &err);
+    gp_status st = gp_write_full(s->out.fd, bytes, n, &err);
 
     s->sys = err.sys;
     s->bytes += n;
-    if (s->fd != STDOUT_FILENO || !isatty(STDOUT_FILENO))
+    if (s->out.fd != STDOUT_FILENO || !isatty(STDOUT_FILENO))
         gpdb_progress_show(&s->progress, "%s of CSV", gpdb_size(s->bytes, text, sizeof text));
     return st;
 }
 
-/* FILE is made beside its final name and renamed at the end; what is no regular file is written to
- * as it is. *tmp (owned) stays NULL then. */
-static gp_status open_output(const char *path, int *fd, char **tmp, gp_err *err)
+static int is_stdout(const char *path)
 {
-    struct stat st;
-
-    if (!path || !*path || strcmp(path, "-") == 0) {
-        *fd = STDOUT_FILENO;
-        return GP_OK;
-    }
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        *fd = open(path, O_WRONLY | O_CLOEXEC);
-    } else {
-        *tmp = gp_asprintf("%s.part", path);
-        if (!*tmp)
-            return gp_fail(err, GP_ENOMEM, 0, "out of memory");
-        *fd = open(*tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    }
-    return *fd >= 0 ? GP_OK : gp_fail(err, GP_EIO, errno, "writing %s failed", path);
+    return !path || !*path || strcmp(path, "-") == 0;
 }
 
-static gp_status close_output(const gpdb_opts *o, int fd, const char *tmp, gp_status st,
-                              gp_err *err)
+/* Standard output is not ours to close. */
+static gp_status close_output(gp_output *out, gp_status st, gp_err *err)
 {
-    if (fd >= 0 && fd != STDOUT_FILENO && close(fd) != 0 && st == GP_OK)
-        st = gp_fail(err, GP_EIO, errno, "writing %s failed", o->output);
-    if (!tmp)
+    if (out->fd == STDOUT_FILENO)
         return st;
-    if (st == GP_OK && rename(tmp, o->output) != 0)
-        st = gp_fail(err, GP_EIO, errno, "renaming %s to %s failed", tmp, o->output);
-    if (st != GP_OK)
-        (void)unlink(tmp);
-    return st;
+    return gp_output_close(out, st, err);
 }
 
 /* The summary must not get between the rows. */
 static void report(const gpdb_opts *o, const cli_line *line, const godb_export_stats *s, int64_t ns)
 {
-    FILE *out = o->output && *o->output && strcmp(o->output, "-") != 0 ? stdout : stderr;
+    FILE *out = is_stdout(o->output) ? stderr : stdout;
     char a[32];
 
     if (o->json) {
@@ -148,8 +126,7 @@ static int run(void *values, const cli_line *line)
     const gpdb_opts *o = values;
     const char *const *words;
     size_t n;
-    struct sink sink = {.fd = -1};
-    GP_CLEANUP(gp_freep) char *tmp = NULL;
+    struct sink sink = {.out = {.fd = STDOUT_FILENO}};
     godb_export_stats stats = {0};
     gp_err err = {0};
     const char *db = gpdb_take_db(o, line, &words, &n);
@@ -160,10 +137,9 @@ static int run(void *values, const cli_line *line)
         return gpdb_usage(line, "unexpected word '%s' (use -o FILE for a file)", words[0]);
     gpdb_progress_start(&sink.progress, o);
     int64_t start = gp_mono_ns();
-    gp_status st = open_output(o->output, &sink.fd, &tmp, &err);
+    gp_status st = is_stdout(o->output) ? GP_OK : gp_output_open(o->output, 0, &sink.out, &err);
     if (st == GP_OK)
-        st = export_all(o, db, &sink, &stats, &err);
-    st = close_output(o, sink.fd, tmp, st, &err);
+        st = close_output(&sink.out, export_all(o, db, &sink, &stats, &err), &err);
     gpdb_progress_clear(&sink.progress);
     if (st != GP_OK && sink.sys == EPIPE)
         return GPDB_FAILED; /* the reader has seen enough */

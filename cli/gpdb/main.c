@@ -1,6 +1,7 @@
 /* main.c - gpdb: parse the command line, run the command; goconvert is a link to it. */
 #include "gpdb.h"
 
+#include "gp/io.h"
 #include "gp/mem.h"
 
 #include <signal.h>
@@ -93,6 +94,7 @@ int main(int argc, char **argv)
     gp_err err = {0};
     int code;
 
+    gp_hold_std_fds();
     (void)sigaction(SIGPIPE, &ign, NULL);
     tzset();
     raise_file_limit();

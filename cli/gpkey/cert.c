@@ -5,10 +5,9 @@
 #include "auth/renew.h"
 #include "auth/seal.h"
 #include "gp/clock.h"
-#include "gp/io.h"
 #include "gp/num.h"
+#include "gp/output.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -167,7 +166,7 @@ gp_status gpkey_make(const gpkey_values *v, auth_kind kind, const char *name, gp
     auth_trust_entry(id, NULL, &entry);
     gp_status st = gpkey_save(v, id, gp_buf_str(key_path), err);
     if (st == GP_OK)
-        st = gp_write_file_atomic(AT_FDCWD, gp_buf_str(pub_path), entry.data, entry.len, 0644, err);
+        st = gp_output_write(gp_buf_str(pub_path), 0644, entry.data, entry.len, err);
     auth_identity_free(id);
     gp_buf_free(&entry);
     return st;
@@ -177,9 +176,8 @@ gp_status gpkey_write_chain(const char *path, const auth_chain *ch, gp_err *err)
 {
     gp_buf text = {0};
     auth_chain_text(ch, &text);
-    gp_status st = text.failed
-                       ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
-                       : gp_write_file_atomic(AT_FDCWD, path, text.data, text.len, 0644, err);
+    gp_status st = text.failed ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
+                               : gp_output_write(path, 0644, text.data, text.len, err);
     gp_buf_free(&text);
     return st;
 }

@@ -3,9 +3,8 @@
 #include "gpkey.h"
 
 #include "gp/clock.h"
-#include "gp/io.h"
+#include "gp/output.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -255,7 +254,7 @@ static int request(void *values, const cli_line *line)
         gp_buf_adds(&path, ".csr");
     }
     if (st == GP_OK)
-        st = gp_write_file_atomic(AT_FDCWD, gp_buf_str(&path), text.data, text.len, 0644, &err);
+        st = gp_output_write(gp_buf_str(&path), 0644, text.data, text.len, &err);
     if (st == GP_OK && !v->quiet)
         printf("%s  for: gpkey sign-csr %s --by FLEET.key\n", gp_buf_str(&path), gp_buf_str(&path));
     auth_identity_free(id);

@@ -2,10 +2,9 @@
 #include "gpkey.h"
 
 #include "gp/clock.h"
-#include "gp/io.h"
 #include "gp/num.h"
+#include "gp/output.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,7 +70,7 @@ static gp_status write_list(const char *path, auth_revlist *l, const auth_identi
     if (st == GP_OK) {
         auth_revlist_text(bytes.data, bytes.len, &text);
         st = text.failed ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
-                         : gp_write_file_atomic(AT_FDCWD, path, text.data, text.len, 0644, err);
+                         : gp_output_write(path, 0644, text.data, text.len, err);
     }
     gp_buf_free(&bytes);
     gp_buf_free(&text);

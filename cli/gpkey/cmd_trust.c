@@ -1,5 +1,6 @@
 /* cmd_trust.c - gpkey trust: lines for a trusted_keys file, printed or put in. */
 #include "gp/io.h"
+#include "gp/output.h"
 #include "gpkey.h"
 
 #include <fcntl.h>
@@ -72,7 +73,7 @@ static gp_status put_into(const char *path, const auth_peer *p, gp_err *err)
     if (st == GP_OK && (st = auth_trust_parse(check, (char *)fresh.data, fresh.len, err)) != GP_OK)
         gp_fail_context(err, st, "%s", path);
     if (st == GP_OK)
-        st = gp_write_file_atomic(AT_FDCWD, path, fresh.data, fresh.len, 0644, err);
+        st = gp_output_write(path, 0644, fresh.data, fresh.len, err);
     auth_trust_free(check);
     gp_buf_free(&old);
     gp_buf_free(&fresh);

@@ -21,6 +21,8 @@ extern const cli_cmd gpkey_new, gpkey_show, gpkey_trust, gpkey_init, gpkey_issue
 
 /* "gpkey: text" on stderr; returns 1, the exit code. */
 int gpkey_fail(const gp_err *err);
+/* code, or 1 with a message if standard output could not be written. */
+int gpkey_finish(int code);
 /* The same for wrong usage: adds where to find help. Returns 2. */
 int gpkey_usage(const cli_line *line, const char *fmt, ...) GP_PRINTF(2, 3);
 

@@ -1,6 +1,8 @@
 /* main.c - gpkey: keys, trust and certificates of a fleet. */
 #include "gpkey.h"
 
+#include "gp/io.h"
+
 #include <stdio.h>
 
 static const cli_opt OPTS[] = {
@@ -59,6 +61,7 @@ int main(int argc, char **argv)
     cli_line line = {0};
     gp_err err = {0};
     int rc;
+    gp_hold_std_fds();
     if (cli_parse(&ROOT, argc, argv, &v, &line, &err) != GP_OK) {
         fprintf(stderr, "gpkey: %s\n", err.msg);
         rc = 2;
@@ -68,6 +71,7 @@ int main(int argc, char **argv)
     } else {
         rc = line.cmd->run(&v, &line);
     }
+    rc = gpkey_finish(rc);
     auth_identity_free(v.signer);
     cli_line_free(&line);
     return rc;

@@ -2,6 +2,7 @@
 #include "gp/io.h"
 #include "gpkey.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,15 @@ int gpkey_fail(const gp_err *err)
 {
     fprintf(stderr, "gpkey: %s\n", err->msg);
     return 1;
+}
+
+int gpkey_finish(int code)
+{
+    gp_err err;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    (void)gp_fail(&err, GP_EIO, errno, "cannot write the output");
+    return gpkey_fail(&err);
 }
 
 int gpkey_usage(const cli_line *line, const char *fmt, ...)

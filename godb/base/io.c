@@ -2,6 +2,7 @@
 #include "gp/io.h"
 
 #include "gp/mem.h"
+#include "io_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,17 +133,15 @@ gp_status gp_read_file(int dirfd, const char *path, size_t limit, gp_buf *out, g
     return st;
 }
 
-/* Length of the directory part of path with its last slash; 0 if there is none. */
-static size_t dir_len(const char *path)
+size_t gp_io_dir_len(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-/* Make a rename in the directory of path durable. */
-static gp_status sync_dir(int dirfd, const char *path, gp_err *err)
+gp_status gp_io_sync_dir(int dirfd, const char *path, gp_err *err)
 {
-    size_t n = dir_len(path);
+    size_t n = gp_io_dir_len(path);
     GP_CLEANUP(gp_freep) char *dir = n ? gp_strndup(path, n) : gp_strdup(".");
 
     if (!dir)
@@ -155,11 +154,10 @@ static gp_status sync_dir(int dirfd, const char *path, gp_err *err)
     return GP_OK;
 }
 
-/* Temporary name beside path: hidden, cut to fit NAME_MAX, unique in this process. */
-static char *temp_name(const char *path)
+char *gp_io_temp_name(const char *path)
 {
     static atomic_uint counter;
-    size_t n = dir_len(path);
+    size_t n = gp_io_dir_len(path);
 
     if (n > INT_MAX)
         return NULL;
@@ -167,17 +165,24 @@ static char *temp_name(const char *path)
                        atomic_fetch_add(&counter, 1));
 }
 
+int gp_io_create(int dirfd, const char *temp, unsigned mode)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(dirfd, temp, flags, mode);
+
+    if (fd < 0 && errno == EEXIST && unlinkat(dirfd, temp, 0) == 0) /* of a crashed process */
+        fd = openat(dirfd, temp, flags, mode);
+    return fd;
+}
+
 /* The new content in temp, on the disk, closed. */
 static gp_status fill_temp(int dirfd, const char *temp, const void *bytes, size_t n, mode_t mode,
                            gp_err *err)
 {
     gp_status st = GP_OK;
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     /* 0600 until the exact mode is set: a secret is never readable for others */
-    int fd = openat(dirfd, temp, flags, 0600);
+    int fd = gp_io_create(dirfd, temp, 0600);
 
-    if (fd < 0 && errno == EEXIST && unlinkat(dirfd, temp, 0) == 0) /* of a crashed process */
-        fd = openat(dirfd, temp, flags, 0600);
     if (fd < 0)
         return gp_fail(err, GP_EIO, errno, "cannot create %s", temp);
     st = gp_write_full(fd, bytes, n, err);
@@ -193,7 +198,7 @@ static gp_status fill_temp(int dirfd, const char *temp, const void *bytes, size_
 gp_status gp_write_file_atomic(int dirfd, const char *path, const void *bytes, size_t n,
                                mode_t mode, gp_err *err)
 {
-    GP_CLEANUP(gp_freep) char *temp = temp_name(path);
+    GP_CLEANUP(gp_freep) char *temp = gp_io_temp_name(path);
 
     if (!temp)
         return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", path);
@@ -204,7 +209,7 @@ gp_status gp_write_file_atomic(int dirfd, const char *path, const void *bytes, s
         (void)unlinkat(dirfd, temp, 0); /* the first failure is what counts */
         return st;
     }
-    return sync_dir(dirfd, path, err);
+    return gp_io_sync_dir(dirfd, path, err);
 }
 
 /* mkdir one directory; an existing one is fine. */
@@ -239,6 +244,13 @@ gp_status gp_mkdir_all(const char *path, mode_t mode, gp_err *err)
         *p = '/';
     }
     return make_dir(dir, mode, err);
+}
+
+void gp_hold_std_fds(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0) /* open() takes the lowest that is free: this one */
+            (void)!open("/", O_PATH | O_CLOEXEC);
 }
 
 void gp_closep(int *fd)

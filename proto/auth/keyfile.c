@@ -3,6 +3,7 @@
 #include "gp/io.h"
 #include "gp/mem.h"
 #include "gp/num.h"
+#include "gp/output.h"
 #include "state.h"
 
 #include <errno.h>
@@ -51,7 +52,7 @@ gp_status auth_identity_write(const auth_identity *id, const char *path, int rep
     gp_buf line = {0};
     gp_status st = pass ? auth_seal_line(id, pass, cost, &line, err) : plain_line(id, &line, err);
     if (st == GP_OK)
-        st = replace ? gp_write_file_atomic(AT_FDCWD, path, line.data, line.len, 0600, err)
+        st = replace ? gp_output_write(path, 0600, line.data, line.len, err)
                      : write_new(path, &line, err);
     if (line.data)
         sodium_memzero(line.data, line.cap);

@@ -3,6 +3,7 @@ import datetime
 import json
 import os
 import re
+import subprocess
 import time
 
 import support
@@ -421,6 +422,19 @@ class Stored(support.Case):
 
 
 class Logs(support.Case):
+    def test_closed_descriptors(self):
+        """Nothing that is opened takes the place of a closed standard output or error."""
+        log = self.path("closed.log")
+        args = [support.GOQUERY, "-d", self.db, "-i", "eth0", *self.RANGE, "--query.log", log, "-e", "csv"]
+        for query, fd, text in (("sip", 1, "Bad file descriptor"), ("nosuch", 2, "")):
+            p = subprocess.run(["sh", "-c", 'exec "$@" %d>&-' % fd, "sh", *args, query], capture_output=True, text=True,
+                               env=support.environment(), timeout=60, check=False)
+            self.assertEqual((p.returncode, p.stdout), (1, ""), p.stderr)
+            self.assertIn(text, p.stderr)
+        with open(log, encoding="utf-8") as f:
+            for line in f:
+                self.assertIn("msg", json.loads(line))
+
     def test_query_log(self):
         path = self.path("query.log")
         self.query("--query.log", path, "-c", "dport=80", "sip")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import unittest
 import xml.etree.ElementTree
@@ -65,6 +66,22 @@ class Report(support.Case):
     def slurp(self, *path):
         with open(os.path.join(self.dir, *path), encoding="utf-8") as f:
             return f.read()
+
+    def test_output_stays_what_it_is(self):
+        """A FIFO is written to, a link followed, the mode kept; nothing of that becomes a new file."""
+        fifo, page, link = self.path("fifo"), self.path("private.html", ""), self.path("link.html")
+        os.mkfifo(fifo)
+        os.chmod(page, 0o600)
+        os.symlink("private.html", link)
+        fd = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+        self.addCleanup(os.close, fd)
+        self.report(TWO, "-e", "md", "-o", "fifo")
+        self.assertEqual(os.read(fd, 9), b"# Test \\<")
+        self.assertTrue(stat.S_ISFIFO(os.lstat(fifo).st_mode))
+        self.report(TWO, "-o", "link.html")
+        self.assertTrue(os.path.islink(link))
+        self.assertEqual(os.stat(page).st_mode & 0o777, 0o600)
+        self.assertIn("<title>", self.slurp("private.html"))
 
     def test_html(self):
         out, err = self.report(TWO)

@@ -249,8 +249,14 @@ class Export(Case):
         self.assertIn("6 rows of 4 blocks", out)
         with open(self.path("out.csv"), encoding="ascii") as f:
             self.assertEqual(f.read(), FLOWS)
+        os.chmod(self.path("out.csv"), 0o600)
+        os.symlink("out.csv", self.path("link.csv"))
+        self.ok("export", self.db, "-i", "wan1", "-o", "link.csv")
+        self.assertTrue(os.path.islink(self.path("link.csv")))
+        self.assertEqual((os.stat(self.path("out.csv")).st_mode & 0o777, os.path.getsize(self.path("out.csv"))),
+                         (0o600, len(HEAD + FLOWS.splitlines(True)[4])))
         self.assertEqual(json.loads(self.ok("export", self.db, "--json", "-o", "/dev/null"))["rows"], 6)
-        self.fails(1, "writing", "export", self.db, "-o", "/nonexistent/x")
+        self.fails(1, "cannot create /nonexistent/x: No such file", "export", self.db, "-o", "/nonexistent/x")
         self.fails(1, "No space left", "export", self.db, "-o", "/dev/full")
 
     def test_closed_pipe(self):

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static char *dir; /* fresh for each test */
 
@@ -278,14 +279,45 @@ static void test_mkdir_all(void **state)
     want_err(GP_EIO, &err, "/proc/none", gp_mkdir_all("/proc/none/x", 0755, &err));
 }
 
+/* In a child, as the test's own descriptors are the harness's. */
+static int child_holds(int closed)
+{
+    char c = 0;
+    if (close(closed) != 0)
+        return 1;
+    gp_hold_std_fds();
+    gp_hold_std_fds(); /* twice is fine */
+    int next = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (next <= STDERR_FILENO)
+        return 2;
+    errno = 0;
+    if ((closed ? write(closed, &c, 1) : read(closed, &c, 1)) >= 0 || errno != EBADF)
+        return 3;
+    return 0;
+}
+
+static void test_hold_std_fds(void **state)
+{
+    (void)state;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int status = 0;
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(child_holds(fd));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (status != 0)
+            fail_msg("descriptor %d closed: child ends with %d", fd, WEXITSTATUS(status));
+    }
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_pread_pwrite),       CASE(test_write),     CASE(test_read_file),
-        CASE(test_read_file_failures), CASE(test_read_pipe), CASE(test_write_atomic),
-        CASE(test_mkdir_all),
+        CASE(test_pread_pwrite),       CASE(test_write),        CASE(test_read_file),
+        CASE(test_read_file_failures), CASE(test_read_pipe),    CASE(test_write_atomic),
+        CASE(test_mkdir_all),          CASE(test_hold_std_fds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,10 @@ gp_status gp_write_file_atomic(int dirfd, const char *path, const void *bytes, s
 /* mkdir -p with the given mode for directories that are created (umask applies). */
 gp_status gp_mkdir_all(const char *path, mode_t mode, gp_err *err) GP_MUST_CHECK;
 
+/* First thing in main(): where standard input, output or error is closed, no file that is opened
+ * later takes its number. Reading and writing there still fail with "Bad file descriptor". */
+void gp_hold_std_fds(void);
+
 /* close() for GP_CLEANUP(gp_closep) int fd = -1; keeps errno. */
 void gp_closep(int *fd);
 /* The descriptor, which *fd no longer owns. */
