@@ -181,7 +181,7 @@ static flow_entry *share(flow_table *t, const capture_pkt *p, slot *s)
         uint32_t swapped = reverse ? !s->flip : s->flip;
         e = flow_half_insert(h, s->key, words, s->tag, (swapped ? FLOW_SWAPPED : 0) | FLOW_SURE);
     }
-    t->shared += e ? t->scale : 0;
+    t->shared += e != NULL;
     return e;
 }
 
@@ -225,7 +225,7 @@ static inline void update(flow_table *t, const capture_pkt *p, slot *s, unsigned
     if (!e || !key_equal(e->key, s->key, words)) {
         e = find_or_make(t, p, s);
         if (!e) {
-            t->lost += t->scale;
+            t->lost += p->frag != CAPTURE_FRAG_LATER; /* those are none of the processed */
             return;
         }
     }

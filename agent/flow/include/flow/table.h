@@ -101,7 +101,7 @@ flow_bank *flow_table_rotate(flow_table *t, flow_bank *fresh, flow_bank **retire
 flow_bank *flow_table_active(const flow_table *t);
 
 /* Since creation: packets that found no entry; packets in entries without source port (overflow).
- * With sampling those that each stands for. */
+ * As capture counts them: sampled ones, and without later fragments. */
 uint64_t flow_table_lost(const flow_table *t);
 uint64_t flow_table_shared(const flow_table *t);
 /* 1 when the active bank has reached max_entries: time for an early rotation. */
