@@ -1,6 +1,7 @@
 /* cmd_serve.c - goprobe serve: answer queries about a database, without capturing. */
 #include "cmd_serve.h"
 
+#include "gp/mem.h"
 #include "gp/num.h"
 #include "rt/daemon.h"
 #include "rt/log.h"
@@ -39,8 +40,8 @@ enum {
 
 struct options {
     const char *db, *key, *trust, *host, *host_id, *fleet, *metrics, *audit;
-    const char *listen[SERVE_MAX_LISTEN], *dial[SERVE_MAX_LISTEN], *names[MAX_LIST],
-        *groups[MAX_LIST];
+    char *listen[SERVE_MAX_LISTEN], *dial[SERVE_MAX_LISTEN]; /* owned */
+    const char *names[MAX_LIST], *groups[MAX_LIST];
     size_t n_listen, n_dial, n_names, n_groups;
     serve_limits limits;
     rt_level level;
@@ -48,8 +49,7 @@ struct options {
 
 static const struct argp_option table[] = {
     {"db", OPT_DB, "DIR", 0, "Database directory to answer from", 1},
-    {"listen", OPT_LISTEN, "ADDR", 0,
-     "tcp://ADDRESS:PORT (port 0: any) or ipc:///path; may be repeated", 1},
+    {"listen", OPT_LISTEN, "ADDR", 0, "host:port (port 0: any) or unix:/path; may be repeated", 1},
     {"dial-out", OPT_DIAL, "ADDR", 0,
      "Connect to this aggregator and serve it over that connection (for hosts behind NAT); may be "
      "repeated",
@@ -77,6 +77,18 @@ static void add(const char **list, size_t *n, size_t max, const char *arg, struc
     list[(*n)++] = arg;
 }
 
+static void add_addr(char **list, size_t *n, int listening, const char *arg,
+                     struct argp_state *state)
+{
+    const char *what = listening ? "listen" : "dial-out";
+    gp_err err = {0};
+    if (*n == SERVE_MAX_LISTEN)
+        argp_error(state, "--%s: at most %d", what, SERVE_MAX_LISTEN);
+    if (rpc_address(arg, listening, &list[*n], &err) != GP_OK)
+        argp_error(state, "--%s: %s", what, err.msg);
+    ++*n;
+}
+
 static void parse_limits(int key, const char *arg, struct options *o, struct argp_state *state)
 {
     uint64_t v;
@@ -99,10 +111,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->db = arg;
         return 0;
     case OPT_LISTEN:
-        add(o->listen, &o->n_listen, SERVE_MAX_LISTEN, arg, state, "listen");
+        add_addr(o->listen, &o->n_listen, 1, arg, state);
         return 0;
     case OPT_DIAL:
-        add(o->dial, &o->n_dial, SERVE_MAX_LISTEN, arg, state, "dial-out");
+        add_addr(o->dial, &o->n_dial, 0, arg, state);
         return 0;
     case OPT_KEY:
         o->key = arg;
@@ -173,7 +185,7 @@ static gp_status start(struct agent *a, gp_err *err)
     GP_TRY(rt_signals_init(err));
     GP_TRY(rt_log_init(&log, err));
     GP_TRY(godb_db_open(o->db, &a->db, err));
-    GP_TRY(auth_identity_load(o->key, &a->id, err));
+    GP_TRY(svc_identity_load(o->key, AUTH_KIND_AGENT, &a->id, err));
     GP_TRY(auth_trust_new(&a->trust, err));
     GP_TRY(auth_trust_load(a->trust, o->trust, err));
     GP_TRY(rt_metrics_new(&a->metrics, err));
@@ -191,9 +203,9 @@ static gp_status start(struct agent *a, gp_err *err)
                      .n_names = o->n_names,
                      .groups = o->groups,
                      .n_groups = o->n_groups,
-                     .listen = o->listen,
+                     .listen = (const char *const *)o->listen,
                      .n_listen = o->n_listen,
-                     .dial_out = o->dial,
+                     .dial_out = (const char *const *)o->dial,
                      .n_dial_out = o->n_dial,
                      .software = "fleetprobe/" FLEETPROBE_VERSION,
                      .limits = o->limits,
@@ -228,6 +240,10 @@ static void stop(struct agent *a)
     auth_trust_free(a->trust);
     auth_identity_free(a->id);
     godb_db_close(a->db);
+    for (size_t i = 0; i < SERVE_MAX_LISTEN; i++) {
+        gp_free(a->o.listen[i]);
+        gp_free(a->o.dial[i]);
+    }
 }
 
 int agent_serve(int argc, char **argv)

@@ -120,7 +120,9 @@ gp_status agent_config_api(agent_config *c, gp_err *err)
     GP_TRY(rt_config_bool(c->source, "api.metrics_allow_remote", 0, &c->metrics_remote, err));
     gp_err why = {0};
     if (c->metrics && rt_http_check(c->metrics_addr, c->metrics_remote, &why) != GP_OK)
-        return rt_config_fail(c->source, "api.metrics_addr", err, "%s", why.msg);
+        return rt_config_fail(
+            c->source, "api.metrics_addr", err, "%s%s", why.msg,
+            why.code == GP_EDENIED ? " (api.metrics_allow_remote: true permits it)" : "");
     GP_TRY(check_rate(c, err));
     GP_TRY(rt_config_i64(c->source, "api.request_timeout", 0, 0, INT32_MAX, &timeout, err));
     GP_TRY(rt_config_bool(c->source, "api.profiling", 0, &profiling, err));

@@ -300,14 +300,17 @@ static int check_only(const agent_options *o)
     agent_config *c = NULL;
     gp_err err = {0};
 
-    if (agent_config_load(o->config, o->set, o->n_set, &c, &err) != GP_OK) {
+    gp_status st = agent_config_load(o->config, o->set, o->n_set, &c, &err);
+    if (st == GP_OK)
+        st = agent_service_check(c, &err);
+    if (st == GP_OK) {
+        rt_config_print_warnings(c->source, "goprobe");
+        printf("configuration is fine\n");
+    } else {
         fprintf(stderr, "goprobe: %s\n", err.msg);
-        return 1;
     }
-    rt_config_print_warnings(c->source, "goprobe");
     agent_config_free(c);
-    printf("configuration is fine\n");
-    return 0;
+    return st != GP_OK;
 }
 
 int agent_run(const agent_options *o)

@@ -30,15 +30,29 @@ static gp_status live_ifaces(void *ctx, char ***names, gp_err *err)
     return flow_manager_live_ifaces(ctx, names, err);
 }
 
+static gp_status load_keys(agent_service *s, gp_err *err)
+{
+    GP_TRY(svc_identity_load(s->config->key_file, AUTH_KIND_AGENT, &s->identity, err));
+    GP_TRY(auth_trust_new(&s->trust, err));
+    return auth_trust_load(s->trust, s->config->trusted_keys, err);
+}
+
+gp_status agent_service_check(const agent_config *c, gp_err *err)
+{
+    agent_service s = {.config = c};
+    gp_status st = c->n_listen + c->n_dial_out ? load_keys(&s, err) : GP_OK;
+    auth_trust_free(s.trust);
+    auth_identity_free(s.identity);
+    return st;
+}
+
 static gp_status start(agent_service *s, rt_metrics *metrics, gp_err *err)
 {
     flow_manager *m = s->control.manager;
     const agent_config *c = s->config;
 
     GP_TRY(godb_db_open(c->db_path, &s->db, err));
-    GP_TRY(auth_identity_load(c->key_file, &s->identity, err));
-    GP_TRY(auth_trust_new(&s->trust, err));
-    GP_TRY(auth_trust_load(s->trust, c->trusted_keys, err));
+    GP_TRY(load_keys(s, err));
     GP_TRY(svc_audit_open(&c->audit, s->identity, "goprobe/" FLEETPROBE_VERSION, &s->audit, err));
     godb_host_id(c->db_path, s->host_id, sizeof s->host_id);
     s->live =

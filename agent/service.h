@@ -15,6 +15,8 @@ typedef struct agent_service agent_service;
  * agent_service_stop(). */
 gp_status agent_service_start(const agent_config *c, const serve_control *control,
                               rt_metrics *metrics, agent_service **out, gp_err *err) GP_MUST_CHECK;
+/* What only starting would find: the key of the configuration and its trusted keys. */
+gp_status agent_service_check(const agent_config *c, gp_err *err) GP_MUST_CHECK;
 /* Read the trusted keys again; on failure the old ones stay. Goes on in a new audit log when the
  * file was renamed. NULL is fine. */
 void agent_service_reload(agent_service *s);

@@ -31,10 +31,7 @@ struct daemon {
 
 static gp_status load_trust(struct daemon *d, gp_err *err)
 {
-    GP_TRY(auth_identity_load(d->o.key, &d->id, err));
-    if (auth_identity_kind(d->id) != AUTH_KIND_AGGREGATOR)
-        return gp_fail(err, GP_EINVAL, 0, "%s: the key is of kind %s, expected aggregator",
-                       d->o.key, auth_kind_name(auth_identity_kind(d->id)));
+    GP_TRY(svc_identity_load(d->o.key, AUTH_KIND_AGGREGATOR, &d->id, err));
     if (d->o.issuer_key && *d->o.issuer_key)
         GP_TRY(auth_issuer_load(d->o.issuer_key, &d->issuer, err));
     GP_TRY(auth_trust_new(&d->trust, err));

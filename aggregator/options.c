@@ -274,7 +274,9 @@ static gp_status read_all(aggr_options *o, gp_err *err)
     GP_TRY(rt_config_bool(o->config, "metrics.allow_remote", 0, &o->metrics_remote, err));
     gp_err why = {0};
     if (o->metrics_addr && rt_http_check(o->metrics_addr, o->metrics_remote, &why) != GP_OK)
-        return rt_config_fail(o->config, "metrics.addr", err, "%s", why.msg);
+        return rt_config_fail(o->config, "metrics.addr", err, "%s%s", why.msg,
+                              why.code == GP_EDENIED ? " (metrics.allow_remote: true permits it)"
+                                                     : "");
     GP_TRY(rt_config_str(o->config, "issuer.key", NULL, &o->issuer_key, err));
     GP_TRY(svc_audit_read(o->config, &o->audit, err));
     warn_inert(o);

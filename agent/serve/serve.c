@@ -44,7 +44,8 @@ static rpc_code admit(serve *s, rpc_stream *stream, const uint8_t *req, size_t l
 {
     gp_err err = {0};
     if (!take_token(s)) {
-        gp_buf_adds(text, "too many queries at once, try again later");
+        gp_buf_printf(text, "more than %g queries a second over all callers, try again later",
+                      s->o.limits.rate_per_s);
         return RPC_RESOURCE_EXHAUSTED;
     }
     rpc_code code = serve_authorise(s, rpc_stream_peer(stream), req, len, j, text);

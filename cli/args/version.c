@@ -3,12 +3,7 @@
 
 const char *cli_version_short(void)
 {
-    static _Thread_local char buf[96];
-    if (!RELEASE_COMMIT[0])
-        return RELEASE_VERSION[0] ? RELEASE_VERSION : "devel";
-    snprintf(buf, sizeof buf, "%s%s%.8s", RELEASE_VERSION, RELEASE_VERSION[0] ? "-" : "",
-             RELEASE_COMMIT);
-    return buf;
+    return FLEETPROBE_VERSION;
 }
 
 void cli_version(const char *program, FILE *out)

@@ -165,6 +165,21 @@ static gp_status load_cert(auth_identity *id, const char *path, gp_err *err)
     return st;
 }
 
+/* Somebody gave the public half: then its mode is not what is wrong. */
+static gp_status check_not_public(int fd, const char *path, gp_err *err)
+{
+    char line[256];
+    auth_peer p;
+    ssize_t n = pread(fd, line, sizeof line, 0);
+    const char *end = n > 0 ? memchr(line, '\n', (size_t)n) : NULL;
+    if (n <= 0 || auth_entry_parse(line, end ? (size_t)(end - line) : (size_t)n, &p, NULL) != GP_OK)
+        return GP_OK;
+    return gp_fail(err, GP_EINVAL, 0,
+                   "%s is a public key; expected the key file that gpkey new made beside it "
+                   "(NAME.key)",
+                   path);
+}
+
 gp_status auth_identity_load(const char *path, auth_identity **out, gp_err *err)
 {
     auth_identity *id = NULL;
@@ -174,6 +189,7 @@ gp_status auth_identity_load(const char *path, auth_identity **out, gp_err *err)
                    ? gp_fail(err, GP_ENOTFOUND, 0,
                              "key file %s does not exist; make one with: gpkey new", path)
                    : gp_fail(err, GP_EIO, errno, "cannot open key file %s", path);
+    GP_TRY(check_not_public(fd, path, err));
     GP_TRY(auth_private_file(fd, path, err));
 
     /* Text and seed lie in locked memory, too. */

@@ -45,9 +45,7 @@ static gp_status parse_addr(const char *text, int allow_remote, struct sockaddr_
     static const uint8_t loop6[16] = {[15] = 1};
     int loopback = a.family == 4 ? a.bytes[0] == 127 : memcmp(a.bytes, loop6, 16) == 0;
     if (!loopback && !allow_remote)
-        return gp_fail(err, GP_EINVAL, 0,
-                       "metrics address \"%s\" is not a loopback address (metrics.allow_remote: "
-                       "true permits it)",
+        return gp_fail(err, GP_EDENIED, 0, "metrics address \"%s\" is not a loopback address",
                        text);
     memset(ss, 0, sizeof *ss);
     if (a.family == 4) {

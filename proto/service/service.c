@@ -5,6 +5,20 @@
 
 enum { REFUSED_MS = 1000 }; /* a line at most so often: strangers can cause them */
 
+gp_status svc_identity_load(const char *path, auth_kind kind, auth_identity **out, gp_err *err)
+{
+    auth_identity *id = NULL;
+    GP_TRY(auth_identity_load(path, &id, err));
+    auth_kind is = auth_identity_kind(id);
+    if (is != kind) {
+        auth_identity_free(id);
+        return gp_fail(err, GP_EINVAL, 0, "%s: the key is of kind %s, expected %s", path,
+                       auth_kind_name(is), auth_kind_name(kind));
+    }
+    *out = id;
+    return GP_OK;
+}
+
 gp_status svc_audit_read(rt_config *c, svc_audit *out, gp_err *err)
 {
     svc_audit a = {0};

@@ -73,6 +73,35 @@ TABLE
         --identity.trusted_keys trusted_keys >out 2>&1 && fail "environment ignored"
 }
 
+# ---- the same of an agent ----
+agent() { # text wanted, then arguments of goprobe
+    want=$1
+    shift
+    "$bin/goprobe" "$@" >out 2>&1 </dev/null && case $want in *fine*) ;; *) fail "accepted: goprobe $*" ;; esac
+    grep -q -- "$want" out || fail "goprobe $*: expected \"$want\""
+}
+cat >agent.conf <<CONF
+db: {path: /nowhere}
+interfaces: {lo: {ring_buffer: {block_size: 1048576, num_blocks: 4}}}
+api: {addr: [unix:/nowhere/sock], key_file: office.key, trusted_keys: trusted_keys}
+CONF
+agent 'fine' -c agent.conf --check-config
+agent 'hub.key: the key is of kind aggregator, expected agent' -c agent.conf --check-config --api.key_file hub.key
+agent 'none.key does not exist' -c agent.conf --check-config --api.key_file none.key
+agent 'none.trusted' -c agent.conf --check-config --api.trusted_keys none.trusted
+agent 'api.metrics_allow_remote: true permits it' -c agent.conf --check-config --api.metrics --api.metrics_addr 0.0.0.0:1
+"$bin/goprobe" -c agent.conf --check-config --db.path /else >out 2>&1 || fail "a flag over the file"
+! grep warning out || fail "a flag over the file is no unknown key"
+mkdir empty
+good="serve --db empty --key office.key --trusted-keys trusted_keys"
+# shellcheck disable=SC2086
+{
+    agent 'of kind aggregator, expected agent' $good --listen 127.0.0.1:0 --key hub.key
+    agent '--listen: expected host:port' $good --listen nonsense
+    agent '--dial-out: expected host:port' $good --listen 127.0.0.1:0 --dial-out foo
+    agent 'is not a loopback address$' $good --listen "unix:$dir/serve.sock" --metrics 0.0.0.0:1
+}
+
 # ---- a running one ----
 for host in office dmz; do
     import "$host"
@@ -91,6 +120,8 @@ misspelt: 1
 CONF
 start hub "$bin/global-query" server -c hub.conf
 server=$addr hub=$pid
+"$bin/global-query" server -c hub.conf --server.addr "$server" >out 2>&1 && fail "an address in use"
+tail -n 1 out | grep -q '^global-query: .*in use' || fail "an address in use is not the last line"
 grep -q 'msg="configuration" .*note="hub.conf:6: misspelt: unknown key, ignored"' hub.log || fail "no warning about a misspelt key"
 until_ok grep -q '^metrics on' hub.log
 metrics=$(sed -n 's/^metrics on //p' hub.log)

@@ -16,16 +16,21 @@ for host in office dmz; do
     import "$host"
     serve "$host"
     printf '%s:\n  addr: %s\n' "$host" "$addr" >>hosts.yaml
+    [ "$host" = dmz ] || office=$addr
 done
 start hub "$bin/global-query" server --server.addr 127.0.0.1:0 --identity.key hub.key \
     --identity.trusted_keys trusted_keys --querier.config hosts.yaml
-server=$addr
+hub=$addr server=$hub
 
 ask alice -q any || fail "alice through the aggregator"
 [ "$(grep -c ',10\.20\.0\.10,\|,10\.30\.0\.80,' out)" -gt 2 ] || fail "no rows for alice"
 ask bob -q dmz || fail "bob on his host"
 ask bob -q office || true
-grep -q 'Host office returned with error "denied".*not allowed to ask this host' out || fail "bob's scope did not hold"
+grep -q 'Host office returned with error "denied": .*not allowed to ask this host' out || fail "bob's scope did not hold at the hub"
+server=$office
+ask bob -q office && fail "bob asked an agent beyond his scope"
+server=$hub
+grep -q 'user=bob.*not allowed to ask this host' office.log || fail "bob's scope did not hold"
 
 key revoke alice.crt --by acme.key --list revoked
 cp revoked trusted_keys.revoked

@@ -46,7 +46,7 @@ import() { # host...: its recorded traffic into host.db
 serve() { # host flags...: an agent of host.db with host.key; sets addr and pid
     served=$1
     shift
-    start "$served" "$bin/goprobe" serve --db "$served.db" --listen tcp://127.0.0.1:0 --key "$served.key" \
+    start "$served" "$bin/goprobe" serve --db "$served.db" --listen 127.0.0.1:0 --key "$served.key" \
         --trusted-keys trusted_keys "$@"
 }
 ask() { # user flags...: from $server, the CSV goes to out

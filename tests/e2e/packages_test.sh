@@ -98,9 +98,10 @@ in_root getent passwd fleetprobe | grep -q ':/usr/sbin/nologin$' || fail "the us
 for p in goprobe global-query goquery gpctl gpdb gpkey goconvert; do
     in_root $p --version >/dev/null || fail "$p does not run"
 done
-in_root goprobe --check-config -c /etc/fleetprobe/goprobe.yaml >/dev/null || fail "goprobe.yaml"
 in_root gpkey -q new aggregator hub -o /etc/fleetprobe/aggregator.key
+in_root gpkey -q new agent host -o /root/host.key
 in_root touch /etc/fleetprobe/trusted_keys
+in_root goprobe --check-config -c /etc/fleetprobe/goprobe.yaml --api.key_file /root/host.key >/dev/null || fail "goprobe.yaml"
 in_root global-query --check-config -c /etc/fleetprobe/global-query.yaml >/dev/null || fail "global-query.yaml"
 
 echo "# mine" >>"$root/etc/fleetprobe/goprobe.yaml"

@@ -57,6 +57,9 @@ static void test_bad_files(void **state)
         {"no seed", "fleetprobe-key-v1 agent fw-1", 0600, GP_ECORRUPT, "KIND NAME SEED"},
         {"five words", "fleetprobe-key-v1 agent fw-1 " SEED " x", 0600, GP_ECORRUPT, "one line"},
         {"group may read", "fleetprobe-key-v1 agent fw-1 " SEED, 0640, GP_EDENIED, "chmod 600"},
+        {"the public half",
+         "agent fw-1 d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\n", 0644,
+         GP_EINVAL, "is a public key; expected the key file"},
         {"all may read", "fleetprobe-key-v1 agent fw-1 " SEED, 0604, GP_EDENIED, "chmod 600"},
     };
     GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();

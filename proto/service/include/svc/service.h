@@ -7,6 +7,11 @@
 #include "rt/config.h"
 #include "rt/metrics.h"
 
+/* Load the key of a daemon and demand its kind: agents and aggregators are taken for what their key
+ * says. */
+gp_status svc_identity_load(const char *path, auth_kind kind, auth_identity **out,
+                            gp_err *err) GP_MUST_CHECK;
+
 /* `audit.*` of a configuration. */
 typedef struct svc_audit {
     const char *file;   /* "" or NULL: no audit log; borrowed from the configuration */
