@@ -28,10 +28,11 @@ typedef struct goquery_opts {
     const char *fleet;                       /* "" = not said */
     int64_t max_wait_ns;                     /* for hosts; 0 = the server's limit */
     uint64_t min_hosts;                      /* fewer answering hosts are an error */
-    int verify;                              /* check every batch of every host */
-    int live;                                /* flows in memory of agents, too */
-    int merge_hosts;                         /* add up rows of different hosts */
-    int strict;                              /* exit code 3 when a host failed */
+    int no_retry;    /* no flag: a server that is down is asked once, it was tried before */
+    int verify;      /* check every batch of every host */
+    int live;        /* flows in memory of agents, too */
+    int merge_hosts; /* add up rows of different hosts */
+    int strict;      /* exit code 3 when a host failed */
     int streaming;
     int64_t timeout_ns; /* 0 = none */
     int64_t keepalive_ns;

@@ -19,7 +19,8 @@
 enum { MAX_PAGE_BYTES = 256 << 20, TIME_ROWS = 1000000 };
 
 typedef struct report_run {
-    const goquery_opts *o;
+    const goquery_opts *o; /* &own */
+    goquery_opts own;
     const cli_line *line;
     const char *path;
     report_file file;
@@ -243,6 +244,8 @@ static void run_query(report_run *r, size_t i)
         st = put_result(r, i, s, &res, &err);
         result_clear(&res);
     }
+    if (st == GP_EUNAVAILABLE) /* the other queries need not wait once more */
+        r->own.no_retry = 1;
     if (st != GP_OK)
         put_failure(r, i, goquery_interrupt_text(st, r->o->timeout_ns, err.msg, text, sizeof text));
 }
@@ -324,12 +327,13 @@ int goquery_report(void *opts, const cli_line *line)
     if (!*o->db_path && !*o->server_addr)
         return goquery_fail("report: give the database with -d DIR, or a query server with "
                             "--query.server.addr");
-    report_run r = {.o = o,
+    report_run r = {.own = *o,
                     .line = line,
                     .path = line->words[0],
                     .now_s = gp_wall_s(),
                     .start_ms = gp_mono_ms(),
                     .page = {.limit = MAX_PAGE_BYTES}};
+    r.o = &r.own;
     int code = run(&r);
     report_file_free(&r.file);
     gp_buf_free(&r.page);

@@ -4,9 +4,21 @@
 #include "rt/log.h"
 #include "run.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
+enum { FIRST_PAUSE_MS = 1000 };
+
 static int64_t whole_ms(int64_t ns)
 {
     return ns / 1000000 + (ns % 1000000 > 0);
+}
+
+static void on_retry(void *ctx, const char *why, int64_t pause_ms)
+{
+    (void)ctx;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "%s; trying again in %lld s\n", why, (long long)pause_ms / 1000);
 }
 
 gp_status goquery_server_open(const goquery_opts *o, goquery_server *s, gp_err *err)
@@ -22,6 +34,8 @@ gp_status goquery_server_open(const goquery_opts *o, goquery_server *s, gp_err *
         .timeout_ms = whole_ms(o->timeout_ns),
         .max_wait_ms = whole_ms(o->max_wait_ns),
         .verify = o->verify,
+        .pause_ms = o->no_retry || o->streaming ? 0 : FIRST_PAUSE_MS, /* 2.7 */
+        .on_retry = on_retry,
         .min_hosts = (unsigned)o->min_hosts, /* checked by goquery_query() */
     };
     return GP_OK;

@@ -7,10 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-enum { TRIES = 4 }; /* the first, then after 1, 2 and 4 s */
 
 #define MS INT64_C(1000000)
 
@@ -82,36 +79,27 @@ void gpctl_settings_free(gpctl_settings *s)
 
 /* ---- calls ---- */
 
-/* Wait, but not past the deadline; 0 when that would be too late for another try. */
-static int pause_for(int64_t ms, gp_deadline until)
+static void say_retry(void *ctx, const char *why, int64_t pause_ms)
 {
-    if (gp_deadline_left_ms(until) <= ms)
-        return 0;
-    struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
-    (void)nanosleep(&ts, NULL);
-    return 1;
+    (void)ctx;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "gpctl: %s; trying again in %lld s\n", why, (long long)pause_ms / 1000);
 }
 
 gp_status gpctl_call(const gpctl_opts *o, const char *method, const gp_buf *req, remote_msg_fn fn,
                      void *ctx, gp_err *err)
 {
     remote_keys keys = {0};
-    gp_deadline until = gp_deadline_in_ms(o->timeout_ns / MS + (o->timeout_ns % MS > 0));
     gp_status st = remote_keys_load(o->key, o->trust, &keys, err);
-    int tries = 0, again = st == GP_OK;
+    remote_opts r = {.addr = o->server,
+                     .identity = keys.identity,
+                     .trust = keys.trust,
+                     .timeout_ms = o->timeout_ns / MS + (o->timeout_ns % MS > 0),
+                     .pause_ms = 1000,
+                     .on_retry = say_retry};
 
-    while (again) {
-        int reached = 0;
-        remote_opts r = {.addr = o->server,
-                         .identity = keys.identity,
-                         .trust = keys.trust,
-                         .timeout_ms = gp_deadline_left_ms(until)};
-        if (r.timeout_ms <= 0)
-            r.timeout_ms = 1;
-        st = remote_call(&r, method, req, fn, ctx, &reached, err);
-        again = st == GP_ELIMIT || (st == GP_EUNAVAILABLE && !reached);
-        again = again && ++tries < TRIES && pause_for(INT64_C(500) << tries, until);
-    }
+    if (st == GP_OK)
+        st = remote_call(&r, method, req, fn, ctx, err);
     remote_keys_clear(&keys);
     return st;
 }

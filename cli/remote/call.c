@@ -38,23 +38,35 @@ gp_status remote_session_call(session *s, const char *method, const gp_buf *req,
     GP_TRY(
         rpc_call_start(s->conn, method, req->data, req->len, s->deadline, NULL, NULL, &call, err));
     gp_status st = GP_OK;
-    while (st == GP_OK && (st = rpc_call_recv(call, -1, &ev, err)) == GP_OK &&
-           ev.kind == RPC_EV_MSG)
+    size_t n = 0;
+    for (;
+         st == GP_OK && (st = rpc_call_recv(call, -1, &ev, err)) == GP_OK && ev.kind == RPC_EV_MSG;
+         n++)
         st = fn(ctx, ev.data, ev.len, err);
-    if (st == GP_OK)
+    if (st == GP_OK) {
         st = final_status(s, method, &ev, err);
+        s->refused = ev.code == RPC_RESOURCE_EXHAUSTED && n == 0;
+    }
     rpc_call_free(call);
     return st;
 }
 
-gp_status remote_call(const remote_opts *o, const char *method, const gp_buf *req, remote_msg_fn fn,
-                      void *ctx, int *reached, gp_err *err)
+struct any_call {
+    const char *method;
+    const gp_buf *req;
+    remote_msg_fn fn;
+    void *ctx;
+};
+
+static gp_status ask(session *s, void *ctx, gp_err *err)
 {
-    session s;
-    *reached = 0;
-    GP_TRY(remote_session_open(o, &s, err));
-    *reached = 1;
-    gp_status st = remote_session_call(&s, method, req, fn, ctx, err);
-    remote_session_close(&s);
-    return st;
+    const struct any_call *c = ctx;
+    return remote_session_call(s, c->method, c->req, c->fn, c->ctx, err);
+}
+
+gp_status remote_call(const remote_opts *o, const char *method, const gp_buf *req, remote_msg_fn fn,
+                      void *ctx, gp_err *err)
+{
+    struct any_call c = {method, req, fn, ctx};
+    return remote_ask(o, ask, &c, err);
 }

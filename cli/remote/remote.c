@@ -115,8 +115,19 @@ static gp_status build(session *s, const query_stmt *stmt, wire_query *q, gp_buf
     return st;
 }
 
+/* The end of an answer; to ask once more repeats nothing when there was none. */
+static gp_status last_word(session *s, const rpc_event *ev, int came, gp_err *err)
+{
+    if (ev->code == RPC_OK)
+        return GP_OK;
+    s->refused = !came && (ev->code == RPC_RESOURCE_EXHAUSTED || ev->code == RPC_UNAVAILABLE);
+    return gp_fail(err, rpc_code_to_status(ev->code), 0, "%s",
+                   given(ev->text) ? ev->text : rpc_code_name(ev->code));
+}
+
 static gp_status collect(session *s, rpc_call *call, answer *a, gp_err *err)
 {
+    int came = 0;
     for (;;) {
         rpc_event ev;
         gp_status st = gp_cancel_check(s->o->cancel);
@@ -127,12 +138,12 @@ static gp_status collect(session *s, rpc_call *call, answer *a, gp_err *err)
         st = rpc_call_recv(call, POLL_MS, &ev, err);
         if (st == GP_EDEADLINE)
             continue; /* nothing yet; the call's own deadline comes as a status */
+        s->refused = st == GP_EUNAVAILABLE && !came;
         if (st != GP_OK)
             return st;
         if (ev.kind == RPC_EV_STATUS)
-            return ev.code == RPC_OK ? GP_OK
-                                     : gp_fail(err, rpc_code_to_status(ev.code), 0, "%s",
-                                               given(ev.text) ? ev.text : rpc_code_name(ev.code));
+            return last_word(s, &ev, came, err);
+        came = 1;
         GP_TRY(remote_answer_add(a, ev.data, ev.len, err));
     }
 }
@@ -161,18 +172,20 @@ static gp_status run(session *s, const query_stmt *stmt, result *out, gp_err *er
     return st;
 }
 
-gp_status remote_query(const query_stmt *s, const remote_opts *o, result *out, gp_err *err)
+struct question {
+    const query_stmt *stmt;
+    result *out;
+};
+
+static gp_status ask_query(session *s, void *ctx, gp_err *err)
 {
-    session c;
+    struct question *q = ctx;
     result r = {0};
     int64_t start = gp_mono_ns(), wall = gp_wall_ns();
-    GP_TRY(wire_stmt_check(s, err));
-    GP_TRY(remote_session_open(o, &c, err));
     gp_status st = result_init(&r, RESULT_STRINGS, err);
-    r.fields = s->fields;
+    r.fields = q->stmt->fields;
     if (st == GP_OK)
-        st = run(&c, s, &r, err);
-    remote_session_close(&c);
+        st = run(s, q->stmt, &r, err);
     if (st != GP_OK) {
         result_clear(&r);
         return st;
@@ -180,16 +193,29 @@ gp_status remote_query(const query_stmt *s, const remote_opts *o, result *out, g
     r.query_start_ns = wall;
     if (r.query_duration_ns == 0)
         r.query_duration_ns = gp_mono_ns() - start;
-    *out = r;
+    *q->out = r;
     return GP_OK;
+}
+
+gp_status remote_query(const query_stmt *s, const remote_opts *o, result *out, gp_err *err)
+{
+    struct question q = {s, out};
+    return remote_ask(o, ask_query, &q, err);
+}
+
+static gp_status ask_for_hosts(session *s, void *ctx, gp_err *err)
+{
+    host_list *q = ctx;
+    return ask_hosts(s, &q->v, &q->n, &q->owner, err);
 }
 
 gp_status remote_hosts(const remote_opts *o, wire_host_info **out, size_t *n, void **owner,
                        gp_err *err)
 {
-    session s;
-    GP_TRY(remote_session_open(o, &s, err));
-    gp_status st = ask_hosts(&s, out, n, owner, err);
-    remote_session_close(&s);
+    host_list q = {0};
+    gp_status st = remote_ask(o, ask_for_hosts, &q, err);
+    *out = q.v;
+    *n = q.n;
+    *owner = q.owner;
     return st;
 }

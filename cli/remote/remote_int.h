@@ -7,19 +7,30 @@
 #include "wire/batch.h"
 #include "wire/query.h"
 
+enum { REMOTE_DEFAULT_TIMEOUT_MS = 30 * 60 * 1000 };
+
 /* One call to one server. */
 typedef struct session {
     const remote_opts *o;
     rpc_runtime *rt;
     rpc_conn *conn;
     gp_deadline deadline;
-    int local; /* ipc:// */
+    int local;   /* ipc:// */
+    int refused; /* the server is too busy or stops, and has done nothing: ask it again */
 } session;
 gp_status remote_session_open(const remote_opts *o, session *s, gp_err *err) GP_MUST_CHECK;
 void remote_session_close(session *s);
 /* Start a call, hand every message to fn, wait for the status. */
 gp_status remote_session_call(session *s, const char *method, const gp_buf *req, remote_msg_fn fn,
                               void *ctx, gp_err *err) GP_MUST_CHECK;
+
+/* ---- retry.c ---- */
+
+/* Open a session and ask; up to four times as o->pause_ms says while the server cannot be reached
+ * or has set s->refused. *err of the last attempt, or GP_ECANCELLED. */
+typedef gp_status (*remote_question)(session *s, void *ctx, gp_err *err);
+gp_status remote_ask(const remote_opts *o, remote_question fn, void *ctx,
+                     gp_err *err) GP_MUST_CHECK;
 
 /* What has come so far. */
 typedef struct answer {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { DIAL_MS = 10000, DEFAULT_TIMEOUT_MS = 30 * 60 * 1000 };
+enum { DIAL_MS = 10000 };
 
 static gp_status check_keys(const session *s, gp_err *err)
 {
@@ -32,7 +32,7 @@ gp_status remote_session_open(const remote_opts *o, session *s, gp_err *err)
     *s = (session){.o = o};
     GP_TRY(rpc_address(o->addr, 0, &addr, err));
     s->local = strncmp(addr, "ipc://", 6) == 0;
-    s->deadline = gp_deadline_in_ms(o->timeout_ms > 0 ? o->timeout_ms : DEFAULT_TIMEOUT_MS);
+    s->deadline = gp_deadline_in_ms(o->timeout_ms > 0 ? o->timeout_ms : REMOTE_DEFAULT_TIMEOUT_MS);
     gp_deadline dial = gp_deadline_in_ms(DIAL_MS);
     rpc_opts ro = {
         .workers = 1, .identity = o->identity, .trust = o->trust, .features = WIRE_FEATURES};

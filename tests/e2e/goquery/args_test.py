@@ -293,7 +293,7 @@ logging:
   level: error
 """)
         self.fails("--config", path, "-i", "eth0", "sip", text="list of target hosts is empty")
-        self.fails("--config", path, "-i", "eth0", "-q", "any", "sip", text="/run/flows/query.sock")
+        self.fails("--config", path, "-i", "eth0", "-q", "any", "--query.timeout", "900ms", "sip", text="/run/flows/query.sock")
         self.fails("--config", path, "--query.server.addr", " ", "-i", "eth0", "sip",
                    text="/srv/flows/db")
 

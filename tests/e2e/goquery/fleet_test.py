@@ -201,7 +201,7 @@ Query stats        : displayed top 3 hits out of 3 in 1ms
         self.assertIn("\n      Error: ", err)
         self.fails("--query.server.addr", self.agg.addr, *base, text="--identity.key")
         self.fails("--query.server.addr", "http://localhost:1", *base, text="HTTP is not spoken")
-        self.fails(*self.args(*base, addr="tcp://127.0.0.1:1"), text="127.0.0.1:1")
+        self.fails(*self.args(*base, "--query.timeout", "900ms", addr="tcp://127.0.0.1:1"), text="127.0.0.1:1")
         self.fails("--query.server.addr", self.agg.addr, "--identity.key", "nosuch.key", *base,
                    text="nosuch.key")
 
@@ -360,7 +360,7 @@ Query stats        : displayed top 3 hits out of 3 in 1ms
                          [("edge-8", {"br": 400000000000000000, "pr": 2}),
                           ("edge-7", {"br": 2968, "bs": 2060, "pr": 30, "ps": 21})])
         # nobody answers at all: the page says so, and it is a failure
-        p = self.run_raw("report", weekly, *self.args(*self.RANGE, addr="tcp://127.0.0.1:1"))
+        p = self.run_raw("report", weekly, *self.args(*self.RANGE, "--query.timeout", "900ms", addr="tcp://127.0.0.1:1"))
         self.assertEqual(p.returncode, 1)
         self.assertIn("4 queries, 4 failed", p.stderr)
 

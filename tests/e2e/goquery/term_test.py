@@ -42,6 +42,15 @@ class Pty:
 
 
 class Terminal(support.Case):
+    def test_server_down(self):
+        """Who waits for a server that is down is told (2.7)."""
+        args = ["--query.server.addr", "unix:" + self.path("none"), "-q", "any", "-i", "any", "--query.timeout", "1900ms", "sip"]
+        line = "unix:%s: no such socket; trying again in 1 s\n" % self.path("none")
+        text = Pty(args).output()
+        self.assertEqual(text.count(line), 1, text)
+        self.assertEqual(text.count("trying again"), 1)  # not before a pause that is longer than what is left
+        self.assertIn("Error running query: ", text)
+
     def args(self, *more):
         return ["-d", self.db, "-i", "eth0", *self.RANGE, *more]
 

@@ -145,10 +145,9 @@ static void down(struct rig *r)
 static gp_status call(struct rig *r, const char *method, const gp_buf *req, remote_msg_fn fn,
                       void *ctx, gp_err *err)
 {
-    int reached = 0;
     remote_opts o = {
         .addr = serve_bound(r->s, 0), .identity = r->user, .trust = r->client, .timeout_ms = 60000};
-    return remote_call(&o, method, req, fn, ctx, &reached, err);
+    return remote_call(&o, method, req, fn, ctx, err);
 }
 
 /* ---- answers ---- */

@@ -230,7 +230,6 @@ static void test_list(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rig r;
-        int reached = 0;
         gp_buf none = {0}, got = {0};
         gp_err err = {0};
         captured = cases[i].captured;
@@ -239,7 +238,7 @@ static void test_list(void **state)
                          .identity = r.user,
                          .trust = r.client,
                          .timeout_ms = 60000};
-        gp_status st = remote_call(&o, "ifaces", &none, add_names, &got, &reached, &err);
+        gp_status st = remote_call(&o, "ifaces", &none, add_names, &got, &err);
         const char *text = st == GP_OK ? gp_buf_str(&got) : err.msg;
         if (st != cases[i].st ||
             (st == GP_OK ? strcmp(text, cases[i].text) != 0 : !strstr(text, cases[i].text)))

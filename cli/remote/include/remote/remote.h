@@ -22,10 +22,13 @@ typedef struct remote_opts {
     int64_t max_wait_ms;  /* for hosts; 0 = the server's limit */
     int verify;           /* check every batch of every host, not only totals; costs its transfer */
     unsigned min_hosts;   /* fewer answering hosts are an error */
+    int64_t pause_ms;     /* before a server that is down or busy is asked a second time; twice and
+                           * four times that before the third and fourth; 0 = ask once */
     gp_cancel *cancel;    /* may be NULL; looked at every 100 ms */
     /* All optional; called from the calling thread while the query runs. */
     void (*on_progress)(void *ctx, const wire_progress *p);
     void (*on_host)(void *ctx, const char *host, result_code code, const char *message);
+    void (*on_retry)(void *ctx, const char *why, int64_t pause_ms); /* before the pause */
     void (*on_partial)(void *ctx, const result *so_far, unsigned hosts_done, unsigned hosts_total);
     void *ctx;
 } remote_opts;
@@ -44,11 +47,10 @@ gp_status remote_keys_load(const char *key, const char *trust, remote_keys *out,
 void remote_keys_clear(remote_keys *k);
 
 /* Call a method whose messages the caller understands (wire/control.h): each one goes to fn. Of o
- * only address, keys and time-out are used. *reached: 0 when it failed before the call began, so
- * that trying again repeats nothing. */
+ * only address, keys, time-out and retries are used. A call that may have begun is not repeated. */
 typedef gp_status (*remote_msg_fn)(void *ctx, const uint8_t *data, size_t len, gp_err *err);
 gp_status remote_call(const remote_opts *o, const char *method, const gp_buf *req, remote_msg_fn fn,
-                      void *ctx, int *reached, gp_err *err) GP_MUST_CHECK;
+                      void *ctx, gp_err *err) GP_MUST_CHECK;
 
 /* Run the statement there. *out: initialised and filled here: rows sorted (5.5) and cut to the
  * statement's limit, host statuses, summary; labels of hosts come from their trusted names. Hosts
