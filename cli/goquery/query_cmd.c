@@ -52,7 +52,7 @@ static gp_status set_strings(query_args *a, const goquery_opts *o, const cli_lin
         char **member;
         const char *value;
     } strings[] = {
-        {&a->query, line->n_words ? line->words[0] : ""},
+        {&a->query, line->n_words && !*o->stored_query ? line->words[0] : ""}, /* 2.8 */
         {&a->ifaces, o->ifaces},
         {&a->condition, o->condition},
         {&a->query_hosts, o->hosts},
@@ -171,13 +171,18 @@ static int check_mode(query_run *q, int server)
 }
 
 /* The arguments as given; bounds that are not are shown as what they default to (2.6). */
-static void log_args(const query_run *q)
+static void log_args(const query_run *q, int64_t now_s)
 {
     query_args shown = q->args;
-    if (q->stmt && !(shown.first && *shown.first))
-        shown.first = q->stmt->args.first;
-    if (q->stmt && !(shown.last && *shown.last))
-        shown.last = q->stmt->args.last;
+    char first[24], last[24];
+    int day = query_time_is_day(shown.query ? shown.query : "");
+    snprintf(first, sizeof first, "%" PRId64,
+             day ? query_time_day_before(now_s) : query_time_month_before(now_s));
+    snprintf(last, sizeof last, "%" PRId64, now_s);
+    if (!(shown.first && *shown.first))
+        shown.first = first;
+    if (!(shown.last && *shown.last))
+        shown.last = last;
     goquery_querylog_args(&q->log, &shown);
 }
 
@@ -187,7 +192,7 @@ static void hint_command(const query_run *q, const query_problems *p)
     const char *names[16];
     size_t n = 0;
     if (p->n == 0 || !isatty(STDERR_FILENO) || strcmp(p->v[0].location, "body.query") != 0 ||
-        q->line->n_words == 0)
+        q->line->n_words == 0 || *q->o->stored_query)
         return;
     for (size_t i = 0; goquery_root.subs[i] && n < GP_COUNT(names); i++)
         names[n++] = goquery_root.subs[i]->name;
@@ -204,8 +209,8 @@ static int prepare(query_run *q)
     query_env env = {.now_s = gp_wall_s(), .lookup = goquery_lookup, .lookup_ctx = &limit};
     char text[128];
     int code = 0;
+    log_args(q, env.now_s);
     gp_status st = query_prepare(&q->args, &env, &q->stmt, &problems, &err);
-    log_args(q);
     if (st != GP_OK && limit.late)
         code = goquery_fail(
             "%s", goquery_interrupt_text(GP_EDEADLINE, q->o->timeout_ns, "", text, sizeof text));
@@ -325,12 +330,11 @@ static int answer(query_run *q)
 {
     q->deadline = goquery_deadline(q->o->timeout_ns);
     int code = prepare(q);
-    if (!code) {
+    if (!code)
         code = execute(q);
-        if (!code)
-            code = print(q);
-        goquery_querylog_end(&q->log, q->have_result ? &q->r : NULL);
-    }
+    if (!code)
+        code = print(q);
+    goquery_querylog_end(&q->log, q->have_result ? &q->r : NULL);
     return code;
 }
 

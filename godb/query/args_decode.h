@@ -8,7 +8,7 @@
 
 typedef struct query_decoder {
     query_args *a;
-    int wide; /* the text has a number beyond int64, so all numbers came as reals */
+    int wide; /* not 0: the text has a number beyond int64, so all numbers came as reals */
     gp_err *err;
 } query_decoder;
 

@@ -4,8 +4,12 @@
 #include "gp/num.h"
 #include "limits.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
+
+/* Values of `wide`; beyond: 2^64 as a double may be a number that is too large. */
+enum { WIDE = 1, WIDE_BEYOND = 2, ESCAPE = 6 };
 
 /* Where int64 and uint64 end. */
 static const double I64_END = 9223372036854775808.0, U64_END = 18446744073709551616.0;
@@ -27,6 +31,15 @@ static const char *type_name(const json_t *v)
     }
 }
 
+/* Of members inside the one object there is. */
+static const char *prefix(const query_member *m)
+{
+    for (size_t i = 0; i < QUERY_N_DNS_MEMBERS; i++)
+        if (m == &query_dns_members[i])
+            return "dns_resolution.";
+    return "";
+}
+
 static gp_status wrong(const query_decoder *d, const query_member *m, const json_t *v)
 {
     static const char *const wants[] = {
@@ -37,7 +50,7 @@ static gp_status wrong(const query_decoder *d, const query_member *m, const json
         [MEMBER_DURATION] = "a duration such as \"1s\", or nanoseconds as a whole number",
         [MEMBER_DNS] = "an object",
     };
-    return gp_fail(d->err, GP_EINVAL, 0, "%s: got %s, want %s", m->name, type_name(v),
+    return gp_fail(d->err, GP_EINVAL, 0, "%s%s: got %s, want %s", prefix(m), m->name, type_name(v),
                    wants[m->kind]);
 }
 
@@ -63,7 +76,7 @@ static int get_u64(const query_decoder *d, const json_t *v, uint64_t *out)
         return i >= 0;
     }
     double r = d->wide && json_is_real(v) ? json_real_value(v) : -1;
-    if (r < I64_END || r > U64_END)
+    if (r < I64_END || r > U64_END || (r >= U64_END && d->wide == WIDE_BEYOND))
         return 0;
     *out = r >= U64_END ? UINT64_MAX : (uint64_t)r; /* 2^64 - 1 was rounded up */
     return 1;
@@ -127,12 +140,84 @@ static gp_status set_object(const query_decoder *d, json_t *o, const query_membe
         if (i == n)
             continue;
         if (seen & 1u << i)
-            st = gp_fail(d->err, GP_EINVAL, 0, "%s: given twice", members[i].name);
+            st = gp_fail(d->err, GP_EINVAL, 0, "%s%s: given twice", prefix(&members[i]),
+                         members[i].name);
         else if (!json_is_null(v))
             st = query_member_set(d, &members[i], v);
         seen |= 1u << i;
     }
     return st;
+}
+
+/* \uXXXX at p? */
+static int is_escape(const char *p, size_t n, unsigned *u)
+{
+    uint8_t b[2];
+
+    if (n < ESCAPE || p[0] != '\\' || p[1] != 'u' || !gp_unhex(p + 2, 4, b, sizeof b))
+        return 0;
+    *u = (unsigned)b[0] << 8 | b[1];
+    return 1;
+}
+
+/* Half a surrogate pair names no character: \ufffd, as Go reads it. Returns how many there were. */
+static size_t mend_surrogates(char *s, size_t n)
+{
+    size_t mended = 0;
+    unsigned u, low;
+
+    for (size_t i = 0; i < n;) {
+        if (!is_escape(s + i, n - i, &u)) {
+            i += s[i] == '\\' ? 2 : 1;
+            continue;
+        }
+        if ((u & 0xFC00) == 0xD800 && is_escape(s + i + ESCAPE, n - i - ESCAPE, &low) &&
+            (low & 0xFC00) == 0xDC00) {
+            i += ESCAPE;
+        } else if ((u & 0xF800) == 0xD800) {
+            memcpy(s + i, "\\ufffd", ESCAPE);
+            mended++;
+        }
+        i += ESCAPE;
+    }
+    return mended;
+}
+
+/* A whole number that is more than 2^64 - 1, and the same as a double? */
+static int has_beyond(const char *s, size_t n)
+{
+    static const char most[] = "18446744073709551615", same[] = "18446744073709553664";
+    const size_t len = sizeof most - 1;
+
+    for (size_t i = 0; i < n;) {
+        size_t k = i;
+        if (s[i] == '"') { /* on behind the text */
+            for (i++; i < n && s[i] != '"'; i++)
+                i += s[i] == '\\';
+            i++;
+            continue;
+        }
+        while (k < n && (isalnum((unsigned char)s[k]) || (s[k] && strchr("+-.", s[k]))))
+            k++;
+        if (k - i == len && strspn(s + i, "0123456789") >= len && memcmp(s + i, most, len) > 0 &&
+            memcmp(s + i, same, len) <= 0)
+            return 1;
+        i = k > i ? k : i + 1;
+    }
+    return 0;
+}
+
+/* num_results may go to 2^64 - 1, jansson's integers do not: such texts are read again with all
+ * numbers as reals only if that is what stopped it. */
+static json_t *load_text(const char *s, size_t len, size_t flags, int *wide, json_error_t *why)
+{
+    json_t *v = json_loadb(s, len, flags, why);
+
+    *wide = 0;
+    if (v || json_error_code(why) != json_error_numeric_overflow)
+        return v;
+    *wide = has_beyond(s, len) ? WIDE_BEYOND : WIDE;
+    return json_loadb(s, len, flags | JSON_DECODE_INT_AS_REAL, why);
 }
 
 json_t *query_json_load(const void *bytes, size_t len, size_t more_flags, int *wide, gp_err *err)
@@ -145,13 +230,11 @@ json_t *query_json_load(const void *bytes, size_t len, size_t more_flags, int *w
         (void)gp_fail(err, GP_EINVAL, 0, "arguments of %zu bytes, at most %d", len, QUERY_MAX_JSON);
         return NULL;
     }
-    json_t *v = json_loadb(bytes, len, flags, &why);
-
-    /* num_results may go to 2^64 - 1, jansson's integers do not: such texts are read again with all
-     * numbers as reals only if that is what stopped it. */
-    *wide = !v && json_error_code(&why) == json_error_numeric_overflow;
-    if (*wide)
-        v = json_loadb(bytes, len, flags | JSON_DECODE_INT_AS_REAL, &why);
+    json_t *v = load_text(bytes, len, flags, wide, &why);
+    char *copy = v ? NULL : gp_strndup(bytes, len);
+    if (copy && mend_surrogates(copy, len))
+        v = load_text(copy, len, flags, wide, &why);
+    gp_free(copy);
     if (!v) {
         static const char either[] = "'[' or '{' expected"; /* jansson; we take objects only */
         int start = strncmp(why.text, either, sizeof either - 1) == 0;
@@ -168,11 +251,24 @@ json_t *query_json_load(const void *bytes, size_t len, size_t more_flags, int *w
     return NULL;
 }
 
+/* A null in place of the object, which says nothing. */
+static int is_null(const char *s, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && s[i] && strchr(" \t\r\n", s[i]))
+        i++;
+    return len - i >= 4 && memcmp(s + i, "null", 4) == 0 &&
+           (len - i == 4 || !isalnum((unsigned char)s[i + 4]));
+}
+
 gp_status query_args_from_json(query_args *a, const void *bytes, size_t len, gp_err *err)
 {
     query_args copy = {0};
     query_decoder d = {.a = &copy, .err = err};
 
+    if (is_null(bytes, len))
+        return GP_OK;
     json_t *v = query_json_load(bytes, len, JSON_DISABLE_EOF_CHECK, &d.wide, err);
     if (!v)
         return GP_EINVAL;

@@ -16,11 +16,24 @@ typedef struct answer {
     size_t *open; /* answers still missing */
 } answer;
 
-/* DNS names end in a dot; names of the hosts file get it when they have one inside. */
-static char *with_dot(const char *name)
+/* The first name. c-ares lists those of all PTR records as aliases and repeats the last one as the
+ * name; of a line of the hosts file the aliases are the names behind the first.
+ * DNS names end in a dot; names of the hosts file get it when they have one inside. */
+static char *first_name(const struct hostent *host)
 {
+    const char *name = host->h_name;
+    char *const *last = host->h_aliases;
+    int ptr = 0;
+
+    while (last && *last) {
+        ptr = strcmp(*last, name) == 0;
+        last++;
+    }
+    if (ptr)
+        name = host->h_aliases[0];
     size_t n = strlen(name);
-    return gp_asprintf("%s%s", name, strchr(name, '.') && name[n - 1] != '.' ? "." : "");
+    int dot = n > 0 && name[n - 1] != '.' && (ptr || strchr(name, '.'));
+    return n ? gp_asprintf("%s%s", name, dot ? "." : "") : NULL;
 }
 
 static void on_answer(void *arg, int status, int timeouts, struct hostent *host)
@@ -30,7 +43,7 @@ static void on_answer(void *arg, int status, int timeouts, struct hostent *host)
     (void)timeouts;
     --*a->open;
     if (status == ARES_SUCCESS && host && host->h_name && *host->h_name)
-        *a->name = with_dot(host->h_name);
+        *a->name = first_name(host);
 }
 
 static void ask(ares_channel ch, const gp_addr *addr, answer *a)

@@ -186,7 +186,7 @@ static gp_status read_time(job *j, const char *at, char **member, int64_t fallba
 static gp_status check_times(job *j, const char *raw_query, const char *raw_first)
 {
     int64_t now = j->env->now_s;
-    int day = !j->env->api_defaults && (strstr(raw_query, "time") || strstr(raw_query, "raw"));
+    int day = !j->env->api_defaults && query_time_is_day(raw_query);
     int64_t since = day ? query_time_day_before(now) : query_time_month_before(now);
 
     GP_TRY(read_time(j, "body.first", &j->a->first, since, &j->s->first_s));

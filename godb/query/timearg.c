@@ -114,6 +114,11 @@ int64_t query_time_day_before(int64_t now_s)
     return wall_before(now_s, 0, 1);
 }
 
+int query_time_is_day(const char *raw_query)
+{
+    return strstr(raw_query, "time") || strstr(raw_query, "raw");
+}
+
 /* One 288th of the span, rounded up to a multiple of 5 minutes. */
 static int64_t auto_resolution(int64_t first_s, int64_t last_s)
 {

@@ -90,6 +90,17 @@ static void add_span(gp_buf *out, int64_t first_s, int64_t last_s)
     gp_buf_adds(out, result_fmt_duration(s * 1000000000, buf, sizeof buf));
 }
 
+/* Where a span without an end is counted to; beyond that, to what is shown as the last second. */
+static int64_t span_end(const result *r)
+{
+    const int64_t shown = INT64_C(253402300799); /* 9999-12-31 23:59:59 */
+    int64_t end = result_time_clamp(r->time_last_s);
+    if (end >= r->time_first_s || r->time_last_s < r->time_first_s)
+        return end;
+    end = r->time_last_s < shown ? r->time_last_s : shown;
+    return end < r->time_first_s ? r->time_first_s : end;
+}
+
 static void add_timespan(footer *f, const result *r)
 {
     char first[40], last[40];
@@ -97,7 +108,7 @@ static void add_timespan(footer *f, const result *r)
     query_time_format_local(r->time_last_s, last, sizeof last);
     line(f, "Timespan");
     gp_buf_printf(&f->buf, "[%s, %s] (", first, last);
-    add_span(&f->buf, r->time_first_s, result_time_clamp(r->time_last_s));
+    add_span(&f->buf, r->time_first_s, span_end(r));
     gp_buf_addc(&f->buf, ')');
 }
 

@@ -415,6 +415,11 @@ class Stored(support.Case):
             self.fails("-d", self.db, "--stored-query", self.path("bad.json", text), text=message)
         bad(self.QUERY % ',"num_results":-1', "could not decode stored query")  # I34
         bad('{"query":"sip","first":1456358400}', "first")  # I35
+        for words in ([], ["sip"], ["raw"]):  # 2.8: the positional argument is ignored
+            self.fails("-d", self.db, *words, "--stored-query", "-", stdin='{"ifaces":"eth0","first":"0"}',
+                       text="\n    query (value: )\n")
+        self.fails("-d", self.db, "sip", "--stored-query", "-", stdin="null", text="\n    query (value: )\n")
+        bad(self.QUERY % ',"dns_resolution":{"max_rows":"x"}', "dns_resolution.max_rows: got a string")
         for text in ("[]", "", "nojson"):  # I38
             bad(text, "could not decode stored query")
         bad(self.QUERY % ',"live":true', "cannot run live query in local DB mode")  # I43
@@ -444,7 +449,10 @@ class Logs(support.Case):
             lines = [json.loads(x) for x in f]
         self.assertEqual([x["msg"] for x in lines],
                          ["preparing query", "running query", "query finished", "preparing query",
-                          "listing interfaces", "interfaces listed"])
+                          "query finished", "listing interfaces", "interfaces listed"])
+        for bound in ("first", "last"):  # 2.6: set before validation
+            self.assertLess(abs(int(lines[3]["args"][bound]) - time.time()), 32 * 86400)
+        self.assertNotIn("summary", lines[4])
         for x in lines:
             self.assertEqual((x["level"], x["version"] != ""), ("info", True))
             self.assertRegex(x["ts"], r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
@@ -452,7 +460,7 @@ class Logs(support.Case):
         self.assertEqual(lines[0]["args"]["caller"], support.GOQUERY)  # argv[0]
         self.assertEqual(lines[1]["stmt"]["query_type"], "sip")
         self.assertEqual(lines[2]["summary"]["hits"], {"displayed": 2, "total": 2})
-        self.assertEqual(lines[4]["args"], "eth0")
+        self.assertEqual(lines[5]["args"], "eth0")
 
     def test_defaults(self):
         """F105 to F107: what is not said is in the log's arguments as it is used."""

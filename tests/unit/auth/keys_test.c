@@ -163,7 +163,6 @@ static void spew_key(const char *path, const char *text, size_t n)
     assert_int_equal(chmod(path, 0600), 0);
 }
 
-/* Sealed files: right and wrong pass phrase, every byte changed, limits on what they may cost. */
 /* Unsealed where it lies: the link stays one. */
 static void unseal_behind_link(const auth_identity *id, const char *path)
 {
@@ -177,6 +176,7 @@ static void unseal_behind_link(const auth_identity *id, const char *path)
     assert_int_equal(unlink(link), 0);
 }
 
+/* Sealed files: right and wrong pass phrase, every byte changed, limits on what they may cost. */
 static void test_sealed(void **state)
 {
     (void)state;

@@ -12,13 +12,35 @@
 static const int64_t SECOND = 1000000000;
 
 /* Answers PTR questions by the first label, which is the last octet (IPv4) or nibble (IPv6):
- * 66 silence, 67 no such name, otherwise "host-<label>.example." */
+ * 66 silence, 67 no such name, 251 "single.", 252 three names, otherwise "host-<label>.example." */
 typedef struct server {
     int fd;
     char address[32];
     pthread_t thread;
     atomic_int stop, queries;
 } server;
+
+/* Append a PTR record of the question's name. */
+static size_t add_record(uint8_t *q, size_t end, const char *first, const char *second)
+{
+    uint8_t *rr = q + end;
+    size_t n = strlen(first), at = 12;
+
+    memcpy(rr, (const uint8_t[]){0xC0, 12, 0, 12, 0, 1, 0, 0, 0, 60, 0, 0}, at);
+    rr[at++] = (uint8_t)n;
+    memcpy(rr + at, first, n);
+    at += n;
+    n = strlen(second);
+    if (n) {
+        rr[at++] = (uint8_t)n;
+        memcpy(rr + at, second, n);
+        at += n;
+    }
+    rr[at++] = 0;
+    rr[11] = (uint8_t)(at - 12);
+    q[7]++;
+    return end + at;
+}
 
 static size_t answer(uint8_t *q, size_t n)
 {
@@ -39,18 +61,16 @@ static size_t answer(uint8_t *q, size_t n)
     memset(q + 6, 0, 6);
     if (none)
         return end;
-    q[7] = 1;
-    uint8_t rr[64] = {0xC0, 12, 0, 12, 0, 1, 0, 0, 0, 60, 0, 0};
-    size_t host = 5 + len, at = 12;
-    rr[at++] = (uint8_t)host;
-    memcpy(rr + at, "host-", 5);
-    memcpy(rr + at + 5, label, len);
-    at += host;
-    memcpy(rr + at, "\7example", 9);
-    at += 9;
-    rr[11] = (uint8_t)(at - 12);
-    memcpy(q + end, rr, at);
-    return end + at;
+    if (strcmp(label, "251") == 0)
+        return add_record(q, end, "single", "");
+    if (strcmp(label, "252") == 0) {
+        end = add_record(q, end, "web", "example");
+        end = add_record(q, end, "second", "example");
+        return add_record(q, end, "third", "example");
+    }
+    char host[16];
+    (void)snprintf(host, sizeof host, "host-%s", label);
+    return add_record(q, end, host, "example");
 }
 
 static void *serve(void *arg)
@@ -64,7 +84,7 @@ static void *serve(void *arg)
         struct pollfd p = {s->fd, POLLIN, 0};
         if (poll(&p, 1, 20) <= 0)
             continue;
-        ssize_t n = recvfrom(s->fd, q, sizeof q - 64, 0, (struct sockaddr *)&from, &len);
+        ssize_t n = recvfrom(s->fd, q, sizeof q - 128, 0, (struct sockaddr *)&from, &len);
         if (n <= 0)
             continue;
         atomic_fetch_add(&s->queries, 1);
@@ -111,6 +131,8 @@ static void test_answers(void **state)
     } cases[] = {{"192.0.2.7", "host-7.example."},
                  {"192.0.2.66", NULL},
                  {"192.0.2.67", NULL},
+                 {"192.0.2.251", "single."},
+                 {"192.0.2.252", "web.example."}, /* the first of three */
                  {"2001:db8::b", "host-b.example."},
                  {"192.0.2.200", "host-200.example."}};
     gp_addr addrs[COUNT(cases)];

@@ -195,6 +195,22 @@ static void test_empty(void **state)
     got = build_print(&r, &both, NULL);
     assert_non_null(strstr(got, "[2031-03-04 08:00:00, 9999-12-31 23:59:59]"));
     gp_free(got);
+    static const struct {
+        int64_t first, last;
+        const char *want;
+    } ends[] = {
+        {253402300799, 253402300800, "[9999-12-31 23:59:59, 9999-12-31 23:59:59] (0s)"},
+        {253402300199, 253402300799, "[9999-12-31 23:49:59, 9999-12-31 23:59:59] (10m0s)"},
+        {253402300900, INT64_MAX, "[9999-12-31 23:59:59, 9999-12-31 23:59:59] (0s)"},
+    };
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        r.time_first_s = ends[i].first;
+        r.time_last_s = ends[i].last;
+        got = build_print(&r, &both, NULL);
+        if (!strstr(got, ends[i].want))
+            fail_msg("want %s, got %s", ends[i].want, got);
+        gp_free(got);
+    }
     result_clear(&r);
 }
 

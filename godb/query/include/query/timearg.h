@@ -19,6 +19,8 @@ gp_status query_time_parse(const char *text, int64_t now_s, int64_t *out_s,
  * one day back (4.3). */
 int64_t query_time_month_before(int64_t now_s);
 int64_t query_time_day_before(int64_t now_s);
+/* Which of them a query type has, as it was typed: 1 = a day, if "time" or "raw" is in it (1.5). */
+int query_time_is_day(const char *raw_query);
 
 /* "" / "5m" -> 300; "auto" -> from the requested span; otherwise a multiple of 5 minutes (4.6). */
 gp_status query_time_resolution(const char *text, int64_t first_s, int64_t last_s, int64_t *bin_s,
