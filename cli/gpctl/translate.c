@@ -194,6 +194,50 @@ static gp_status write_endpoint(writer *w, const rt_node *n, int depth, gp_err *
     return GP_OK;
 }
 
+/* Plug-ins are compiled into theirs; what is not among ours is kept, so that global-query refuses
+ * it instead of finding other hosts. */
+static gp_status check_type(const writer *w, const rt_node *n, const char *what,
+                            const char *const *ours, gp_err *err)
+{
+    const char *name;
+    GP_TRY(rt_node_str(n, "", &name, err));
+    gp_buf text = {.limit = 200};
+    gp_buf_printf(&text, "there is no %s \"%.32s\" here, and global-query will say so; choose ",
+                  what, name);
+    int known = !*name;
+    for (size_t i = 0; ours[i]; i++) {
+        gp_buf_printf(&text, "%s%s", i == 0 ? "" : ours[i + 1] ? ", " : " or ", ours[i]);
+        known |= strcmp(name, ours[i]) == 0;
+    }
+    if (!known)
+        tell(w, n, gp_buf_str(&text));
+    gp_buf_free(&text);
+    return GP_OK;
+}
+
+static const char *const resolver_types[] = {"string", "static", "file", "dns", NULL};
+
+static gp_status write_resolver(writer *w, const rt_node *n, int depth, gp_err *err)
+{
+    GP_TRY(check_type(w, n, "resolver", resolver_types, err));
+    return put_value(w, n, depth, err);
+}
+
+static gp_status write_resolvers(writer *w, const rt_node *n, int depth, gp_err *err)
+{
+    for (size_t i = 0; i < rt_node_count(n); i++)
+        GP_TRY(
+            check_type(w, rt_node_get(rt_node_at(n, i), "type"), "resolver", resolver_types, err));
+    return put_value(w, n, depth, err);
+}
+
+static gp_status write_querier(writer *w, const rt_node *n, int depth, gp_err *err)
+{
+    static const char *const types[] = {"api", NULL};
+    GP_TRY(check_type(w, n, "querier", types, err));
+    return put_value(w, n, depth, err);
+}
+
 /* ---- the tables ---- */
 
 static const rule logging_rules[] = {
@@ -234,11 +278,13 @@ static const rule aggr_logging_rules[] = {
     {.key = "encoding"},
     {.key = "destination", .why = "left out: it had no effect; here it would have"},
     {0}};
-static const rule resolver_rules[] = {{.key = "type"}, {.key = "config"}, {0}};
-static const rule hosts_rules[] = {
-    {.key = "resolver", .below = resolver_rules}, {.key = "resolvers"}, {0}};
+static const rule resolver_rules[] = {
+    {.key = "type", .write = write_resolver}, {.key = "config"}, {0}};
+static const rule hosts_rules[] = {{.key = "resolver", .below = resolver_rules},
+                                   {.key = "resolvers", .write = write_resolvers},
+                                   {0}};
 static const rule querier_rules[] = {
-    {.key = "type"},
+    {.key = "type", .write = write_querier},
     {.key = "config"},
     {.key = "max_concurrent", .why = "left out: it had no effect; here it would have"},
     {0}};

@@ -80,6 +80,33 @@ static const struct row {
      "old:5: server.cors_origins: left out: HTTP is not spoken here\n"
      "old:6: logging.destination: left out: it had no effect; here it would have\n"
      "old:7: tracing: left out: traces are not sent\n"},
+    {"resolvers and queriers of plug-ins",
+     "hosts:\n  resolver: {type: ldap, config: /l}\n  resolvers:\n    - {type: static, config: "
+     "/s}\n"
+     "    - type: 'consul'\nquerier: {type: kafka}\n",
+     "# /etc/fleetprobe/global-query.yaml\nhosts:\n  resolver:\n    type: ldap\n    config: /l\n"
+     "  resolvers:\n    -\n      type: static\n      config: /s\n    -\n      type: "
+     "consul\nquerier:\n"
+     "  type: kafka\nidentity:\n"
+     "  key: /etc/fleetprobe/aggregator.key # gpkey new aggregator NAME\n"
+     "  trusted_keys: /etc/fleetprobe/trusted_keys # users and agents\n",
+     "old:2: hosts.resolver.type: there is no resolver \"ldap\" here, and global-query will say "
+     "so; "
+     "choose string, static, file or dns\n"
+     "old:5: hosts.resolvers.1.type: there is no resolver \"consul\" here, and global-query will "
+     "say "
+     "so; choose string, static, file or dns\n"
+     "old:6: querier.type: there is no querier \"kafka\" here, and global-query will say so; "
+     "choose "
+     "api\n"},
+    {"resolvers that are ours",
+     "hosts: {resolver: {type: string}, resolvers: [{type: ''}, {config: /x}]}\n",
+     "# /etc/fleetprobe/global-query.yaml\nhosts:\n  resolver:\n    type: string\n  resolvers:\n   "
+     " -\n"
+     "      type: \"\"\n    -\n      config: /x\nidentity:\n"
+     "  key: /etc/fleetprobe/aggregator.key # gpkey new aggregator NAME\n"
+     "  trusted_keys: /etc/fleetprobe/trusted_keys # users and agents\n",
+     ""},
     {"endpoint table",
      "a: {addr: 'unix:/s', timeout: 5s, log: true}\nb:\n  addr: http://h:1\n  key: secret\n  "
      "scheme: http://\nc: {addr: }\n",
