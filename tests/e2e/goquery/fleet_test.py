@@ -211,6 +211,19 @@ Query stats        : displayed top 3 hits out of 3 in 1ms
                                           addr=self.daemons[0].addr)))
         self.assertEqual(len(r["rows"]), 4)
 
+    def test_long_condition(self):
+        """The longest that can be sent: 64 KiB as asked, 160 KiB as the answers have it."""
+        cond = " | ".join(["net = ::/0"] * 5040)
+        self.assertIn(len(cond), range(65500, 65537))
+        want = json.loads(self.query("-i", "any", "-e", "json", "-c", cond, "sip"))
+        for addr in (self.daemons[0].addr, self.agg.addr, self.top.addr):
+            r = json.loads(self.ok(*self.args("-i", "any", *self.RANGE, "-q", "edge-7", "-e", "json", "-c", cond, "sip",
+                                              addr=addr)))
+            self.assertEqual(r["query"]["condition"], want["query"]["condition"], addr)
+            self.assertEqual(len(r["rows"]), 2, addr)
+        self.fails(*self.args("-i", "any", "-q", "any", "-c", cond + " | " + cond[:101], "sip", addr="tcp://127.0.0.1:1"),
+                   text="Error: condition of 65621 bytes: at most 65536 can be sent to a server\n")
+
     def test_hosts(self):
         table = self.ok(*self.args("hosts"))
         self.assertRegex(table, r"\n +edge-7 +\w+ +tcp://127")
