@@ -200,6 +200,7 @@ static gp_status ask_query(session *s, void *ctx, gp_err *err)
 gp_status remote_query(const query_stmt *s, const remote_opts *o, result *out, gp_err *err)
 {
     struct question q = {s, out};
+    GP_TRY(wire_stmt_check(s, err));
     return remote_ask(o, ask_query, &q, err);
 }
 
