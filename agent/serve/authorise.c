@@ -79,8 +79,11 @@ static rpc_code check_cover(const serve *s, const serve_job *j, const auth_peer 
     memcpy(names, s->names, n * sizeof *names);
     if (via)
         names[n++] = via;
-    if (q->resolver && *q->resolver && strcmp(q->resolver, "string") != 0) {
-        c = WIRE_COVERS_UNKNOWN; /* only the aggregator has that resolver */
+    int named = q->resolver && *q->resolver;
+    if ((named && strcmp(q->resolver, "string") != 0) || (!named && in_resolved(names, n, q))) {
+        /* Only the aggregator has that resolver. Who names none leaves the choice to it, too, and
+         * signs what it made of it. */
+        c = WIRE_COVERS_UNKNOWN;
     } else {
         if (wire_selector_parse(q->hosts, &sel, &err) != GP_OK)
             return refuse_err(text, RPC_INVALID_ARGUMENT, &err);

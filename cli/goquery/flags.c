@@ -75,7 +75,7 @@ const cli_opt goquery_flags[] = {
     {"query.hosts-resolution", 'q', CLI_STRING, AT(hosts), "HOSTS", NULL,
      "Hosts that the query server shall ask: names separated by commas, or any.", NULL, NULL, 0},
     {"query.hosts-resolver-type", 0, CLI_STRING, AT(hosts_resolver), "TYPE", "string",
-     "How the query server shall find the hosts.", NULL, NULL, 0},
+     "How the query server shall find the hosts; \"\" is its own default.", NULL, NULL, 0},
     {"max-wait", 0, CLI_DURATION, AT(max_wait_ns), "DURATION", "0s",
      "Wait at most this long for hosts; those that are late are named as missing. 0 is the "
      "server's limit.",

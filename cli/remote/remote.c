@@ -26,7 +26,7 @@ static int given(const char *s)
 static gp_status needs_resolving(const remote_opts *o, int *yes, gp_err *err)
 {
     wire_selector *sel = NULL;
-    *yes = given(o->resolver) && strcmp(o->resolver, "string") != 0;
+    *yes = o->resolver && strcmp(o->resolver, "string") != 0; /* "": what the server takes */
     if (*yes || !given(o->hosts))
         return GP_OK;
     GP_TRY(wire_selector_parse(o->hosts, &sel, err));

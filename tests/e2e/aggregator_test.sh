@@ -145,6 +145,20 @@ grep -q 'attic.*disabled' out || fail "a disabled host is not listed as that"
 ask alice -q @edge --query.hosts-resolver-type file || fail "resolver file"
 grep -q ',10\.30\.0\.80,' out || fail "the group has no rows"
 
+# another default: for queries that name no resolver, which goquery's do; the list is signed
+echo 'ids: [dmz]' >ids.yaml
+printf 'hosts: {resolver: {type: static, config: ids.yaml}}\n' >static.conf
+sed -i '/^hosts:/d' hub.conf
+cat static.conf >>hub.conf
+kill -HUP "$hub"
+read_twice() { [ "$(grep -c "configuration read again" hub.log)" = 2 ]; }
+until_ok read_twice
+ask alice -q zz || true
+grep -q 'Host zz returned with error "not found": unknown host' out || fail "goquery does not name string"
+ask alice -q zz --query.hosts-resolver-type '' || fail "the default resolver"
+grep -q ',10\.30\.0\.80,' out || fail "the default resolver has no rows"
+grep -q 'msg="query".* hosts=zz ok=1 failed=0' hub.log || fail "the default resolver has hosts beyond its list"
+
 echo 'dmz: {addr: nonsense}' >hosts.yaml
 kill -HUP "$hub"
 until_ok grep -q 'reload failed, nothing was changed' hub.log

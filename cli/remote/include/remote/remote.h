@@ -16,7 +16,7 @@ typedef struct remote_opts {
         *identity;        /* of kind user; NULL: unsigned, for the agent of this machine only */
     auth_trust *trust;    /* servers and agents; NULL: for the agent of this machine only */
     const char *hosts;    /* selector, e.g. "any,!fw3"; may be NULL when asking an agent */
-    const char *resolver; /* NULL or "" = string */
+    const char *resolver; /* "": the server's own; NULL: not said, agents take it for string */
     const char *fleet;    /* NULL or "" = not said */
     int64_t timeout_ms;   /* of the whole call; 0 = 30 min */
     int64_t max_wait_ms;  /* for hosts; 0 = the server's limit */
