@@ -8,6 +8,7 @@
 #include "gp/mem.h"
 #include "internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,6 +79,8 @@ static gp_status identify(rpc_conn *c, const auth_hello *h, gp_err *err)
     GP_TRY(st);
     p.local_uid = c->local ? (int)c->link->peer_uid : -1;
     c->peer = p;
+    memcpy(c->lists, h->fleets, sizeof c->lists);
+    c->n_lists = h->n_fleets;
     return GP_OK;
 }
 
@@ -106,7 +109,8 @@ static gp_status check_wanted(rpc_conn *c, gp_err *err)
 static gp_status join_peer(rpc_conn *c, gp_err *err)
 {
     int full = 0;
-    c->peer_entry = rpc_peer_get(c->rt->sched, c->peer.sign_pk, c->rt->o.max_conns_per_peer, &full);
+    unsigned max = c->dialer ? UINT_MAX : c->rt->o.max_conns_per_peer; /* ours are our affair */
+    c->peer_entry = rpc_peer_get(c->rt->sched, c->peer.sign_pk, max, &full);
     if (c->peer_entry)
         return GP_OK;
     return gp_fail(err, full ? GP_ELIMIT : GP_ENOMEM, 0,
@@ -118,9 +122,7 @@ static gp_status dialer_message(rpc_conn *c, const auth_hello *h, gp_err *err)
 {
     GP_TRY(identify(c, h, err));
     GP_TRY(check_wanted(c, err));
-    memcpy(c->r.fleets, h->fleets, sizeof c->r.fleets);
-    c->r.n_fleets = h->n_fleets;
-    if (c->offers || c->rt->o.issuer)
+    if (c->offers || c->rt->o.issuer || c->rt->o.trust) /* it may call */
         GP_TRY(join_peer(c, err));
     GP_TRY(send_hello(c, c->rt->anonymous ? NULL : c->rt->id, err));
     c->r.stage = RS_WELCOME;
@@ -138,7 +140,9 @@ gp_status rpc_hs_welcome(rpc_conn *c, const rpc_head *h, const uint8_t *text, gp
     }
     c->r.stage = RS_FRAMES;
     rpc_conn_opened(c, GP_OK, NULL);
-    rpc_lists_exchange(c, c->r.fleets, c->r.n_fleets);
+    auth_fleet_state ours[AUTH_MAX_FLEETS];
+    size_t all = SIZE_MAX, n = c->rt->o.trust ? auth_trust_fleets(c->rt->o.trust, ours) : 0;
+    rpc_lists_exchange(c, ours, n, &all);
     return GP_OK;
 }
 

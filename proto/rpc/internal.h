@@ -53,7 +53,7 @@ struct rpc_runtime {
     rpc_timer upkeep; /* timer thread: what follows */
     uint64_t trust_seen;
     int64_t trust_next_s, renew_next_s;
-    int renew_asked;
+    int renew_asked, lists_left;
 
     pthread_mutex_t lock; /* protects everything below */
     pthread_cond_t changed;
@@ -117,9 +117,7 @@ typedef struct rpc_reader {
     uint8_t *bulk;
     uint8_t small[SMALL_READ];
     read_stage stage;
-    int hs_step;                              /* handshake messages seen and sent */
-    auth_fleet_state fleets[AUTH_MAX_FLEETS]; /* the listener's lists, from its hello */
-    size_t n_fleets;
+    int hs_step; /* handshake messages seen and sent */
     read_phase phase;
     uint8_t head[RPC_CALL_FIXED + RPC_MAX_METHOD]; /* partial header or partial CALL head */
     size_t head_len, head_need;
@@ -158,8 +156,10 @@ struct rpc_conn {
     rpc_timer timer, reap;
     rpc_job job;
     rpc_peer *peer_entry;
-    auth_peer peer;    /* set before state is OPEN, then constant */
-    uint32_t features; /* of both ends; the same */
+    auth_peer peer;                          /* set before state is OPEN, then constant */
+    uint32_t features;                       /* of both ends; the same */
+    auth_fleet_state lists[AUTH_MAX_FLEETS]; /* revocation lists that the peer is known to have */
+    size_t n_lists;                          /* of its hello: fleets that it trusts */
     rpc_strm *table[TABLE];
 
     pthread_mutex_t wlock;
@@ -265,8 +265,9 @@ void rpc_streams_cancel_all(rpc_conn *c); /* lock held */
 
 /* ---- lists.c ---- */
 extern const rpc_method rpc_lists_method; /* served on every connection with trust */
-/* Dialer, after the welcome: bring the older side up to date. */
-void rpc_lists_exchange(rpc_conn *c, const auth_fleet_state *theirs, size_t n);
+/* Bring the older side up to date: the dialer after the welcome, both when a list has changed.
+ * Sends no more than *budget bytes and takes them off; 0: a list is left for another time. */
+int rpc_lists_exchange(rpc_conn *c, const auth_fleet_state *ours, size_t n, size_t *budget);
 
 /* ---- upkeep.c ---- */
 extern const rpc_method rpc_renew_method; /* served on every connection when there is an issuer */

@@ -38,7 +38,7 @@ static const rpc_method *find_method(const rpc_conn *c, const rpc_call_head *ch)
     for (size_t i = 0; i < n; i++)
         if (is_named(&m[i], ch))
             return &m[i];
-    if (c->listener && c->rt->o.trust && is_named(&rpc_lists_method, ch))
+    if (c->rt->o.trust && is_named(&rpc_lists_method, ch))
         return &rpc_lists_method;
     if (c->rt->o.issuer && is_named(&rpc_renew_method, ch))
         return &rpc_renew_method;

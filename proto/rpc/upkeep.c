@@ -1,13 +1,24 @@
 /* upkeep.c - what a runtime looks after by itself: connections whose peer is not trusted any more
- * end, and an own certificate is renewed before it expires.
+ * end, the others get revocation lists that are newer than theirs, and an own certificate is
+ * renewed before it expires.
  *
  * A tick each second on the timer thread. Everything is looked at when trust changed (revocation,
  * reload) and every 30 s (expiry). */
 #include "internal.h"
 
+#include "auth/cert.h"
+
+#include <assert.h>
 #include <string.h>
 
-enum { TICK_S = 1, ALL_S = 30, RENEW_MS = 10000, RENEW_MAX_S = 3600 };
+enum {
+    TICK_S = 1,
+    ALL_S = 30,
+    RENEW_MS = 10000,
+    RENEW_MAX_S = 3600,
+    LISTS_A_TICK = 4 << 20, /* bytes: a long list for a thousand peers is not sent at once */
+};
+static_assert(LISTS_A_TICK >= (size_t)AUTH_LIST_MAX, "any list fits");
 
 /* ---- renewal ---- */
 
@@ -110,22 +121,31 @@ static int same_rights(const auth_peer *a, const auth_peer *b)
            strcmp(a->iface_globs, b->iface_globs) == 0;
 }
 
+/* One look at all connections. */
+typedef struct look {
+    int64_t now_s;
+    auth_fleet_state ours[AUTH_MAX_FLEETS];
+    size_t n_ours, budget;
+} look;
+
 static void check_trust(rpc_conn *c, void *ctx)
 {
-    int64_t now_s = *(int64_t *)ctx;
+    look *l = ctx;
     auth_peer now;
     pthread_mutex_lock(&c->lock);
-    int look = c->state == CONN_OPEN && c->peer.local_uid < 0;
+    int concerns = c->state == CONN_OPEN && c->peer.local_uid < 0;
     pthread_mutex_unlock(&c->lock);
-    if (!look)
+    if (!concerns)
         return;
-    if (!auth_trust_find(c->rt->o.trust, c->peer.sign_pk, now_s, &now)) {
+    if (!auth_trust_find(c->rt->o.trust, c->peer.sign_pk, l->now_s, &now)) {
         atomic_fetch_add(&c->rt->stats.distrusted, 1);
         rpc_conn_shutdown(c, GP_EDENIED,
                           "'%s' is not trusted any more (revoked, expired or removed)",
                           c->peer.name);
     } else if (!same_rights(&now, &c->peer)) {
         rpc_conn_goaway(c, RPC_PERMISSION_DENIED, "your rights have changed, connect again");
+    } else if (!rpc_lists_exchange(c, l->ours, l->n_ours, &l->budget)) {
+        c->rt->lists_left = 1;
     }
 }
 
@@ -134,10 +154,13 @@ static void tick(void *arg)
     rpc_runtime *rt = arg;
     int64_t now_s = gp_wall_s(), mono_s = gp_mono_ms() / 1000;
     uint64_t gen = auth_trust_generation(rt->o.trust);
-    if (gen != rt->trust_seen || mono_s >= rt->trust_next_s) {
+    if (gen != rt->trust_seen || mono_s >= rt->trust_next_s || rt->lists_left) {
+        look l = {.now_s = now_s, .budget = LISTS_A_TICK};
+        l.n_ours = auth_trust_fleets(rt->o.trust, l.ours);
         rt->trust_seen = gen;
         rt->trust_next_s = mono_s + ALL_S;
-        rpc_for_all_conns(rt, check_trust, &now_s);
+        rt->lists_left = 0;
+        rpc_for_all_conns(rt, check_trust, &l);
     }
     if (!rt->anonymous)
         renew(rt, now_s);

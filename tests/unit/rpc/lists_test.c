@@ -77,8 +77,36 @@ static void test_exchange(void **state)
     auth_identity_free(fleet);
 }
 
+/* A list that comes in while a connection is open is passed on over it, whoever dialed. */
+static void test_open_connection(void **state)
+{
+    (void)state;
+    kit k;
+    auth_identity *fleet = NULL;
+    int taken = 0;
+    kit_up(&k);
+    assert_int_equal(auth_identity_new(AUTH_KIND_FLEET, "acme", &fleet, NULL), GP_OK);
+    add_fleet(k.server_trust, k.user, fleet);
+    add_fleet(k.client_trust, k.agent, fleet);
+    rpc_conn *c = kit_dial(&k);
+
+    gp_buf b = make_list(fleet, 3, auth_identity_sign_pk(k.stranger));
+    assert_int_equal(auth_trust_revoke(k.client_trust, b.data, b.len, &taken, NULL), GP_OK);
+    assert_true(wait_number(k.server_trust, 3));
+    gp_buf_free(&b);
+    b = make_list(fleet, 7, auth_identity_sign_pk(k.stranger));
+    assert_int_equal(auth_trust_revoke(k.server_trust, b.data, b.len, &taken, NULL), GP_OK);
+    assert_true(wait_number(k.client_trust, 7));
+    gp_buf_free(&b);
+    assert_true(rpc_conn_alive(c));
+    rpc_conn_close(c);
+    kit_down(&k);
+    auth_identity_free(fleet);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_exchange)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_exchange),
+                                       cmocka_unit_test(test_open_connection)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
