@@ -2,6 +2,7 @@
 #include "completion.h"
 #include "step.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -29,6 +30,15 @@ static int is_dir(DIR *d, const struct dirent *e)
     return fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* What -i refuses (5.1), such as lost+found, is not offered either. */
+static int may_be_named(const char *name)
+{
+    size_t n = 0;
+    while (isalnum((unsigned char)name[n]) || (name[n] && strchr(".:_-", name[n])))
+        n++;
+    return !name[n] && n <= 15;
+}
+
 /* A root that cannot be read has no interfaces. */
 static gp_status read_names(const char *root, gp_arena *arena, names *out, gp_err *err)
 {
@@ -39,7 +49,7 @@ static gp_status read_names(const char *root, gp_arena *arena, names *out, gp_er
         st = gp_fail(err, GP_ENOMEM, 0, "out of memory");
     for (struct dirent *e; st == GP_OK && d && out->n < MAX_IFACES && (e = readdir(d));) {
         size_t len = strlen(e->d_name);
-        if (e->d_name[0] == '.' || !is_dir(d, e))
+        if (e->d_name[0] == '.' || !may_be_named(e->d_name) || !is_dir(d, e))
             continue;
         char *name = gp_arena_alloc(arena, len + 2, 1);
         if (!name) {

@@ -141,12 +141,14 @@ static gp_status descend(struct walk *w, const char *name, gp_status (*list)(str
     size_t len = strlen(w->where);
     GP_CLEANUP(gp_closep) int fd = godb_dir_open(parent, name);
 
-    if (fd < 0)
-        return errno == ENOENT
-                   ? GP_OK
-                   : gp_fail(w->err, GP_EIO, errno, "opening %s/%s failed", w->iface, name);
+    if (fd < 0 && errno == ENOENT)
+        return GP_OK;
+    int why = errno;
     if (name != w->iface)
         snprintf(w->where + len, sizeof w->where - len, "%s%s", len ? "/" : "", name);
+    if (fd < 0)
+        return gp_fail(w->err, GP_EIO, why, "opening %s%s%s failed", w->iface, *w->where ? "/" : "",
+                       w->where);
     w->fd = fd;
     gp_status st = list(w);
     w->fd = parent;

@@ -4,6 +4,7 @@
 #include "dirs.h"
 #include "gp/io.h"
 #include "gp/mem.h"
+#include "gp/num.h"
 #include "strv.h"
 
 #include <errno.h>
@@ -49,27 +50,53 @@ int godb_iface_name_ok(const char *name)
            strcmp(name, "..") != 0 && strpbrk(name, "/\\") == NULL;
 }
 
+static gp_status find_year(void *ctx, const char *name, int is_dir)
+{
+    int *found = ctx;
+    uint64_t year;
+    *found |= is_dir && gp_num_u64(name, strlen(name), INT32_MAX, &year);
+    return GP_OK;
+}
+
+/* What a file system keeps in its root, where a database may be, too. Mostly only root can read it.
+ * Nobody's interface is called that; should one be, it has years. */
+static int is_lost_found(const godb_db *db, const char *name)
+{
+    if (strcmp(name, "lost+found") != 0)
+        return 0;
+    int years = 0;
+    GP_CLEANUP(gp_closep) int fd = godb_dir_open(db->fd, name);
+    return fd < 0 || (godb_dir_each(fd, find_year, &years, NULL) == GP_OK && !years);
+}
+
+struct list {
+    const godb_db *db;
+    godb_strv v;
+};
+
 static gp_status add_iface(void *ctx, const char *name, int is_dir)
 {
+    struct list *l = ctx;
     /* Staging trees of a merge look like interfaces (7.2). */
-    if (!is_dir || strncmp(name, GODB_STAGE_PREFIX, strlen(GODB_STAGE_PREFIX)) == 0)
+    if (!is_dir || strncmp(name, GODB_STAGE_PREFIX, strlen(GODB_STAGE_PREFIX)) == 0 ||
+        is_lost_found(l->db, name))
         return GP_OK;
-    return godb_strv_add(ctx, name);
+    return godb_strv_add(&l->v, name);
 }
 
 gp_status godb_db_ifaces(const godb_db *db, char ***names, size_t *n, gp_err *err)
 {
-    godb_strv v = {0};
-    gp_status st = godb_dir_each(db->fd, add_iface, &v, err);
+    struct list l = {.db = db};
+    gp_status st = godb_dir_each(db->fd, add_iface, &l, err);
 
     if (st == GP_OK)
-        st = godb_strv_finish(&v);
+        st = godb_strv_finish(&l.v);
     if (st != GP_OK) {
-        godb_strv_free(v.v);
+        godb_strv_free(l.v.v);
         return st == GP_ENOMEM ? gp_fail(err, st, 0, "listing interfaces: out of memory")
                                : gp_fail_context(err, st, "database %s", db->path);
     }
-    *names = v.v;
-    *n = v.n;
+    *names = l.v.v;
+    *n = l.v.n;
     return GP_OK;
 }

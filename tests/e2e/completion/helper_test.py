@@ -22,7 +22,7 @@ class Helper(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.tmp = tempfile.TemporaryDirectory(prefix="fleetprobe-e2e-")
-        for name in ("eth0", "eth1", "eth2", "tun0", ".hidden"):
+        for name in ("eth0", "eth1", "eth2", "tun0", ".hidden", "lost+found", "two words", "longer-than-15-ch"):
             os.makedirs(os.path.join(cls.tmp.name, "db", name))
         with open(os.path.join(cls.tmp.name, "db", "efile"), "w", encoding="utf-8"):
             pass

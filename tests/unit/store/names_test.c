@@ -211,6 +211,12 @@ static void test_ranges(void **state)
     want_ok(godb_db_days(db, "eth9", 0, INT64_MAX, &none, NULL));
     assert_int_equal(none.n, 0);
     want_status(GP_EINVAL, godb_db_days(db, "../x", 0, INT64_MAX, &none, NULL));
+
+    gp_err err = {0};
+    GP_CLEANUP(gp_freep) char *link = gp_asprintf("%s/link", godb_db_path(db));
+    assert_int_equal(symlink("eth0", link), 0);
+    want_err(GP_EIO, &err, "opening link failed: Not a dir",
+             godb_db_days(db, "link", 0, INT64_MAX, &none, &err));
 }
 
 /* West of Greenwich the first of a month lies in the month before; any reader finds it. */

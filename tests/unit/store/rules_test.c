@@ -73,9 +73,10 @@ static mode_t mode_of(const char *path)
 static void test_interfaces(void **state)
 {
     (void)state;
-    static const char *const dirs[] = {"eth0",     ".hidden", "with space",
-                                       "\xC3\xA4", "UPPER",   ".gpdb-merge-stage-123"};
-    static const char want[] = ".hidden,UPPER,eth0,with space,\xC3\xA4,";
+    static const char *const dirs[] = {"eth0",           ".hidden",    "with space",
+                                       "\xC3\xA4",       "UPPER",      ".gpdb-merge-stage-123",
+                                       "lost+found/#12", "lost+found2"};
+    static const char want[] = ".hidden,UPPER,eth0,lost+found2,with space,\xC3\xA4,";
     GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
     GP_CLEANUP(gp_buf_free) gp_buf b = {0};
     char **names;
@@ -91,6 +92,12 @@ static void test_interfaces(void **state)
         gp_buf_printf(&b, "%s,", names[i]);
     godb_strv_free(names);
     assert_string_equal(gp_buf_str(&b), want);
+
+    make_dirs("lost+found/2023"); /* somebody's after all */
+    want_ok(godb_db_ifaces(db, &names, &n, NULL));
+    assert_int_equal(n, 7);
+    assert_string_equal(names[3], "lost+found");
+    godb_strv_free(names);
 
     static const char *const bad[] = {"", ".", "..", "a/b", "a\\b", "/"};
     for (size_t i = 0; i < COUNT(bad); i++) {

@@ -18,8 +18,9 @@ static inline void godb_db_closep(godb_db **db)
 }
 const char *godb_db_path(const godb_db *db);
 
-/* Names of all interface directories, byte order, merge staging directories left out. NULL-ended
- * array owned by the caller; free with godb_strv_free(). *n = number of names. */
+/* Names of all interface directories, byte order; merge staging directories and a lost+found
+ * without years are left out. NULL-ended array owned by the caller; free with godb_strv_free(). *n
+ * = number of names. */
 gp_status godb_db_ifaces(const godb_db *db, char ***names, size_t *n, gp_err *err) GP_MUST_CHECK;
 void godb_strv_free(char **v);
 
