@@ -14,7 +14,8 @@ Usage:
   enrol.sh fw-2 --by acme.key --server localhost:8146 --ssh admin@192.0.2.7 --sudo --addr 192.0.2.7:8145
   enrol.sh image --by acme.key --root /srv/images/sensor
 
-The package fleetprobe-agent is on the host already. The private key is made here, copied and not kept.
+The package fleetprobe-agent is on the host already. The private key is made here, copied and not kept. Its public half
+stays beside the key of --by as NAME.pub: gpkey revoke NAME.pub when the host is lost.
 
 What:
   --by FILE             key of the fleet, or an issuing key with its .crt beside it
@@ -156,6 +157,16 @@ why=$(host "grep -q $(quote "^$owner:") $(quote "$root/etc/passwd") || { echo 't
 
 # ---- key and certificate ----
 
+keep_pub() { # what revokes the key; an older one of that name stays as NAME.pub.~1~
+    pub=$(dirname "$by")/$name.pub
+    [ "$pub" != "${by%.key}.pub" ] || pub=$(dirname "$by")/$name.agent.pub
+    if install --backup=numbered -m 0644 "$tmp/agent.pub" "$pub" 2>/dev/null; then
+        say "$pub revokes the key when the host is lost: keep it"
+    else
+        say "cannot write $pub; for gpkey revoke, when the host is lost, keep this line in a file: $(cat "$tmp/agent.pub")"
+    fi
+}
+
 month=$((30 * 86400)) changed=
 host "cat $(quote "$root$etc/agent.crt") 2>/dev/null || :" </dev/null >"$tmp/agent.crt"
 have_key=$(host "[ ! -f $(quote "$root$etc/agent.key") ] || echo yes" </dev/null)
@@ -177,6 +188,7 @@ else
     put 0644 agent.crt <"$tmp/agent.crt" >/dev/null
     put 0600 agent.key <"$tmp/agent.key" >/dev/null
     rm -f "$tmp/agent.key"
+    keep_pub
     changed=1
     say "key and certificate are new"
 fi
@@ -201,8 +213,31 @@ if ! grep -q '^api:' "$tmp/goprobe.yaml"; then
     put 0644 goprobe.yaml <"$tmp/goprobe.yaml" >/dev/null
     changed=1
     say "goprobe.yaml has the query service now"
-elif ! grep -q "key_file: *['\"]\{0,1\}$etc/agent.key" "$tmp/goprobe.yaml"; then
-    die "$name: $etc/goprobe.yaml has an api section that does not use $etc/agent.key; correct it by hand"
+else
+    grep -q "key_file: *['\"]\{0,1\}$etc/agent.key" "$tmp/goprobe.yaml" ||
+        die "$name: $etc/goprobe.yaml has an api section that does not use $etc/agent.key; correct it by hand"
+    # What --addr needs is put into a file that is as shipped there; a table of one's own may have its reasons, such as
+    # ports that are forwarded, and is only spoken of.
+    sed -n '/^api:/,/^[a-z]/p' "$tmp/goprobe.yaml" | grep -v '^ *#\|metrics_addr:' >"$tmp/api"
+    port=${addr##*:} edit=
+    if [ "$addr" = dial-in ] && ! grep -q 'dial_out:' "$tmp/api"; then
+        [ -n "$server" ] || die "--server: a host that dials in must know where"
+        did="dial_out: ['tcp://$server']"
+        grep -q '^api: *$' "$tmp/api" || die "$name: put this into the api section of $etc/goprobe.yaml: $did"
+        edit="s|^api:.*|&\\n$(sed -n '2s/[^ ].*//p' "$tmp/api")$did # by enrol.sh|"
+    elif [ "$addr" = dial-in ]; then
+        grep -q "//${server}['\"]" "$tmp/api" || [ -z "$server" ] || say "goprobe.yaml dials out to others than $server, which stays"
+    elif ! grep -q ":${port}['\"]" "$tmp/api"; then
+        did="api.addr at port $port"
+        edit="s|^\(  addr: \['tcp://0.0.0.0:\)8145', 'ipc:|\1$port', 'ipc:|"
+        grep -q "^  addr: \['tcp://0.0.0.0:8145', 'ipc:" "$tmp/api" || edit=
+        [ -n "$edit" ] || say "goprobe.yaml does not listen at port $port: right if that is forwarded, else correct api.addr"
+    fi
+    if [ -n "$edit" ]; then
+        sed "$edit" "$tmp/goprobe.yaml" | put 0644 goprobe.yaml >/dev/null
+        changed=1
+        say "goprobe.yaml has $did now"
+    fi
 fi
 [ -n "$root" ] || host "goprobe --check-config -c $(quote "$etc/goprobe.yaml")" </dev/null >"$tmp/out" 2>&1 ||
     die "$name: $(tail -n 1 "$tmp/out")"

@@ -66,11 +66,17 @@ static gp_status load_signer(gpkey_values *v, gp_err *err)
 }
 
 /* The signer's own certificate goes along when it is an issuing key. */
-static gp_status add_issuer(const auth_identity *signer, auth_chain *ch, auth_cert *c, gp_err *err)
+static gp_status add_issuer(const gpkey_values *v, auth_chain *ch, auth_cert *c, gp_err *err)
 {
     auth_chain own;
     auth_cert issuing;
-    GP_TRY(auth_issuer_cert(signer, &own, &issuing, err));
+    GP_TRY(auth_issuer_cert(v->signer, &own, &issuing, err));
+    if (c->not_after_s > issuing.not_after_s) {
+        c->not_after_s = issuing.not_after_s;
+        if (!v->quiet)
+            fprintf(stderr, "gpkey: '%s' ends with the issuing key '%s' that signs it\n", c->name,
+                    issuing.name);
+    }
     memcpy(c->fleet, issuing.fleet, AUTH_SIGN_PK);
     memcpy(ch->der[1], own.der[0], own.len[0]);
     ch->len[1] = own.len[0];
@@ -126,7 +132,7 @@ gp_status gpkey_sign(gpkey_values *v, auth_cert *c, auth_chain *out, gp_err *err
                      "%s is an issuing key itself: issuing keys are signed by the key of the fleet",
                      v->by);
     else if (auth_identity_kind(signer) == AUTH_KIND_ISSUER)
-        st = add_issuer(signer, &ch, c, err);
+        st = add_issuer(v, &ch, c, err);
     if (st == GP_OK)
         st = auth_cert_sign(c, signer, &b, err);
     if (st == GP_OK) {
@@ -152,23 +158,30 @@ gp_status gpkey_save(const gpkey_values *v, const auth_identity *id, const char 
     return st;
 }
 
+gp_status gpkey_write_pub(const auth_identity *id, const char *key_path, gp_buf *pub_path,
+                          gp_err *err)
+{
+    gp_buf entry = {0};
+    gpkey_pub_path(key_path, pub_path);
+    auth_trust_entry(id, NULL, &entry);
+    gp_status st = gp_output_write(gp_buf_str(pub_path), 0644, entry.data, entry.len, err);
+    gp_buf_free(&entry);
+    return st;
+}
+
 gp_status gpkey_make(const gpkey_values *v, auth_kind kind, const char *name, gp_buf *key_path,
                      gp_buf *pub_path, gp_err *err)
 {
     auth_identity *id = NULL;
-    gp_buf entry = {0};
     GP_TRY(auth_identity_new(kind, name, &id, err));
     if (v->out && *v->out)
         gp_buf_adds(key_path, v->out);
     else
         gp_buf_printf(key_path, "%s.key", name);
-    gpkey_pub_path(gp_buf_str(key_path), pub_path);
-    auth_trust_entry(id, NULL, &entry);
     gp_status st = gpkey_save(v, id, gp_buf_str(key_path), err);
     if (st == GP_OK)
-        st = gp_output_write(gp_buf_str(pub_path), 0644, entry.data, entry.len, err);
+        st = gpkey_write_pub(id, gp_buf_str(key_path), pub_path, err);
     auth_identity_free(id);
-    gp_buf_free(&entry);
     return st;
 }
 

@@ -12,7 +12,7 @@
 static const char *const ISSUE_USAGE[] = {"KIND NAME --by FILE [options]", NULL};
 static const char *const SIGN_USAGE[] = {"FILE... --by FILE [options]", NULL};
 static const char *const REQUEST_USAGE[] = {"KEYFILE [options]", NULL};
-static const char *const RENEW_USAGE[] = {"FILE.crt... --by FILE [--days N]", NULL};
+static const char *const RENEW_USAGE[] = {"FILE.crt... --by FILE [--days N] [--list FILE]", NULL};
 
 #define BY                                                                                         \
     {                                                                                              \
@@ -64,8 +64,9 @@ static const char *const RENEW_USAGE[] = {"FILE.crt... --by FILE [--days N]", NU
 static const cli_opt ISSUE_OPTS[] = {
     BY,
     {"out", 'o', CLI_STRING, offsetof(gpkey_values, out), "FILE", NULL,
-     "key file to write (default NAME.key); the certificate goes beside it as .crt", NULL, NULL,
-     CLI_FILE},
+     "key file to write (default NAME.key); beside it go the certificate (.crt) and the public key "
+     "(.pub)",
+     NULL, NULL, CLI_FILE},
     DAYS,
     {"seal", 0, CLI_BOOL, offsetof(gpkey_values, seal), NULL, NULL,
      "put the key under a pass phrase at once", NULL, NULL, 0},
@@ -91,7 +92,15 @@ static const cli_opt REQUEST_OPTS[] = {
     SCOPES,
     {0},
 };
-static const cli_opt RENEW_OPTS[] = {BY, DAYS, {0}};
+static const cli_opt RENEW_OPTS[] = {
+    BY,
+    DAYS,
+    {"list", 0, CLI_STRING, offsetof(gpkey_values, list), "FILE", NULL,
+     "revocation list; what it names is not renewed (default: trusted_keys.revoked beside the "
+     "certificate and beside the key of --by)",
+     NULL, NULL, CLI_FILE},
+    {0},
+};
 
 static int need_by(const gpkey_values *v, const cli_line *line)
 {
@@ -153,7 +162,7 @@ static int issue(void *values, const cli_line *line)
     gp_err err = {0};
     auth_identity *id = NULL;
     auth_peer p = {.host_globs = "*", .iface_globs = "*"};
-    gp_buf key = {0}, crt = {0};
+    gp_buf key = {0}, crt = {0}, pub = {0};
     if (line->n_words != 2)
         return gpkey_usage(line, "issue: expected KIND and NAME, for example: agent fw-1");
     int kind = auth_kind_by_name(line->words[0]);
@@ -183,9 +192,12 @@ static int issue(void *values, const cli_line *line)
     if (st == GP_OK &&
         (st = certify(v, &p, kind == AUTH_KIND_ISSUER, gp_buf_str(&crt), &err)) != GP_OK)
         unlink(gp_buf_str(&key)); /* ours; a key without its certificate helps nobody */
+    else if (st == GP_OK && kind != AUTH_KIND_ISSUER) /* what revokes the key when it is lost */
+        st = gpkey_write_pub(id, gp_buf_str(&key), &pub, &err);
     auth_identity_free(id);
     gp_buf_free(&key);
     gp_buf_free(&crt);
+    gp_buf_free(&pub);
     return st == GP_OK ? 0 : gpkey_fail(&err);
 }
 
@@ -264,6 +276,41 @@ static int request(void *values, const cli_line *line)
     return st == GP_OK ? 0 : gpkey_fail(&err);
 }
 
+/* GP_EDENIED when this list is of the certificate's fleet and names it or its key. */
+static gp_status not_in_list(const char *list, const auth_cert *c, int must_exist, gp_err *err)
+{
+    auth_revlist l = {0};
+    GP_TRY(gpkey_load_list(list, &l, err));
+    if (must_exist && !l.number)
+        return gp_fail(err, GP_ENOTFOUND, 0, "--list %s: no such list", list);
+    int in = memcmp(l.fleet, c->fleet, AUTH_SIGN_PK) == 0 &&
+             (auth_revlist_has(&l, AUTH_REVOKED_SERIAL, c->serial) ||
+              auth_revlist_has(&l, AUTH_REVOKED_KEY, c->sign_pk));
+    auth_revlist_free(&l);
+    return in ? gp_fail(err, GP_EDENIED, 0,
+                        "the certificate of '%s' was revoked (%s); issue a new key", c->name, list)
+              : GP_OK;
+}
+
+static gp_status not_revoked(const gpkey_values *v, const char *crt, const auth_cert *c,
+                             gp_err *err)
+{
+    if (v->list && *v->list)
+        return not_in_list(v->list, c, 1, err);
+    const char *beside[] = {crt, v->by};
+    gp_status st = GP_OK;
+    for (size_t i = 0; st == GP_OK && i < GP_COUNT(beside); i++) {
+        gp_buf path = {0};
+        const char *slash = strrchr(beside[i], '/');
+        gp_buf_add(&path, beside[i], slash ? (size_t)(slash - beside[i]) + 1 : 0);
+        gp_buf_adds(&path, "trusted_keys.revoked");
+        st = path.failed ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
+                         : not_in_list(gp_buf_str(&path), c, 0, err);
+        gp_buf_free(&path);
+    }
+    return st;
+}
+
 static int renew(void *values, const cli_line *line)
 {
     gpkey_values *v = values;
@@ -281,6 +328,8 @@ static int renew(void *values, const cli_line *line)
             st = auth_cert_parse(old.der[0], old.len[0], &c, &err);
         if (st == GP_OK && c.kind == AUTH_KIND_ISSUER)
             st = gp_fail(&err, GP_EINVAL, 0, "issuing keys are not renewed; issue a new one");
+        if (st == GP_OK)
+            st = not_revoked(v, line->words[i], &c, &err);
         if (st == GP_OK) {
             auth_cert_peer(&c, &p);
             p.not_before_s = p.not_after_s = 0;
@@ -297,10 +346,12 @@ const cli_cmd gpkey_issue = {
     .usage = ISSUE_USAGE,
     .summary = "Make a key pair with a certificate",
     .about =
-        "Make a key and its certificate in one go. Kind issuer makes an issuing key: it can sign\n"
-        "certificates of ordinary kinds within its own roles and scopes, so that the fleet's key\n"
-        "can stay offline. Its roles are by default those of the kinds it may sign. What it signs\n"
-        "gets its scopes and longest validity unless flags say less.\n\n"
+        "Make a key and its certificate in one go, and a .pub file: keep that to revoke the key\n"
+        "when its holder is lost. Kind issuer makes an issuing key: it can sign certificates of\n"
+        "ordinary kinds within its own roles and scopes, so that the fleet's key can stay "
+        "offline.\n"
+        "Its roles are by default those of the kinds it may sign. What it signs gets its scopes\n"
+        "and longest validity unless flags say less, and ends when it does.\n\n"
         "Examples:\n"
         "  gpkey issue agent fw-1 --by acme.key\n"
         "  gpkey issue user alice --by acme.key --roles query,status --hosts 'fw*' --days 90\n"
@@ -333,7 +384,8 @@ const cli_cmd gpkey_renew = {
     .name = "renew",
     .usage = RENEW_USAGE,
     .summary = "Sign certificates again with a new validity",
-    .about = "Write the same certificates with a new serial number and a new validity in place.\n\n"
+    .about = "Write the same certificates with a new serial number and a new validity in place.\n"
+             "What was revoked is not renewed.\n\n"
              "Example:\n"
              "  gpkey renew fw-1.crt fw-2.crt --by acme.key --days 365",
     .opts = RENEW_OPTS,

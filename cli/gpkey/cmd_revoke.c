@@ -7,8 +7,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-static const char *const REVOKE_USAGE[] = {"FILE|SERIAL... --by FILE --list FILE", NULL};
+static const char *const REVOKE_USAGE[] = {"FILE|SERIAL... --by FILE --list FILE [--key]", NULL};
 static const char *const VERIFY_USAGE[] = {"FILE.crt... --trust FILE", NULL};
 
 static const cli_opt REVOKE_OPTS[] = {
@@ -17,6 +18,9 @@ static const cli_opt REVOKE_OPTS[] = {
     {"list", 0, CLI_STRING, offsetof(gpkey_values, list), "FILE", NULL,
      "revocation list to make or add to; programs read trusted_keys.revoked beside trusted_keys",
      NULL, NULL, CLI_FILE},
+    {"key", 0, CLI_BOOL, offsetof(gpkey_values, by_key), NULL, NULL,
+     "of a certificate, too, revoke the key, with all certificates that it has or gets", NULL, NULL,
+     0},
     {0},
 };
 static const cli_opt VERIFY_OPTS[] = {
@@ -26,8 +30,9 @@ static const cli_opt VERIFY_OPTS[] = {
     {0},
 };
 
-/* A certificate (by serial), a key or .pub file (by key), or a serial number in hex. */
-static gp_status what_to_revoke(const char *arg, auth_revoked *r, gp_err *err)
+/* A certificate (by serial, or by_key its key), a key or .pub file (by key), or a serial number in
+ * hex. */
+static gp_status what_to_revoke(const char *arg, int by_key, auth_revoked *r, gp_err *err)
 {
     auth_chain ch;
     auth_cert c;
@@ -35,10 +40,15 @@ static gp_status what_to_revoke(const char *arg, auth_revoked *r, gp_err *err)
     int secret;
     *r = (auth_revoked){.type = AUTH_REVOKED_SERIAL};
     if (gp_unhex(arg, strlen(arg), r->id, AUTH_SERIAL))
-        return GP_OK;
+        return by_key
+                   ? gp_fail(err, GP_EINVAL, 0,
+                             "--key: %s is a serial number; expected a .crt, .pub or key file", arg)
+                   : GP_OK;
     if (auth_chain_load(arg, &ch, NULL) == GP_OK) {
         GP_TRY(auth_cert_parse(ch.der[0], ch.len[0], &c, err));
-        memcpy(r->id, c.serial, AUTH_SERIAL);
+        if (by_key)
+            r->type = AUTH_REVOKED_KEY;
+        memcpy(r->id, by_key ? c.sign_pk : c.serial, by_key ? AUTH_SIGN_PK : AUTH_SERIAL);
         return GP_OK;
     }
     GP_TRY(gpkey_read_public(arg, &p, &secret, err));
@@ -47,7 +57,7 @@ static gp_status what_to_revoke(const char *arg, auth_revoked *r, gp_err *err)
     return GP_OK;
 }
 
-static gp_status load_list(const char *path, auth_revlist *l, gp_err *err)
+gp_status gpkey_load_list(const char *path, auth_revlist *l, gp_err *err)
 {
     gp_buf old = {0};
     gp_err why = {0};
@@ -83,16 +93,19 @@ static int revoke(void *values, const cli_line *line)
     gp_err err = {0};
     auth_identity *fleet = NULL;
     auth_revlist l = {0};
+    size_t serials = 0;
     if (!line->n_words || !v->by || !*v->by || !v->list || !*v->list)
         return gpkey_usage(line, "revoke: expected what to revoke, --by FLEET.key and --list FILE");
     gp_status st = auth_identity_load(v->by, &fleet, &err);
     if (st == GP_OK)
-        st = load_list(v->list, &l, &err);
+        st = gpkey_load_list(v->list, &l, &err);
     if (st == GP_OK && l.number && memcmp(l.fleet, auth_identity_sign_pk(fleet), AUTH_SIGN_PK) != 0)
         st = gp_fail(&err, GP_EINVAL, 0, "%s is the list of another fleet", v->list);
     for (size_t i = 0; st == GP_OK && i < line->n_words; i++) {
         auth_revoked r;
-        st = what_to_revoke(line->words[i], &r, &err);
+        st = what_to_revoke(line->words[i], v->by_key, &r, &err);
+        if (st == GP_OK && r.type == AUTH_REVOKED_SERIAL)
+            serials++;
         if (st == GP_OK && (st = auth_revlist_add(&l, &r, &err)) == GP_EEXIST)
             st = GP_OK; /* asking twice is fine */
     }
@@ -105,11 +118,30 @@ static int revoke(void *values, const cli_line *line)
         printf("%s: number %llu, %zu entries\n"
                "Put it beside the trusted_keys file of one program (as trusted_keys.revoked) and "
                "let it "
-               "reload.\n",
-               v->list, (unsigned long long)l.number, l.n);
+               "reload.\n%s",
+               v->list, (unsigned long long)l.number, l.n,
+               serials ? "Newer certificates of the same key stay good; to end them all: --key, or "
+                         "the .pub file.\n"
+                       : "");
     auth_revlist_free(&l);
     auth_identity_free(fleet);
     return st == GP_OK ? 0 : gpkey_fail(&err);
+}
+
+/* When the chain ends: the earliest end of its certificates, as a date. */
+static const char *chain_end(const auth_chain *ch, char out[11])
+{
+    time_t end = 0;
+    struct tm tm;
+    for (size_t i = 0; i < ch->n; i++) {
+        auth_cert c;
+        if (auth_cert_parse(ch->der[i], ch->len[i], &c, NULL) == GP_OK &&
+            (!i || c.not_after_s < end))
+            end = (time_t)c.not_after_s;
+    }
+    gmtime_r(&end, &tm);
+    strftime(out, 11, "%Y-%m-%d", &tm);
+    return out;
 }
 
 static int verify(void *values, const cli_line *line)
@@ -128,12 +160,14 @@ static int verify(void *values, const cli_line *line)
     for (size_t i = 0; st == GP_OK && i < line->n_words; i++) {
         auth_chain ch;
         auth_peer p = {0};
+        char end[11] = "";
         gp_err why = {0};
         gp_status ok = auth_chain_load(line->words[i], &ch, &why);
         if (ok == GP_OK)
             ok = auth_trust_learn(t, &ch, gp_wall_s(), &p, &why);
         if (ok == GP_OK && !v->quiet)
-            printf("%s: good: %s %s\n", line->words[i], auth_kind_name(p.kind), p.name);
+            printf("%s: good: %s %s, until %s\n", line->words[i], auth_kind_name(p.kind), p.name,
+                   chain_end(&ch, end));
         else if (ok != GP_OK)
             rc = gpkey_fail(&why);
     }
@@ -146,12 +180,13 @@ const cli_cmd gpkey_revoke = {
     .usage = REVOKE_USAGE,
     .summary = "End the trust in certificates or keys",
     .about =
-        "Add to the fleet's revocation list: a certificate (its serial number; a renewed one "
-        "stays\n"
-        "good), or a .pub or key file (the key itself, with all its certificates). The list's\n"
-        "number grows; programs that meet exchange the newer list by themselves.\n\n"
-        "Example:\n"
-        "  gpkey revoke alice.pub --by acme.key --list /etc/fleetprobe/trusted_keys.revoked",
+        "Add to the fleet's revocation list: a .pub or key file (the key itself, with all its\n"
+        "certificates), or a certificate (its serial number; a renewed one stays good, so for a\n"
+        "lost host say --key). The list's number grows; programs that meet exchange the newer\n"
+        "list by themselves.\n\n"
+        "Examples:\n"
+        "  gpkey revoke alice.pub --by acme.key --list /etc/fleetprobe/trusted_keys.revoked\n"
+        "  gpkey revoke --key fw-1.crt --by acme.key --list trusted_keys.revoked",
     .opts = REVOKE_OPTS,
     .run = revoke,
 };

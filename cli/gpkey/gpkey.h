@@ -9,7 +9,7 @@
 
 /* Values of all options. */
 typedef struct gpkey_values {
-    int version, quiet, force, seal;
+    int version, quiet, force, seal, by_key;
     const char *out, *into, *roles, *hosts, *ifaces, *max_span, *not_before, *not_after;
     const char *by, *list, *trust, *kinds, *key, *head;
     uint64_t days, max_days;
@@ -50,14 +50,20 @@ gp_status gpkey_limits_of_signer(gpkey_values *v, auth_peer *p, gp_err *err) GP_
 gp_status gpkey_default_days(gpkey_values *v, gp_err *err) GP_MUST_CHECK;
 /* A certificate of what p says, valid for so many days from now unless p names times. */
 void gpkey_cert_from_peer(const auth_peer *p, uint64_t days, auth_cert *c);
-/* Sign with the key of --by, a fleet's or issuer's; the issuer's certificate goes along. Sets
- * c->serial. */
+/* Sign with the key of --by, a fleet's or issuer's; the issuer's certificate goes along, and
+ * nothing outlives it (said on stderr). Sets c->serial. */
 gp_status gpkey_sign(gpkey_values *v, auth_cert *c, auth_chain *out, gp_err *err) GP_MUST_CHECK;
 enum { GPKEY_MAX_DAYS = 36500 }; /* of a certificate */
 /* Make a key of this kind and name: --out, or NAME.key, and beside it .pub. The paths are appended.
  */
 gp_status gpkey_make(const gpkey_values *v, auth_kind kind, const char *name, gp_buf *key_path,
                      gp_buf *pub_path, gp_err *err) GP_MUST_CHECK;
+/* Write the trusted_keys line of id to the .pub file that belongs to key_path, appended to
+ * pub_path. */
+gp_status gpkey_write_pub(const auth_identity *id, const char *key_path, gp_buf *pub_path,
+                          gp_err *err) GP_MUST_CHECK;
+/* Load a revocation list; GP_OK with an empty one when there is no such file. */
+gp_status gpkey_load_list(const char *path, auth_revlist *l, gp_err *err) GP_MUST_CHECK;
 /* Save a fresh key; under a pass phrase when the command line says so. */
 gp_status gpkey_save(const gpkey_values *v, const auth_identity *id, const char *path,
                      gp_err *err) GP_MUST_CHECK;

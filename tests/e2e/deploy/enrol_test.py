@@ -161,8 +161,57 @@ def image(w):
     w.enrol("fw-3", want="certificate renewed", **kw)
     assert key == w.read("image/etc/fleetprobe/agent.key") and crt != w.read("image/etc/fleetprobe/agent.crt")
     w.enrol("fw-4", code=1, want="this host has the certificate of fw-3", **kw)
+    write(w.tmp + "/fw-3.crt", crt)
     os.remove(etc + "agent.crt")
     w.enrol("fw-3", code=1, want="has a key without a certificate", **kw)
+
+
+def packaged(w):
+    """goprobe.yaml as the package has it, and others with an api section."""
+    etc = w.tmp + "/image/etc/fleetprobe/"
+    for f in os.listdir(etc):
+        os.remove(etc + f)
+    with open(SRC + "/deploy/systemd/goprobe.yaml") as f:
+        shipped = f.read()
+    kw = {"root": w.tmp + "/image", "etc": None, "owner": None, "endpoints": "none"}
+
+    def config(text, want, **more):
+        write(etc + "goprobe.yaml", text)
+        w.enrol("fw-5", want=want, **{**kw, **more})
+        got = w.read("image/etc/fleetprobe/goprobe.yaml")
+        write(etc + "check.yaml", got.replace("/etc/fleetprobe/", etc).replace("/var/lib/fleetprobe", w.tmp))
+        subprocess.run([BIN + "/goprobe", "--check-config", "-c", etc + "check.yaml"], check=True, stdout=subprocess.DEVNULL)
+        return got
+
+    dials = "dial_out: ['tcp://127.0.0.1:8146']"
+    assert config(shipped, "key and certificate are new") == shipped, "changed without need"
+    got = config(shipped, "goprobe.yaml has " + dials + " now", addr="dial-in")
+    assert got == shipped.replace("\napi:\n", "\napi:\n  %s # by enrol.sh\n" % dials), got
+    assert config(got, "as they should be", addr="dial-in") == got
+    other = got.replace("127.0.0.1:8146", "hub:8146")
+    assert config(other, "dials out to others than 127.0.0.1:8146, which stays", addr="dial-in") == other
+    got = config(shipped, "goprobe.yaml has api.addr at port 9999 now", addr="192.0.2.5:9999")
+    assert got == shipped.replace("0.0.0.0:8145", "0.0.0.0:9999"), got
+    assert config(got, "as they should be", addr="192.0.2.5:9999") == got
+    own = shipped.replace("0.0.0.0:8145", "192.0.2.5:8145")
+    assert config(own, "right if that is forwarded", addr="192.0.2.9:9999") == own
+    write(etc + "goprobe.yaml", "api: {key_file: '/etc/fleetprobe/agent.key'}\n")
+    w.enrol("fw-5", code=1, want="put this into the api section of /etc/fleetprobe/goprobe.yaml: " + dials, addr="dial-in", **kw)
+    w.enrol("fw-5", code=1, want="a host that dials in must know where", addr="dial-in", **{**kw, "server": None})
+
+
+def lost(w):
+    """The public half that stays here revokes a host, whatever was renewed; that of one before it is kept."""
+    assert w.read("fw-1.pub").startswith("agent fw-1 ")
+    w.key("revoke", "fw-3.pub", "--by", "acme.key", "--list", "lost.revoked")
+    p = subprocess.run([BIN + "/gpkey", "renew", w.tmp + "/fw-3.crt", "--by", w.tmp + "/acme.key", "--list",
+                        w.tmp + "/lost.revoked"], capture_output=True, text=True, check=False)
+    assert p.returncode == 1 and "was revoked" in p.stderr, p.stderr
+    old = w.read("fw-5.pub")
+    for name in ("agent.key", "agent.crt", "goprobe.yaml"):
+        os.remove(w.tmp + "/image/etc/fleetprobe/" + name)
+    w.enrol("fw-5", want="fw-5.pub revokes the key", **{"root": w.tmp + "/image", "etc": None, "owner": None, "server": None})
+    assert w.read("fw-5.pub.~1~") == old != w.read("fw-5.pub")
 
 
 def stop_agents(w):
@@ -192,6 +241,8 @@ def main():
             again(w)
             dials_in(w)
             image(w)
+            packaged(w)
+            lost(w)
         finally:
             stop_agents(w)
         fleet.end()

@@ -85,6 +85,37 @@ ok renew alice.crt --by acme.key --days 5
 ok verify alice.crt --trust ft
 ok revoke alice.pub --by acme.key --list ft.revoked
 no 'revoked' verify alice.crt --trust ft
+
+# A lost host: its certificate was renewed since the copy at hand, so the key is what to revoke.
+ok issue agent fw-9 --by acme.key --days 10
+cp fw-9.crt old.crt
+ok renew fw-9.crt --by acme.key
+ok revoke old.crt --by acme.key --list ft.revoked
+grep -q 'stay good; to end them all: --key' out || fail "no word about renewed certificates"
+ok verify fw-9.crt --trust ft
+no "the certificate of 'fw-9' was revoked (ft.revoked)" renew old.crt --by acme.key --list ft.revoked
+no 'no such list' renew old.crt --by acme.key --list none.revoked
+ok revoke --key old.crt --by acme.key --list ft.revoked
+no 'revoked' verify fw-9.crt --trust ft
+no 'is a serial number' revoke --key 00112233445566778899aabbccddeeff --by acme.key --list ft.revoked
+cp ft.revoked trusted_keys.revoked # where programs read it, beside the key of the fleet
+no "the certificate of 'fw-9' was revoked (trusted_keys.revoked)" renew fw-9.crt --by acme.key
+mkdir elsewhere && cp fw-9.crt elsewhere
+no 'was revoked' renew elsewhere/fw-9.crt --by acme.key
+ok renew fw-2.crt --by acme.key
+ok issue agent fw-10 --by acme.key # and the .pub file that issue leaves does it
+ok revoke fw-10.pub --by acme.key --list ft.revoked
+no 'revoked' verify fw-10.crt --trust ft
+rm trusted_keys.revoked
+
+# Nothing outlives the issuing key that signed it, and both commands say so.
+ok issue issuer short --by acme.key --days 1
+until=$(grep 'valid until' out)
+ok issue agent fw-11 --by short.key
+grep -q "'fw-11' ends with the issuing key 'short'" out || fail "no word about the end of the issuing key"
+grep -q "^$until$" out || fail "outlives its issuing key"
+ok verify fw-11.crt --trust ft
+grep -q "good: agent fw-11, until $(echo "$until" | sed 's/.*until *//; s/ .*//')$" out || fail "end in verify"
 no 'no fleet key' revoke fw-2.crt --by eu.key --list other.revoked
 no 'unknown command' frobnicate
 
