@@ -223,6 +223,7 @@ static void reload(void *ctx)
     gp_err err = {0};
     if (auth_audit_reopen(a->audit, &err) != GP_OK)
         rt_error("audit log not reopened", RT_ERR(&err));
+    svc_reread_certificate(a->id);
     gp_status st = auth_trust_load(a->trust, a->o.trust, &err);
     if (st == GP_OK)
         rt_info("trusted keys read again", RT_S("file", a->o.trust));

@@ -110,6 +110,7 @@ void agent_service_reload(agent_service *s)
         return;
     if (auth_audit_reopen(s->audit, &err) != GP_OK)
         rt_error("audit log not reopened", RT_ERR(&err));
+    svc_reread_certificate(s->identity);
     gp_status st = auth_trust_load(s->trust, s->config->trusted_keys, &err);
     if (st == GP_OK)
         rt_info("trusted keys read again", RT_S("file", s->config->trusted_keys));

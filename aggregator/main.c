@@ -158,6 +158,7 @@ static void reload(void *ctx)
     aggr_options fresh = {0};
     if (auth_audit_reopen(d->audit, &err) != GP_OK)
         rt_error("audit log not reopened", RT_ERR(&err));
+    svc_reread_certificate(d->id);
     gp_status st = aggr_options_reread(&d->o, &fresh, &err);
     if (st == GP_OK)
         rt_config_log_warnings(fresh.config);

@@ -134,7 +134,7 @@ static char *cert_path(const char *path)
 
 /* One that was renewed, but could not be written beside the key file. What an administrator put
  * there counts more: this one may say nothing else, and must have been made later. */
-static void take_renewed(auth_identity *id, const auth_chain *beside)
+static void take_renewed(const auth_identity *id, const auth_chain *beside)
 {
     auth_chain kept;
     auth_cert a, b;
@@ -178,6 +178,28 @@ static gp_status check_not_public(int fd, const char *path, gp_err *err)
                    "%s is a public key; expected the key file that gpkey new made beside it "
                    "(NAME.key)",
                    path);
+}
+
+gp_status auth_identity_reread(const auth_identity *id, int *ret_changed, gp_err *err)
+{
+    auth_chain chain, now;
+    auth_cert a, b;
+    *ret_changed = 0;
+    if (!id->certs->path || id->kind > AUTH_KIND_USER || access(id->certs->path, F_OK) != 0)
+        return GP_OK;
+    GP_TRY(auth_chain_load(id->certs->path, &chain, err));
+    auth_identity_chain(id, &now);
+    /* One that was renewed over the channel and could not be written is newer than the file. */
+    if (now.n && auth_cert_parse(now.der[0], now.len[0], &a, NULL) == GP_OK &&
+        auth_cert_parse(chain.der[0], chain.len[0], &b, NULL) == GP_OK &&
+        ((now.len[0] == chain.len[0] && memcmp(now.der[0], chain.der[0], now.len[0]) == 0) ||
+         b.not_before_s < a.not_before_s))
+        return GP_OK;
+    gp_status st = auth_identity_set_chain(id, &chain, err);
+    if (st != GP_OK)
+        return gp_fail_context(err, st, "%s", id->certs->path);
+    *ret_changed = 1;
+    return GP_OK;
 }
 
 gp_status auth_identity_load(const char *path, auth_identity **out, gp_err *err)

@@ -84,6 +84,16 @@ rt_metric *svc_certificate_metric(rt_metrics *m, const char *name, const char *h
     return rt_gauge_fn(m, name, help, NULL, certificate_end, ctx.m);
 }
 
+void svc_reread_certificate(const auth_identity *id)
+{
+    gp_err err = {0};
+    int changed = 0;
+    if (auth_identity_reread(id, &changed, &err) != GP_OK)
+        rt_error("certificate not read again", RT_ERR(&err));
+    else if (changed)
+        rt_info("certificate read again");
+}
+
 void svc_log_renewal(void *ctx, const gp_err *failed)
 {
     (void)ctx;

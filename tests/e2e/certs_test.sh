@@ -32,6 +32,13 @@ ask bob -q office && fail "bob asked an agent beyond his scope"
 server=$hub
 grep -q 'user=bob.*not allowed to ask this host' office.log || fail "bob's scope did not hold"
 
+# Renewed by hand: a reload takes it.
+key renew office.crt hub.crt --by acme.key --days 300
+for p in $pids; do kill -HUP "$p"; done
+for name in office hub; do until_ok grep -q 'certificate read again' $name.log; done
+ask alice -q office || fail "alice after the renewal by hand"
+grep -q 'certificate read again' dmz.log && fail "the certificate of dmz did not change"
+
 key revoke alice.crt --by acme.key --list revoked
 cp revoked trusted_keys.revoked
 for p in $pids; do kill -HUP "$p"; done

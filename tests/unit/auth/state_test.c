@@ -144,6 +144,35 @@ static void test_renewed_certificate(void **state)
     down(&f);
 }
 
+/* What a reload finds beside the key. */
+static void test_reread(void **state)
+{
+    (void)state;
+    fixture f;
+    auth_identity *id = NULL;
+    gp_err err = {0};
+    int changed = 7;
+    up(&f);
+    want_ok_err(&err, auth_identity_load(f.key, &id, &err));
+    want_ok(auth_identity_reread(id, &changed, &err)); /* the same */
+    assert_int_equal(changed, 0);
+    put_cert(&f, FROM, NOW + 2 * LIFE, 0);
+    want_ok(auth_identity_reread(id, &changed, &err));
+    assert_int_equal(changed, 1);
+    assert_int_equal(auth_identity_expires_s(id), NOW + 2 * LIFE);
+    put_cert(&f, FROM - 1, NOW + 9 * LIFE, 0); /* made before that in use */
+    want_ok(auth_identity_reread(id, &changed, &err));
+    assert_int_equal(changed, 0);
+    test_spew(f.crt, "fleetprobe-cert-v1 AAAA\n", 24);
+    want_status(GP_ECORRUPT, auth_identity_reread(id, &changed, &err));
+    assert_int_equal(changed, 0);
+    assert_int_equal(remove(f.crt), 0); /* without a file the one in use stays */
+    want_ok(auth_identity_reread(id, &changed, &err));
+    assert_int_equal(auth_identity_expires_s(id), NOW + 2 * LIFE);
+    auth_identity_free(id);
+    down(&f);
+}
+
 static void put_list(const fixture *f, const gp_buf *list)
 {
     gp_buf text = {0};
@@ -201,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_renewed_certificate),
+        cmocka_unit_test(test_reread),
         cmocka_unit_test(test_learned_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,10 @@ const uint8_t *auth_identity_dh_pk(const auth_identity *id);   /* AUTH_DH bytes 
 struct auth_chain;
 /* Copy; 0 certificates when there are none. */
 void auth_identity_chain(const auth_identity *id, struct auth_chain *out);
+/* Take the .crt file beside the key file again, if it was made later than the certificate in use.
+ * *ret_changed: 1 when it was. An error leaves that in use. */
+gp_status auth_identity_reread(const auth_identity *id, int *ret_changed,
+                               gp_err *err) GP_MUST_CHECK;
 /* GP_EINVAL unless the leaf is for this key and kind and name fit. */
 gp_status auth_identity_set_chain(const auth_identity *id, const struct auth_chain *chain,
                                   gp_err *err) GP_MUST_CHECK;

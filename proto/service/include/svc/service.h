@@ -32,6 +32,8 @@ void svc_rpc_metrics(rt_metrics *m, rpc_runtime *rt);
  * must outlive m, or the gauge be dropped before. */
 rt_metric *svc_certificate_metric(rt_metrics *m, const char *name, const char *help,
                                   const auth_identity *id);
+/* On SIGHUP: take a certificate that was put beside the key since, and log it. */
+void svc_reread_certificate(const auth_identity *id);
 /* rpc_opts.on_renewal: logs how a renewal of the own certificate went. */
 void svc_log_renewal(void *ctx, const gp_err *failed);
 /* rpc_opts.on_refused: logs who was refused, a line a second at most. */
