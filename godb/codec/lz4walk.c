@@ -78,6 +78,7 @@ godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_le
         if (made == raw_len && s.lit_len >= LAST_LITERALS && s.lit_len <= len - s.lit_at) {
             r.complete = 1;
             r.consumed = s.lit_at + s.lit_len;
+            r.tail = s.lit_len;
             break;
         }
         if (s.lit_at + s.lit_len >= must)

@@ -10,7 +10,6 @@
 
 enum {
     GLANCE = 512,      /* bytes that settle nearly every sound block */
-    MIN_OVERLAP = 64,  /* bytes in which output and raw copy must agree to trust both */
     ZSTD_HEAD = 6,     /* magic, descriptor byte 0, window (4.2) */
     ZSTD_BLOCK = 3,    /* block header */
     ZSTD_MAX = 131072, /* bytes of a block, raw or compressed */
@@ -43,6 +42,7 @@ static void probe_lz4(const uint8_t *buf, size_t len, uint32_t raw_len, godb_d1p
     out->found = w.plausible;
     out->complete = w.complete && w.plausible;
     out->c = w.consumed;
+    out->tail = w.tail;
 }
 
 /* Walk the block headers of a frame as the reference writes it. */
@@ -74,6 +74,7 @@ static void probe_zstd(const uint8_t *buf, size_t len, uint32_t raw_len, godb_d1
         out->c = at;
         out->complete = at > raw_len && at <= len;
         out->found = at > raw_len;
+        out->tail = out->complete && type == 0 ? size : 0;
         break;
     }
     out->zstd = out->found;
@@ -146,13 +147,13 @@ static uint64_t copy_from(uint64_t copy_at, uint64_t end, uint64_t size, uint64_
 
 gp_status godb_d1_salvage(const godb_d1file *f, uint64_t at, uint32_t raw_len,
                           const godb_d1probe *p, uint64_t dead_from, uint64_t dead_to, uint8_t *raw,
-                          int *whole, int *twice, gp_err *err)
+                          godb_d1salvage *res, gp_err *err)
 {
     GP_CLEANUP(gp_freep) uint8_t *out = NULL;
     GP_CLEANUP(gp_freep) uint8_t *copy = NULL;
     size_t n = 0, got = 0;
 
-    *whole = *twice = 0;
+    *res = (godb_d1salvage){0};
     if (!p->complete)
         return GP_OK;
     uint64_t usable = dead_from > at && dead_from < at + p->c ? dead_from - at : p->c;
@@ -167,14 +168,15 @@ gp_status godb_d1_salvage(const godb_d1file *f, uint64_t at, uint32_t raw_len,
     GP_TRY(view(f, from, end - from, &copy, &got, err));
     size_t overlap = made > x0 ? made - x0 : 0;
     int agree = overlap == 0 || memcmp(copy, raw + x0, overlap) == 0;
+    res->agreed = agree ? overlap : 0;
     if (made == raw_len) {
-        *whole = usable == p->c && (x0 == raw_len || agree);
-        *twice = *whole && x0 == 0;
+        res->whole = usable == p->c && (x0 == raw_len || agree);
+        res->twice = res->whole && x0 == 0;
         return GP_OK;
     }
-    if (x0 + MIN_OVERLAP > made || !agree)
+    if (x0 + GODB_D1_MIN_OVERLAP > made || !agree)
         return GP_OK;
     memcpy(raw + x0, copy, raw_len - x0);
-    *whole = 1;
+    res->whole = 1;
     return GP_OK;
 }

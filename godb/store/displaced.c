@@ -41,6 +41,10 @@ struct scan {
     /* About the latest hit block: output and raw copy end at hit_end; up to ok_lo the file is as
      * its pass left it; below ok_hi a later pass wrote (UINT64_MAX: none did). */
     uint64_t hit_from, hit_end, ok_lo, ok_hi;
+    /* The content of that block if it is certain, and C with it (else NULL, borrowed): then so is
+     * what its pass wrote in [known_from, hit_end), whatever is there now. */
+    const uint8_t *known;
+    uint64_t known_len, known_from;
     size_t verified; /* blocks before it lie, if verified, before what is looked at now */
 };
 
@@ -139,6 +143,43 @@ static gp_status compare_copies(struct scan *s, uint64_t home, uint64_t at, uint
     return GP_OK;
 }
 
+/* Content and C of block i are certain. The end of an undisplaced output lies before anything a
+ * later pass could write, up to its last literals: so these are certain, too. */
+static void know(struct scan *s, size_t i, uint64_t at, const godb_d1probe *p, const uint8_t *raw)
+{
+    uint64_t raw_len = block_of(s, i)->raw[s->col], more = p->c - raw_len;
+    int plain = at == block_of(s, i)->offset[s->col] && p->tail >= more && p->tail <= raw_len;
+
+    s->known = raw;
+    s->known_len = raw_len;
+    s->known_from = at + p->c - (plain ? more : 0);
+}
+
+/* Does [from, to) hold anything else now than what the pass of the latest hit block wrote there?
+ * Then a later pass did. */
+static gp_status changed_since(struct scan *s, uint64_t from, uint64_t to, int *changed,
+                               gp_err *err)
+{
+    GP_CLEANUP(gp_freep) uint8_t *now = NULL;
+
+    *changed = 0;
+    from = from > s->known_from ? from : s->known_from;
+    to = to < s->hit_end ? to : s->hit_end;
+    to = to < s->f.size ? to : s->f.size;
+    if (!s->known || from >= to)
+        return GP_OK;
+    now = gp_alloc((size_t)(to - from), 1);
+    if (!now)
+        return gp_fail(err, GP_ENOMEM, 0, "salvage: out of memory");
+    GP_TRY(gp_pread_full(s->f.fd, now, (size_t)(to - from), from, err));
+    uint64_t copy_at = s->hit_end - s->known_len;
+    for (uint64_t q = from; q < to && !*changed; q++) {
+        uint64_t back = (q < copy_at ? copy_at : s->hit_end) - q; /* from the end of the content */
+        *changed = now[q - from] != s->known[s->known_len - back];
+    }
+    return GP_OK;
+}
+
 /* C is known: find the content, and what it says about the passes. */
 static gp_status salvage(struct scan *s, size_t i, uint64_t at, const godb_d1probe *p,
                          uint8_t **raw, gp_err *err)
@@ -146,12 +187,13 @@ static gp_status salvage(struct scan *s, size_t i, uint64_t at, const godb_d1pro
     const godb_block *b = block_of(s, i);
     uint32_t raw_len = b->raw[s->col];
     uint64_t next = b->offset[s->col] + raw_len, later = 0;
-    int last = next >= s->m->append[s->col], whole, twice, alone;
+    int last = next >= s->m->append[s->col];
+    godb_d1salvage got;
 
     s->fate[i].to = s->hit_end = at + p->c + raw_len;
-    GP_TRY(
-        godb_d1_salvage(&s->f, at, raw_len, p, UINT64_MAX, UINT64_MAX, *raw, &whole, &twice, err));
-    if (twice) {
+    GP_TRY(godb_d1_salvage(&s->f, at, raw_len, p, UINT64_MAX, UINT64_MAX, *raw, &got, err));
+    int whole = got.whole;
+    if (got.twice) {
         s->p->v[i].kind = GODB_PLACE_MOVED;
         s->p->v[i].at = at + p->c;
         s->fate[i].proven = 1;
@@ -159,18 +201,20 @@ static gp_status salvage(struct scan *s, size_t i, uint64_t at, const godb_d1pro
         s->ok_hi = UINT64_MAX;
         return GP_OK;
     }
-    GP_TRY(
-        godb_d1_salvage(&s->f, at, raw_len, p, at + p->c, UINT64_MAX, *raw, &alone, &twice, err));
-    if (alone)
+    GP_TRY(godb_d1_salvage(&s->f, at, raw_len, p, at + p->c, UINT64_MAX, *raw, &got, err));
+    if (got.whole)
         GP_TRY(compare_copies(s, b->offset[s->col], at, raw_len, p, *raw, err));
     if (!whole || !last) { /* somebody wrote behind the recorded end since */
         GP_TRY(later_end(s, i, &later, err));
-        GP_TRY(godb_d1_salvage(&s->f, at, raw_len, p, next, later, *raw, &whole, &twice, err));
+        GP_TRY(godb_d1_salvage(&s->f, at, raw_len, p, next, later, *raw, &got, err));
+        whole = got.whole;
     }
     if (whole) {
         s->p->v[i].kind = GODB_PLACE_BYTES;
         s->p->v[i].bytes = *raw;
         s->fate[i].proven = 1;
+        if (got.agreed >= GODB_D1_MIN_OVERLAP)
+            know(s, i, at, p, *raw);
         *raw = NULL;
     }
     return GP_OK;
@@ -188,6 +232,7 @@ static gp_status hit(struct scan *s, size_t i, uint64_t at, const godb_d1probe *
     place(s, i, GODB_PLACE_LOST, at);
     s->p->v[i].hit = 1;
     s->hit_from = at;
+    s->known = NULL;
     s->delta += p->complete ? p->c : raw_len + more;
     s->broken |= !p->complete;
     s->ok_lo = block_of(s, i)->offset[s->col] + raw_len; /* no later pass writes below that */
@@ -206,6 +251,7 @@ static gp_status at_home(struct scan *s, size_t i, gp_err *err)
     if (s->delta > 0) {
         s->delta = 0;
         s->broken = 0;
+        s->known = NULL;
         s->pass++;
     }
     if (godb_displaced_possible(b, s->col))
@@ -254,7 +300,7 @@ static gp_status decide(struct scan *s, size_t i, gp_err *err)
     uint64_t home = b->offset[s->col], n = b->stored[s->col];
     /* Decoding with a codec is proof; a width byte is not, but a wrong one disproves. */
     int proof = b->codec[s->col] != GODB_CODEC_NULL || b->n_v4 + b->n_v6 == 0;
-    int intact = s->ok_lo == s->hit_end && !s->broken, home_ok = 0, moved_ok = 0;
+    int intact = s->ok_lo == s->hit_end && !s->broken, home_ok = 0, moved_ok = 0, changed = 0;
 
     if (n >= SURE && still_there(s, i, home, home + n))
         return at_delta(s, i, 0, err); /* the earlier pass's bytes are still there */
@@ -271,6 +317,10 @@ static gp_status decide(struct scan *s, size_t i, gp_err *err)
             return at_delta(s, i, 0, err);
     }
     GP_TRY(possible_at(s, i, home, &home_ok, err));
+    if (home_ok && !s->broken) /* then whoever wrote there began his pass with this block */
+        GP_TRY(changed_since(s, home, home + n, &changed, err));
+    if (changed)
+        return at_home(s, i, err);
     if (intact) /* otherwise delta may be a guess, and what lies there is overwritten */
         GP_TRY(possible_at(s, i, home + s->delta, &moved_ok, err));
     if (home_ok && intact && home + s->delta + n > s->f.size)

@@ -12,6 +12,7 @@ typedef struct godb_lz4_walk_result {
                     */
     int cut;       /* 1: src ended inside a sequence that is valid so far */
     size_t consumed;  /* bytes of src used; with complete: the length C of the compressed block */
+    size_t tail;      /* literals the block ends with; 0 unless complete */
     size_t sequences; /* sequences seen, the last one included */
 } godb_lz4_walk_result;
 
