@@ -34,6 +34,21 @@ static int looks_like_day(int dir_fd)
     return found;
 }
 
+static gp_status count_entry(void *ctx, const char *name, int is_dir)
+{
+    (void)name, (void)is_dir;
+    ++*(size_t *)ctx;
+    return GP_OK;
+}
+
+int godb_dir_is_foreign(int dir_fd)
+{
+    size_t n = 0;
+
+    return !looks_like_day(dir_fd) &&
+           (godb_dir_each(dir_fd, count_entry, &n, NULL) != GP_OK || n > 0);
+}
+
 static int is_name(int level, const char *name)
 {
     godb_dayname day;

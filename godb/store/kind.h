@@ -13,6 +13,10 @@ typedef struct godb_iface_kind {
 /* Stops at the first day. What cannot be opened counts as not there. */
 godb_iface_kind godb_iface_look(const godb_db *db, const char *iface);
 
+/* 1 if the directory has something in it, but nothing of a day: its name is one by chance ("0" is).
+ */
+int godb_dir_is_foreign(int dir_fd);
+
 /* GP_EINVAL when the root has directories but nothing of a goDB: no day below any of them, and
  * other things where years, months and days belong. An empty root and empty interfaces are fine
  * (1.2). */

@@ -10,6 +10,7 @@
 #include "gp/bytes.h"
 #include "gp/io.h"
 #include "gp/mem.h"
+#include "kind.h"
 #include "lock.h"
 #include "stage.h"
 #include "strv.h"
@@ -57,6 +58,8 @@ static gp_status add(struct retain *r, const char *iface, const godb_dayref *ref
 
     if (fd < 0) /* renamed by its writer just now, so it stays anyway */
         return errno == ENOENT ? GP_OK : gp_fail(err, GP_EIO, errno, "%s", ref->path);
+    if (godb_dir_is_foreign(fd))
+        return GP_OK;
     GP_TRY(godb_tree_measure(fd, &c.bytes, &latest_s, err));
     c.fixed = c.day_s + GODB_DAY_S + SETTLED_S > r->now_s || latest_s + BUSY_S > gp_wall_s();
     if (r->n == r->cap) {

@@ -172,12 +172,31 @@ static void test_errors(void **state)
     want_status(GP_ENOTFOUND, godb_retain("/nonexistent", &o, NULL, NULL, NULL, &err));
 }
 
+/* Directories whose names are those of a year, a month and a day by chance are nobody's old days.
+ */
+static void test_foreign(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *root = test_tmpdir();
+    GP_CLEANUP(gp_freep) char *cache = gp_asprintf("%s/cache/12/34/0/x", root);
+    GP_CLEANUP(gp_freep) char *empty = gp_asprintf("%s/a/2023/10/1696118400", root);
+    godb_retain_opts o = {.now_s = NOW, .max_age_s = 86400, .max_bytes = 1};
+    godb_retain_stats st;
+
+    make_days(root, "a", 1);
+    want_ok(gp_mkdir_all(cache, 0755, NULL));
+    want_ok(gp_mkdir_all(empty, 0755, NULL)); /* left by a write that died early (5.4) */
+    make_old(root);
+    want_ok(godb_retain(root, &o, NULL, NULL, &st, NULL));
+    assert_true(st.days == 2 && st.days_deleted == 2);
+    assert_true(access(cache, F_OK) == 0 && access(empty, F_OK) != 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_settled),
-        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_foreign), cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_settled), cmocka_unit_test(test_apply),
         cmocka_unit_test(test_errors),
     };
     st_utc();
