@@ -286,7 +286,14 @@ static int same_retention(const agent_retention_limits *a, const agent_retention
            !(a->min_free_percent > b->min_free_percent) && a->interval_ms == b->interval_ms;
 }
 
-int agent_config_needs_restart(const agent_config *a, const agent_config *b, const char **key)
+static int same_rate(const agent_rate_limit *a, const agent_rate_limit *b)
+{
+    return !(a->max_req_per_sec < b->max_req_per_sec) &&
+           !(a->max_req_per_sec > b->max_req_per_sec) && a->max_burst == b->max_burst &&
+           a->max_concurrent == b->max_concurrent;
+}
+
+size_t agent_config_needs_restart(const agent_config *a, const agent_config *b, gp_buf *keys)
 {
     const struct {
         const char *key;
@@ -309,6 +316,12 @@ int agent_config_needs_restart(const agent_config *a, const agent_config *b, con
         {"api.dial_out", !same_list((const char *const *)a->dial_out, a->n_dial_out,
                                     (const char *const *)b->dial_out, b->n_dial_out)},
         {"api.key_file", strcmp(a->key_file, b->key_file) != 0},
+        {"api.trusted_keys", strcmp(a->trusted_keys, b->trusted_keys) != 0},
+        {"api.host_name", strcmp(a->host_name, b->host_name) != 0},
+        {"api.also_named", !same_list(a->names, a->n_names, b->names, b->n_names)},
+        {"api.groups", !same_list(a->groups, a->n_groups, b->groups, b->n_groups)},
+        {"api.fleet", strcmp(a->fleet, b->fleet) != 0},
+        {"api.query_rate_limit", !same_rate(&a->rate, &b->rate)},
         {"api.metrics", a->metrics != b->metrics},
         {"api.metrics_addr", strcmp(a->metrics_addr, b->metrics_addr) != 0},
         {"api.metrics_allow_remote", a->metrics_remote != b->metrics_remote},
@@ -316,14 +329,14 @@ int agent_config_needs_restart(const agent_config *a, const agent_config *b, con
         {"audit.file", strcmp(a->audit.file, b->audit.file) != 0},
         {"audit.max_size", a->audit.max_bytes != b->audit.max_bytes},
         {"audit.keep", a->audit.keep != b->audit.keep},
+        {"logging.encoding", a->log_encoding != b->log_encoding},
         {"logging.destination", strcmp(a->log_destination, b->log_destination) != 0},
         {"security.user", strcmp(a->user, b->user) != 0},
         {"security.seccomp", a->seccomp != b->seccomp},
     };
+    size_t n = 0;
     for (size_t i = 0; i < GP_COUNT(checks); i++)
-        if (checks[i].differs) {
-            *key = checks[i].key;
-            return 1;
-        }
-    return 0;
+        if (checks[i].differs)
+            gp_buf_printf(keys, "%s%s", n++ ? ", " : "", checks[i].key);
+    return n;
 }

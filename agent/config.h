@@ -93,8 +93,8 @@ static inline void agent_config_freep(agent_config **c)
 /* Hand the interface rules over to the caller (for flow_manager_apply()). */
 flow_ruleset *agent_config_take_rules(agent_config *c);
 
-/* Settings that need a restart: 1 and the first key's name in *key when a and b differ in one. */
-int agent_config_needs_restart(const agent_config *a, const agent_config *b, const char **key);
+/* Settings that differ in a and b and need a restart: how many, and their keys ("a, b"). */
+size_t agent_config_needs_restart(const agent_config *a, const agent_config *b, gp_buf *keys);
 
 /* Default settings of detected interfaces (5.4). */
 void agent_config_default_capture(capture_conf *conf);

@@ -67,7 +67,7 @@ static gp_status reload(void *ctx, flow_change **changes, size_t *n, gp_err *err
 {
     agent *a = ctx;
     agent_config *fresh = NULL;
-    const char *key;
+    gp_buf keys = {0};
     flow_change *ch = NULL;
     size_t k = 0;
 
@@ -79,8 +79,8 @@ static gp_status reload(void *ctx, flow_change **changes, size_t *n, gp_err *err
         st = flow_manager_apply(a->manager, agent_config_take_rules(fresh), &ch, &k, err);
     if (st == GP_OK) {
         log_changes(ch, k);
-        if (agent_config_needs_restart(a->config, fresh, &key))
-            rt_warn("a changed setting needs a restart", RT_S("key", key));
+        if (agent_config_needs_restart(a->config, fresh, &keys))
+            rt_warn("changed settings need a restart", RT_S("keys", gp_buf_str(&keys)));
         rt_log_set_level(fresh->log_level);
         a->config->log_level = fresh->log_level;
         a->config->detect = fresh->detect;
@@ -88,6 +88,7 @@ static gp_status reload(void *ctx, flow_change **changes, size_t *n, gp_err *err
         rt_error("configuration not reloaded; the old one stays", RT_ERR(err));
     }
     agent_config_free(fresh);
+    gp_buf_free(&keys);
     pthread_mutex_unlock(&a->mu);
     if (changes && st == GP_OK) {
         *changes = ch;

@@ -148,6 +148,10 @@ static gp_status apply(struct daemon *d, const aggr_options *fresh, gp_err *err)
     GP_TRY(fleet_reload(d->fleet, t, err));
     rt_log_set_level(fresh->log.level);
     rt_info("configuration read again", RT_U("hosts", n));
+    gp_buf keys = {0};
+    if (aggr_options_need_restart(&d->o, fresh, &keys))
+        rt_warn("changed settings need a restart", RT_S("keys", gp_buf_str(&keys)));
+    gp_buf_free(&keys);
     return GP_OK;
 }
 

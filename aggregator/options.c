@@ -318,6 +318,70 @@ gp_status aggr_options_reread(const aggr_options *old, aggr_options *o, gp_err *
     return read_with_line(&the_line, o, err);
 }
 
+/* ---- what a reload cannot change ---- */
+
+static int same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static int same_listen(const aggr_options *a, const aggr_options *b)
+{
+    int same = a->n_listen == b->n_listen;
+    for (size_t i = 0; same && i < a->n_listen; i++)
+        same = strcmp(a->listen[i], b->listen[i]) == 0;
+    return same;
+}
+
+static int same_limits(const fanout_limits *a, const fanout_limits *b)
+{
+    const fair_limits *x = &a->share, *y = &b->share;
+    int same = a->max_wait_ms == b->max_wait_ms && a->partial_ms == b->partial_ms &&
+               x->max_calls == y->max_calls && x->max_concurrent == y->max_concurrent &&
+               x->max_per_user == y->max_per_user && x->max_waiting == y->max_waiting &&
+               x->max_queue_ms == y->max_queue_ms && x->mem_bytes == y->mem_bytes &&
+               x->mem_total == y->mem_total && x->n_weights == y->n_weights;
+    for (size_t i = 0; same && i < x->n_weights; i++)
+        same = x->weights[i].weight == y->weights[i].weight &&
+               strcmp(x->weights[i].user, y->weights[i].user) == 0;
+    return same;
+}
+
+static int same_connections(const fleet_opts *a, const fleet_opts *b)
+{
+    return a->dial_ms == b->dial_ms && a->backoff_min_ms == b->backoff_min_ms &&
+           a->backoff_max_ms == b->backoff_max_ms && a->health_ms == b->health_ms &&
+           a->max_dials == b->max_dials && a->open_after == b->open_after;
+}
+
+size_t aggr_options_need_restart(const aggr_options *a, const aggr_options *b, gp_buf *keys)
+{
+    const struct {
+        const char *key;
+        int same;
+    } checks[] = {
+        {"server.addr", same_listen(a, b)},
+        {"server.shutdowngraceperiod", a->grace_ms == b->grace_ms},
+        {"identity.key", same_text(a->key, b->key)},
+        {"issuer.key", same_text(a->issuer_key, b->issuer_key)},
+        {"fleet", same_text(a->fleet_name, b->fleet_name)},
+        {"querier.max_concurrent", a->limits.max_in_flight == b->limits.max_in_flight},
+        {"limits", same_limits(&a->limits, &b->limits)},
+        {"connections", same_connections(&a->fleet, &b->fleet)},
+        {"metrics",
+         same_text(a->metrics_addr, b->metrics_addr) && a->metrics_remote == b->metrics_remote},
+        {"audit", same_text(a->audit.file, b->audit.file) &&
+                      a->audit.max_bytes == b->audit.max_bytes && a->audit.keep == b->audit.keep},
+        {"logging.encoding", a->log.encoding == b->log.encoding},
+        {"logging.destination", same_text(a->log.destination, b->log.destination)},
+    };
+    size_t n = 0;
+    for (size_t i = 0; i < GP_COUNT(checks); i++)
+        if (!checks[i].same)
+            gp_buf_printf(keys, "%s%s", n++ ? ", " : "", checks[i].key);
+    return n;
+}
+
 void aggr_options_clear(aggr_options *o)
 {
     for (size_t i = 0; i < o->n_listen; i++)

@@ -4,6 +4,7 @@
 
 #include "fanout/fanout.h"
 #include "fleet/fleet.h"
+#include "gp/bytes.h"
 #include "resolver/resolver.h"
 #include "rt/config.h"
 #include "rt/log.h"
@@ -38,6 +39,8 @@ typedef struct aggr_options {
 gp_status aggr_options_read(int argc, char **argv, aggr_options *o, gp_err *err) GP_MUST_CHECK;
 /* Read the file again with the same flags, into a fresh struct. */
 gp_status aggr_options_reread(const aggr_options *old, aggr_options *o, gp_err *err) GP_MUST_CHECK;
+/* Settings that differ in a and b and need a restart: how many, and their keys ("a, b"). */
+size_t aggr_options_need_restart(const aggr_options *a, const aggr_options *b, gp_buf *keys);
 void aggr_options_clear(aggr_options *o);
 
 #endif

@@ -147,12 +147,13 @@ grep -q ',10\.30\.0\.80,' out || fail "the group has no rows"
 
 # another default: for queries that name no resolver, which goquery's do; the list is signed
 echo 'ids: [dmz]' >ids.yaml
-printf 'hosts: {resolver: {type: static, config: ids.yaml}}\n' >static.conf
+printf 'hosts: {resolver: {type: static, config: ids.yaml}}\nlimits: {max_waiting: 31}\n' >static.conf
 sed -i '/^hosts:/d' hub.conf
 cat static.conf >>hub.conf
 kill -HUP "$hub"
 read_twice() { [ "$(grep -c "configuration read again" hub.log)" = 2 ]; }
 until_ok read_twice
+until_ok grep -q 'changed settings need a restart.*keys=limits$' hub.log
 ask alice -q zz || true
 grep -q 'Host zz returned with error "not found": unknown host' out || fail "goquery does not name string"
 ask alice -q zz --query.hosts-resolver-type '' || fail "the default resolver"

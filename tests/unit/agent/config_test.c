@@ -310,6 +310,12 @@ static void test_needs_restart(void **state)
         {"capture.fragments", "true", "capture.fragments"},
         {"db.retention.max_age", "90d", "db.retention"},
         {"api.key_file", "/other", "api.key_file"},
+        {"api.trusted_keys", "/other", "api.trusted_keys"},
+        {"api.host_name", "other", "api.host_name"},
+        {"api.also_named", "other", "api.also_named"},
+        {"api.groups", "other", "api.groups"},
+        {"api.fleet", "other", "api.fleet"},
+        {"api.query_rate_limit.max_concurrent", "3", "api.query_rate_limit"},
     };
     static const char text[] = "db: {path: /x}\ninterfaces: {e: " RING "}\n";
     notes n;
@@ -318,12 +324,13 @@ static void test_needs_restart(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         agent_config *a = NULL, *b = NULL;
         agent_override set = {cases[i].set_key, cases[i].value};
-        const char *key = NULL;
+        gp_buf keys = {0};
         want_ok_err(&err, load(text, NULL, 0, &n, &a, &err));
         want_ok_err(&err, load(text, &set, 1, &n, &b, &err));
-        assert_int_equal(agent_config_needs_restart(a, b, &key), cases[i].want != NULL);
+        assert_int_equal(agent_config_needs_restart(a, b, &keys), cases[i].want != NULL);
         if (cases[i].want)
-            assert_string_equal(key, cases[i].want);
+            assert_string_equal(gp_buf_str(&keys), cases[i].want);
+        gp_buf_free(&keys);
         agent_config_free(a);
         agent_config_free(b);
     }
