@@ -65,7 +65,7 @@ static void each_command(const script *s, const cli_cmd *cmd, const char *path,
 
 static int asks_for_words(const cli_cmd *cmd)
 {
-    int found = cmd->words_from != NULL;
+    int found = cmd->words_from || cmd->words_like;
     for (size_t i = 0; cmd->subs && cmd->subs[i]; i++)
         found |= asks_for_words(cmd->subs[i]);
     return found;
@@ -119,7 +119,14 @@ static void bash_words(const script *s, const cli_cmd *cmd, const char *path)
         return;
     }
     put_flags(s, cmd);
-    fputs("' ;;\n", s->out);
+    if (cmd->words_like)
+        fprintf(s->out,
+                "'\n      w=\"${COMP_LINE:0:COMP_POINT-${#cur}}%s $cur\"\n"
+                "      words=\"$(%s bash \"$(printf %%s \"$w\" | wc -c)\" \"$w\" 2>/dev/null"
+                " | grep -v '[ ,]')\" ;;\n",
+                cmd->words_like, s->root->completer);
+    else
+        fputs("' ;;\n", s->out);
 }
 
 /* Which command the words before the cursor name; only exact paths count. */
@@ -233,6 +240,8 @@ static void zsh_command(const script *s, const cli_cmd *cmd, const char *path)
     }
     if (cmd->words_from)
         fprintf(s->out, " '*: : _%s_words %s' ;;\n", s->func, cmd->words_from);
+    else if (cmd->words_like)
+        fprintf(s->out, " '*: : _%s_like %s' ;;\n", s->func, cmd->words_like);
     else
         fputs(" '*: :_files' ;;\n", s->out);
 }
@@ -246,6 +255,20 @@ static void zsh_words(const script *s)
             "  compadd -a found\n"
             "}\n",
             s->func);
+}
+
+/* Words that are each like the value of a flag; lists of several and hints are left out. */
+static void zsh_like(const script *s)
+{
+    fprintf(s->out,
+            "_%s_like() {\n"
+            "  setopt localoptions nomultibyte\n"
+            "  local line=\"${(j: :)words[1,CURRENT-1]} $1 ${words[CURRENT]}\"\n"
+            "  local -a found=(\"${(@f)$(%s bash ${#line} \"$line\" 2>/dev/null)}\")\n"
+            "  found=(${found:#*[ ,]*})\n"
+            "  compadd -a found\n"
+            "}\n",
+            s->func, s->root->completer);
 }
 
 /* Query types and interfaces come from the helper; its hints in brackets are cut off. */
@@ -277,7 +300,7 @@ static void zsh(const script *s)
     if (s->root->completer)
         zsh_helper(s);
     if (asks_for_words(s->root))
-        zsh_words(s);
+        s->root->completer ? zsh_like(s) : zsh_words(s);
     fprintf(s->out,
             "_%s() {\n"
             "  local at='' w\n"
@@ -311,6 +334,9 @@ static void fish_command(const script *s, const cli_cmd *cmd, const char *path)
     if (cmd->words_from)
         fprintf(s->out, "complete -c %s %s -f -a '(__%s_words %s)'\n", s->program, when, s->func,
                 cmd->words_from);
+    if (cmd->words_like)
+        fprintf(s->out, "complete -c %s %s -f -a '(__%s_like %s)'\n", s->program, when, s->func,
+                cmd->words_like);
     for (const cli_opt *o = cmd->opts; o && o->name; o++) {
         if (o->flags & CLI_HIDDEN)
             continue;
@@ -368,11 +394,23 @@ static void fish_words(const script *s)
           s->out);
 }
 
+static void fish_like(const script *s)
+{
+    fprintf(s->out,
+            "function __%s_like\n"
+            "  set -l line (commandline -opc)\n"
+            "  set line \"$line $argv[1] \"(commandline -ct)\n"
+            "  %s bash (printf %%s \"$line\" | wc -c | string trim) \"$line\" 2>/dev/null "
+            "| string match -v -r '[ ,]'\n"
+            "end\n",
+            s->func, s->root->completer);
+}
+
 static void fish(const script *s)
 {
     fprintf(s->out, "# fish completion for %s\n", s->program);
     if (asks_for_words(s->root))
-        fish_words(s);
+        s->root->completer ? fish_like(s) : fish_words(s);
     if (s->root->completer)
         fish_helper(s);
     each_command(s, s->root, "", fish_command);

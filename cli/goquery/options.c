@@ -15,6 +15,7 @@ static const cli_cmd list_cmd = {
     .usage = list_usage,
     .summary = "Show interfaces with traffic, number of flows and time covered.",
     .opts = list_opts,
+    .words_like = "-i",
     .run = goquery_list,
 };
 static const cli_opt hosts_opts[] = {

@@ -63,6 +63,8 @@ struct cli_cmd {
     const char *completer;      /* root: helper program (query.md 8), or NULL */
     const char *words_from;     /* shell completion: a command of this program that prints what its
                                    positional arguments may be, one a line; NULL = files */
+    const char *words_like;     /* shell completion: the flag ("-i") whose value, as the helper
+                                   completes     it, each positional argument is; NULL = none */
     /* Run it with the program's struct; returns the exit code. */
     int (*run)(void *values, const cli_line *line);
 };
