@@ -50,7 +50,7 @@ const agent_key agent_keys[] = {
     {"api.groups", "LIST", "Groups (@NAME) this host is in", 0},
     {"api.fleet", "NAME", "Refuse queries signed for another fleet", 0},
     {"api.metrics", "BOOL", "Serve Prometheus metrics and health on api.metrics_addr", 1},
-    {"api.metrics_addr", "ADDR", "Loopback address of metrics and health (default 127.0.0.1:8146)",
+    {"api.metrics_addr", "ADDR", "Loopback address of metrics and health (default 127.0.0.1:9145)",
      0},
     {"api.metrics_allow_remote", "BOOL", "Serve metrics on other addresses than loopback", 1},
     {"api.disable_iface_metrics", "BOOL", "No iface label in metrics", 1},

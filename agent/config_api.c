@@ -116,7 +116,7 @@ gp_status agent_config_api(agent_config *c, gp_err *err)
     GP_TRY(rt_config_bool(c->source, "api.metrics", 0, &c->metrics, err));
     GP_TRY(
         rt_config_bool(c->source, "api.disable_iface_metrics", 0, &c->disable_iface_metrics, err));
-    GP_TRY(rt_config_str(c->source, "api.metrics_addr", "127.0.0.1:8146", &c->metrics_addr, err));
+    GP_TRY(rt_config_str(c->source, "api.metrics_addr", "127.0.0.1:9145", &c->metrics_addr, err));
     GP_TRY(rt_config_bool(c->source, "api.metrics_allow_remote", 0, &c->metrics_remote, err));
     gp_err why = {0};
     if (c->metrics && rt_http_check(c->metrics_addr, c->metrics_remote, &why) != GP_OK)

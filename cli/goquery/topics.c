@@ -157,21 +157,21 @@ int goquery_examples(void *opts, const cli_line *line)
     const char *p = line->program;
     (void)opts;
     printf("Top 5 IP pairs by volume on eth0 during the last month:\n\n"
-           "    %s -d /var/lib/goprobe/db -i eth0 -n 5 talk_conv\n\n"
+           "    %s -d /var/lib/fleetprobe/db -i eth0 -n 5 talk_conv\n\n"
            "The same with the columns written out:\n\n"
-           "    %s -d /var/lib/goprobe/db -i eth0 -n 5 sip,dip\n\n",
+           "    %s -d /var/lib/fleetprobe/db -i eth0 -n 5 sip,dip\n\n",
            p, p);
     printf("Top 10 applications by packets, from four to two days ago:\n\n"
-           "    %s -d /var/lib/goprobe/db -i eth0 -n 10 -s packets -f -4d -l -2d apps_port\n\n",
+           "    %s -d /var/lib/fleetprobe/db -i eth0 -n 10 -s packets -f -4d -l -2d apps_port\n\n",
            p);
     printf("Traffic between two networks over the last day on two interfaces:\n\n"
-           "    %s -d /var/lib/goprobe/db -i eth0,eth1 -f -1d \\\n"
+           "    %s -d /var/lib/fleetprobe/db -i eth0,eth1 -f -1d \\\n"
            "        -c \"(snet = 10.0.0.0/8 and dnet = 192.168.0.0/16) or\n"
            "            (snet = 192.168.0.0/16 and dnet = 10.0.0.0/8)\" talk_conv\n\n",
            p);
     printf(
         "Top 10 source and destination pairs of one network over all time:\n\n"
-        "    %s -d /var/lib/goprobe/db -i any -f 0 -n 10 -c \"net = 10.11.12.0/24\" talk_conv\n\n",
+        "    %s -d /var/lib/fleetprobe/db -i any -f 0 -n 10 -c \"net = 10.11.12.0/24\" talk_conv\n\n",
         p);
     return 0;
 }

@@ -1,11 +1,13 @@
 #!/bin/sh
 # make-secrets.sh DIR NODE... - keys for the agents of these nodes and the aggregator, as two Secrets on standard output.
 #
-#   sh make-secrets.sh keys $(kubectl get nodes -o name | cut -d/ -f2) | kubectl apply -f -
+#   sh make-secrets.sh keys $(kubectl get nodes -o name | cut -d/ -f2) | kubectl apply --server-side -f -
 #
-# DIR keeps the keys (make-keys.sh; DIR/fleet is what signs all others: keep it offline). Run it again with all nodes
-# when some were added, then restart the DaemonSet. NAMESPACE: of the Secrets (default fleetprobe). ISSUER=1: with a key
-# by which the aggregator renews certificates (aggregator.issuer in values.yaml).
+# DIR keeps the keys (make-keys.sh; DIR/fleet is what signs all others: keep it offline). Run it again with the nodes that
+# were added, then restart the DaemonSet: the Secret has every node of DIR, so delete the directories of those that are
+# gone. --server-side: otherwise kubectl copies all keys into an annotation, which has room for 390 nodes. NAMESPACE: of
+# the Secrets (default fleetprobe). ISSUER=1: with a key by which the aggregator renews certificates (aggregator.issuer
+# in values.yaml).
 set -eu
 [ $# -ge 2 ] || {
     echo "usage: make-secrets.sh DIR NODE..." >&2
@@ -24,8 +26,9 @@ entry() { # entry NAME FILE
 }
 
 secret fleetprobe-agents
-for node in "$@"; do
-    entry "$node.key" "$dir/$node/agent.key"
+for key in "$dir"/*/agent.key; do
+    node=$(basename "$(dirname "$key")")
+    entry "$node.key" "$key"
     entry "$node.crt" "$dir/$node/agent.crt"
 done
 echo ---

@@ -46,12 +46,12 @@ def rss(pid):
 
 
 def goprobe_lost(_):
-    text = ns("curl", "-s", "127.0.0.1:8146/metrics", capture_output=True, text=True).stdout
+    text = ns("curl", "-s", "127.0.0.1:9145/metrics", capture_output=True, text=True).stdout
     return sum(int(m) for m in re.findall(r"packets_dropped_total\{[^}]*\} (\d+)", text))
 
 
 def goprobe_seen(_):
-    text = ns("curl", "-s", "127.0.0.1:8146/metrics", capture_output=True, text=True).stdout
+    text = ns("curl", "-s", "127.0.0.1:9145/metrics", capture_output=True, text=True).stdout
     return sum(int(m) for m in re.findall(r"packets_processed_total\{[^}]*\} (\d+)", text))
 
 

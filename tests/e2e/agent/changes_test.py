@@ -125,7 +125,7 @@ def hot(agent):
 
 def page(what):
     """Status code and text of a page of the metrics address."""
-    p = sensor.ns(sensor.SENSOR, "curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:8146" + what)
+    p = sensor.ns(sensor.SENSOR, "curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:9145" + what)
     return int(p.stdout[-3:]), p.stdout[:-3]
 
 

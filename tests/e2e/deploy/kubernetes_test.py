@@ -230,6 +230,9 @@ def use(fleet):
     assert health.returncode == 0, "health check"
     dead = subprocess.run(["bash", SRC + "/deploy/docker/healthcheck", "9"], stderr=subprocess.DEVNULL, check=False)
     assert dead.returncode != 0, "health check of nothing"
+    gone = [user + "gone.key" if w == user + "user.key" else w for w in ask]
+    p = subprocess.run(gone + ["-i", "any", "sip", "-q", "any"], capture_output=True, text=True, check=False)
+    assert p.returncode != 0 and re.search("revoked|not trusted", p.stdout + p.stderr), p.stdout + p.stderr
     for where in (["node-1"], ["any"], ["fleetprobe-agents", "--query.hosts-resolver-type", "dns"]):
         p = subprocess.run(ask + ["-i", "any", "-e", "json", "sip", "-q"] + where, capture_output=True, text=True,
                            check=False)
@@ -287,9 +290,16 @@ def main():
         env = {**os.environ, "PATH": BIN + ":" + os.environ["PATH"], "ISSUER": "1"}
         secrets = out("sh", DIR + "make-secrets.sh", fleet.tmp + "/keys", *NODES, env=env)
         assert secrets == out("sh", DIR + "make-secrets.sh", fleet.tmp + "/keys", *NODES, env=env), "second run"
+        assert secrets == out("sh", DIR + "make-secrets.sh", fleet.tmp + "/keys", NODES[0], env=env), "others are dropped"
+        key = [BIN + "/gpkey", "-q"]
+        out(*key, "issue", "user", "gone", "--by", fleet.tmp + "/keys/fleet/fleet.key", "-o", fleet.tmp + "/keys/user/gone.key")
+        out(*key, "revoke", fleet.tmp + "/keys/user/gone.pub", "--by", fleet.tmp + "/keys/fleet/fleet.key", "--list",
+            fleet.tmp + "/revoked")
+        with open(fleet.tmp + "/revoked") as f:
+            revoked = f.read()
         with open(fleet.tmp + "/keys/fleet/trusted_keys") as f:
             trusted = f.read()
-        values = {"nodes": {"node-1": "127.0.0.1"}, "trustedKeys": trusted, "createNamespace": True,
+        values = {"nodes": {"node-1": "127.0.0.1"}, "trustedKeys": trusted, "revoked": revoked, "createNamespace": True,
                   "agent": {"metricsPort": 18146}, "aggregator": {"issuer": True}}
         docs = render(**values)
         helm(values)
