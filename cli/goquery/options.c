@@ -98,6 +98,7 @@ static const char *const root_usage[] = {
     "[flags] --stored-query FILE|-",
     "list [IFACE ...] [flags]",
     "report FILE.yaml [flags]",
+    "hosts [SELECTOR ...] [flags]",
     "examples | version | help [COMMAND] | completion SHELL",
     NULL,
 };

@@ -169,9 +169,9 @@ int goquery_examples(void *opts, const cli_line *line)
            "        -c \"(snet = 10.0.0.0/8 and dnet = 192.168.0.0/16) or\n"
            "            (snet = 192.168.0.0/16 and dnet = 10.0.0.0/8)\" talk_conv\n\n",
            p);
-    printf(
-        "Top 10 source and destination pairs of one network over all time:\n\n"
-        "    %s -d /var/lib/fleetprobe/db -i any -f 0 -n 10 -c \"net = 10.11.12.0/24\" talk_conv\n\n",
-        p);
+    printf("Top 10 source and destination pairs of one network over all time:\n\n"
+           "    %s -d /var/lib/fleetprobe/db -i any -f 0 -n 10 -c \"net = 10.11.12.0/24\" "
+           "talk_conv\n\n",
+           p);
     return 0;
 }

@@ -369,7 +369,7 @@ static const char *const usage[] = {"[IFACE...]", "--file FILE | --reload", "tra
 const cli_cmd gpctl_config = {
     .name = "config",
     .usage = usage,
-    .summary = "Running settings of interfaces; change or reload them",
+    .summary = "Running settings of interfaces; change, reload or translate them",
     .about = "Show the settings of the interfaces that the agent captures, or change them: only "
              "interfaces can\nchange at run time. Other interfaces are neither stopped nor "
              "interrupted.\n"

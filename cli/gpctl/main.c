@@ -91,7 +91,7 @@ const cli_cmd gpctl_root = {
              "reload\n"
              "  gpctl top                          packets and bits per second, live\n"
              "\n"
-             "Exit codes: 0 done, 1 failed.",
+             "Exit codes: 0 done, 1 failed or wrong usage.",
     .opts = opts,
     .subs = subs,
     .run = run,

@@ -93,10 +93,12 @@ static void report(const struct job *j, const godb_retain_stats *s)
                j->o->apply || s->days_deleted == 0 ? "" : "; add --apply to do it");
     }
     if (s->bytes_missing)
-        gpdb_warn(j->o, j->line,
-                  "the limits are missed by %s: days that changed in the last ten minutes or "
-                  "ended less than an hour ago are kept",
-                  gpdb_size(s->bytes_missing, c, sizeof c));
+        gpdb_warn(j->o, j->line, "the limits are missed by %s: %s",
+                  gpdb_size(s->bytes_missing, c, sizeof c),
+                  s->days > s->days_deleted
+                      ? "days that changed in the last ten minutes or ended less than an hour ago "
+                        "are kept"
+                      : "there are no more days to delete");
 }
 
 static int run(void *values, const cli_line *line)

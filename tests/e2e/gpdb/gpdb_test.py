@@ -487,6 +487,7 @@ class Retain(Case):
         # More than any disk has: a share would be reached on an otherwise empty tmpfs.
         self.fails(3, "", "retain", "-q", "-y", "-d", self.db, "--min-free", "900000T")
         self.assertEqual(self.dump(), HEAD)
+        self.fails(3, "there are no more days to delete", "retain", self.db, "--min-free", "900000T")
 
     def test_what_is_fresh_stays(self):
         self.fill()
