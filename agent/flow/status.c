@@ -174,7 +174,7 @@ gp_status flow_manager_flush(flow_manager *m, const char *const *names, size_t n
         st = m->finished ? gp_fail(err, GP_EUNAVAILABLE, 0, "capture is shutting down")
                          : choose(v, &n, names, n_names, err);
         for (size_t k = 0; k < n && st == GP_OK; k++) {
-            st = flow_iface_rotate(v[k], flow_now_s(m) + 1, err);
+            st = flow_iface_rotate(v[k], flow_now_s(m), err);
             pthread_mutex_lock(&v[k]->mu);
             upto[k] = v[k]->last_s;
             pthread_mutex_unlock(&v[k]->mu);

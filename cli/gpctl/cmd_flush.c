@@ -65,7 +65,7 @@ const cli_cmd gpctl_flush = {
              "they are.\n"
              "\n"
              "Example:\n"
-             "  gpctl flush eth0 && goquery -i eth0 -f -5m sip,dip",
+             "  gpctl flush eth0 && goquery -d DB -i eth0 -f -5m sip,dip",
     .words_from = GPCTL_WORDS,
     .run = run,
 };

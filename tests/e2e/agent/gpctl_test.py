@@ -172,6 +172,9 @@ class Gpctl(unittest.TestCase):
         path = self.agent.db + "/a0"
         late = bool(sensor.blocks(path))  # a scheduled write-out has been meanwhile
         self.assertEqual(self.ctl("flush", "a0"), "written: a0\n")
+        if not late:  # and to be seen at once
+            p = sensor.run(sensor.GOQUERY, "-d", self.agent.db, "-i", "a0", "-f", "-5m", "-e", "csv", "dport", "-c", "dport = 7001")
+            self.assertIn("7001,", p.stdout)
         self.assertGreater(len(sensor.blocks(path)), 0)
         if not late:  # the whole of test_1
             self.assertEqual(sensor.stored(self.agent.db)[("10.77.0.2", "10.77.0.1", 7001, 17)], (2000, 0, 2000 * 142, 0))

@@ -146,9 +146,9 @@ void flow_manager_info_get(flow_manager *m, flow_manager_info *out);
 
 /* ---- write-out on demand ---- */
 
-/* Write the running interval of all interfaces, or of those named, and wait until it is on disk.
- * GP_ENOTFOUND for a name that is not captured, GP_EDEADLINE after timeout_ms, GP_EIO when a write
- * failed (its flows are kept). */
+/* Write the running interval of all interfaces, or of those named, as a block of this second (a
+ * query up to now has it) and wait until it is on disk. GP_ENOTFOUND for a name that is not
+ * captured, GP_EDEADLINE after timeout_ms, GP_EIO when a write failed (its flows are kept). */
 gp_status flow_manager_flush(flow_manager *m, const char *const *names, size_t n_names,
                              int64_t timeout_ms, gp_err *err) GP_MUST_CHECK;
 
