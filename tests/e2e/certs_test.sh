@@ -4,6 +4,8 @@
 set -eu
 . "$1/tests/e2e/daemons.sh"
 
+hup() { for p in $pids; do kill -HUP "$p"; done; }
+
 key init acme
 key trust acme.pub --into trusted_keys
 key issue issuer eu --by acme.key
@@ -34,14 +36,14 @@ grep -q 'user=bob.*not allowed to ask this host' office.log || fail "bob's scope
 
 # Renewed by hand: a reload takes it.
 key renew office.crt hub.crt --by acme.key --days 300
-for p in $pids; do kill -HUP "$p"; done
+hup
 for name in office hub; do until_ok grep -q 'certificate read again' $name.log; done
 ask alice -q office || fail "alice after the renewal by hand"
 grep -q 'certificate read again' dmz.log && fail "the certificate of dmz did not change"
 
 key revoke alice.crt --by acme.key --list revoked
 cp revoked trusted_keys.revoked
-for p in $pids; do kill -HUP "$p"; done
+hup
 n=0
 while ask alice -q any; do # until all have read it
     n=$((n + 1))
@@ -50,3 +52,24 @@ while ask alice -q any; do # until all have read it
 done
 grep -q 'revoked\|not trusted' out || fail "alice is not told why"
 ask bob -q dmz || fail "bob after the revocation"
+
+# Another key of the fleet, while all goes on: both are trusted, certificates move, the old one goes.
+reloads() { grep -c 'trusted keys read again\|configuration read again' "$1.log"; }
+reloaded() { # all daemons, since the marks were taken
+    [ "$(reloads office)" -gt "$a" ] && [ "$(reloads dmz)" -gt "$b" ] && [ "$(reloads hub)" -gt "$c" ]
+}
+reload() { a=$(reloads office) b=$(reloads dmz) c=$(reloads hub); hup; until_ok reloaded; }
+key init next
+key trust next.pub --into trusted_keys
+reload
+key renew hub.crt bob.crt --by next.key
+reload
+ask bob -q dmz || fail "bob, half way to another fleet key"
+key renew office.crt dmz.crt --by next.key
+reload
+ask bob -q dmz || fail "bob, under another fleet key"
+sed -i '/^fleet acme /d' trusted_keys
+rm trusted_keys.revoked # of the old fleet
+reload
+ask bob -q dmz || fail "bob, without the old fleet key"
+grep -q ',10\.30\.0\.80,' out || fail "no rows under another fleet key"
