@@ -190,16 +190,16 @@ static int has_beyond(const char *s, size_t n)
     const size_t len = sizeof most - 1;
 
     for (size_t i = 0; i < n;) {
-        size_t k = i;
+        size_t k = i, digits = 0;
         if (s[i] == '"') { /* on behind the text */
             for (i++; i < n && s[i] != '"'; i++)
                 i += s[i] == '\\';
             i++;
             continue;
         }
-        while (k < n && (isalnum((unsigned char)s[k]) || (s[k] && strchr("+-.", s[k]))))
-            k++;
-        if (k - i == len && strspn(s + i, "0123456789") >= len && memcmp(s + i, most, len) > 0 &&
+        for (; k < n && (isalnum((unsigned char)s[k]) || (s[k] && strchr("+-.", s[k]))); k++)
+            digits += isdigit((unsigned char)s[k]) != 0;
+        if (k - i == len && digits == len && memcmp(s + i, most, len) > 0 &&
             memcmp(s + i, same, len) <= 0)
             return 1;
         i = k > i ? k : i + 1;
@@ -231,8 +231,8 @@ json_t *query_json_load(const void *bytes, size_t len, size_t more_flags, int *w
         return NULL;
     }
     json_t *v = load_text(bytes, len, flags, wide, &why);
-    char *copy = v ? NULL : gp_strndup(bytes, len);
-    if (copy && mend_surrogates(copy, len))
+    char *copy = v || !len ? NULL : gp_alloc(len, 1);
+    if (copy && mend_surrogates(memcpy(copy, bytes, len), len))
         v = load_text(copy, len, flags, wide, &why);
     gp_free(copy);
     if (!v) {

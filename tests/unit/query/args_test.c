@@ -174,6 +174,8 @@ static void test_limits(void **state)
     memset(big, '[', n);
     want_err(GP_EINVAL, &err, "at most", query_args_from_json(&a, big, n, &err));
     want_err(GP_EINVAL, &err, "not JSON", query_args_from_json(&a, big, n - 1, &err));
+    memset(big + 1, 0, n - 1); /* nothing behind a NUL is looked for beyond the copy */
+    want_err(GP_EINVAL, &err, "not JSON", query_args_from_json(&a, big, n - 1, &err));
     query_args_clear(&a);
 }
 
