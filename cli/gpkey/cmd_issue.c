@@ -194,6 +194,9 @@ static int issue(void *values, const cli_line *line)
         unlink(gp_buf_str(&key)); /* ours; a key without its certificate helps nobody */
     else if (st == GP_OK && kind != AUTH_KIND_ISSUER) /* what revokes the key when it is lost */
         st = gpkey_write_pub(id, gp_buf_str(&key), &pub, &err);
+    if (st == GP_OK && pub.len && !v->quiet)
+        printf("%s  keep it: gpkey revoke %s ends the key when it is lost\n", gp_buf_str(&pub),
+               gp_buf_str(&pub));
     auth_identity_free(id);
     gp_buf_free(&key);
     gp_buf_free(&crt);

@@ -73,7 +73,12 @@ gp_status gpkey_read_public(const char *path, auth_peer *out, int *secret, gp_er
         auth_identity_free(id);
         return st;
     }
-    if (st == GP_OK) {
+    if (st == GP_OK && text.len > 16 && memcmp(text.data, "fleetprobe-cert-", 16) == 0)
+        st = gp_fail(err, GP_EINVAL, 0,
+                     "%s is a certificate; expected a .pub or key file (certificates are trusted "
+                     "by the key of their fleet)",
+                     path);
+    else if (st == GP_OK) {
         size_t n = first_line((char *)text.data, text.len, &line);
         st = n ? auth_entry_parse(line, n, out, err) : gp_fail(err, GP_EINVAL, 0, "empty file");
         if (st != GP_OK)

@@ -104,6 +104,8 @@ mkdir elsewhere && cp fw-9.crt elsewhere
 no 'was revoked' renew elsewhere/fw-9.crt --by acme.key
 ok renew fw-2.crt --by acme.key
 ok issue agent fw-10 --by acme.key # and the .pub file that issue leaves does it
+grep -q 'fw-10.pub  keep it' out || fail "no word about the .pub file"
+no 'fw-10.crt is a certificate; expected' trust fw-10.crt
 ok revoke fw-10.pub --by acme.key --list ft.revoked
 no 'revoked' verify fw-10.crt --trust ft
 rm trusted_keys.revoked
