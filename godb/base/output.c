@@ -73,10 +73,12 @@ static gp_status open_temp(const char *path, const char *temp, mode_t mode, cons
 
     if (fd < 0)
         return gp_fail(err, GP_EIO, errno, "cannot create %s", path);
-    if (old && fchown(fd, old->st_uid, old->st_gid) != 0)
-        errno = 0; /* ours then: only root gives files away */
-    if (old)
+    if (old) {
         mode = old->st_mode & 0777;
+        if (fchown(fd, old->st_uid, old->st_gid) != 0 && /* only root gives files away */
+            fchown(fd, (uid_t)-1, old->st_gid) != 0)
+            mode &= ~(mode_t)070; /* not for a group it was not for */
+    }
     if (mode && fchmod(fd, mode) != 0) {
         gp_status st = gp_fail(err, GP_EIO, errno, "cannot set the mode of %s", path);
         (void)unlink(temp);
