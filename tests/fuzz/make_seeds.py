@@ -11,6 +11,9 @@ sys.path.insert(0, os.path.join(HERE, "..", "interop"))
 from query import DIP, DPORT, HOST, IFACE, PROTO, SIP, TIME, message  # noqa: E402
 
 
+CERTIFICATE = b"FPC1" + bytes(200)  # not a good one; corpus/cert has one
+
+
 def write(fuzzer, name, data):
     path = os.path.join(HERE, "corpus", fuzzer)
     os.makedirs(path, exist_ok=True)
@@ -96,9 +99,51 @@ def batches():
     write("batch", "v4", v4)
     write("batch", "v6", v6)
     write("batch", "no-address", batch(0, PROTO, ["a"], [""], b"\x06\x11\x01", [], counters))
+    return v4
+
+
+def hello():
+    """protocol.md, "Hello": with one field of each type, and with one that must be understood."""
+    def field(kind, data):
+        return struct.pack(">BH", kind, len(data)) + data
+    head = b"FPH1" + struct.pack(">BBHI", 1, 1, 0, 7)
+    fleet = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+    body = field(1, bytes(range(32))) + field(2, bytes(64)) + field(4, fleet + struct.pack(">Q", 9))
+    write("hello", "strangers", head + body)
+    write("hello", "certificate", head + body + field(3, CERTIFICATE))
+    write("hello", "unknown", head + field(0x81, b"x"))
+
+
+def requests():
+    args = message((1, "sip,dip"), (2, "eth0,/^wan/"), (3, "dport = 443 & proto = tcp"), (6, 1), (7, "1h"), (8, "bytes"),
+                   (9, 1000), (10, 1), (11, 60), (13, 10**9), (14, "goquery"), (15, 1))
+    body = message((1, bytes(range(16))), (2, 1750000000), (3, 60), (4, "acme"), (5, "fw-*,!fw-9,@dmz"), (6, "string"),
+                   (7, "fw-1"), (7, "fw-2"), (8, 1749990000), (9, 1750000000), (10, args), (11, 1), (12, 1000), (13, 2))
+    write("request", "body", body)
+    write("request", "signed", message((1, body), (2, bytes(64)), (3, bytes(32)), (4, CERTIFICATE), (5, bytes(16)), (6, 1),
+                                       (7, "fw-1,fw-2"), (8, 1)))
+
+
+def answers(rows):
+    counters = message((1, 1500), (2, 60), (3, 2), (4, 1))
+    stats = message(*((n, 100 * n) for n in range(1, 7)))
+    summary = message((1, 0), (2, "fine"), (3, counters), (4, 3), (5, stats), (6, 3499980000), (7, 3500000000), (8, "eth0"),
+                      (9, 1), (10, 10**7), (11, "dport = 443"), (12, 3))
+    trailer = message((1, bytes(range(16))), (2, "fw-1"), (3, "id"), (4, 0), (5, "fine"), (6, 3), (7, 3), (8, counters),
+                      (9, bytes(32)), (10, stats), (11, 2), (12, 4), (13, "eth0"), (14, 1), (15, 10**7), (16, "dport = 443"))
+    for name, number, value in (("header", 1, message((1, 1), (2, "fleetprobe/0.1.0"), (3, 2))), ("batch", 2, rows),
+                                ("progress", 3, message(*((n, n) for n in range(1, 7)))),
+                                ("host", 4, message((1, "fw-2"), (2, 6), (3, "timeout"), (4, "hub"))),
+                                ("trailer", 5, message((1, trailer), (2, bytes(64)), (3, bytes(32)), (4, CERTIFICATE), (5, "hub"))),
+                                ("partial", 6, message((1, summary), (2, rows), (3, 1), (4, 2))), ("summary", 7, summary)):
+        write("answer", name, message((number, value)))
+    info = message((1, "fw-1"), (2, "connected"), (3, "10.0.0.1:8145"), (4, "none"), (5, 900), (6, 1750000000), (7, "goprobe"))
+    write("answer", "hosts", message((1, info), (1, info)))
 
 
 revocations()
 control()
 channel()
-batches()
+hello()
+requests()
+answers(batches())
