@@ -49,6 +49,7 @@ static void read_match(const uint8_t *src, size_t len, seq *s)
 {
     size_t at = s->lit_at + s->lit_len;
 
+    s->next = len;
     if (at + 2 > len) {
         s->cut = 1;
         return;
@@ -61,7 +62,7 @@ static void read_match(const uint8_t *src, size_t len, seq *s)
     s->next = at;
 }
 
-godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_len, size_t must)
+godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_len, size_t sure)
 {
     godb_lz4_walk_result r = {0};
     size_t at = 0, made = 0;
@@ -70,6 +71,8 @@ godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_le
         seq s;
         read_literals(src, len, at, &s);
         r.sequences++;
+        if (s.lit_at > sure)
+            r.plausible = 1; /* its length may be what somebody else wrote: nothing is refuted */
         if (s.cut || s.lit_len > raw_len - made) {
             r.cut = s.cut && s.lit_len <= raw_len - made;
             break; /* at: the sequence that does not fit */
@@ -81,12 +84,14 @@ godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_le
             r.tail = s.lit_len;
             break;
         }
-        if (s.lit_at + s.lit_len >= must)
-            r.plausible = 1; /* a run crossed the end of the stored bytes: the rest is not ours */
+        if (s.lit_at + s.lit_len + 2 > sure)
+            r.plausible = 1; /* so may be the match behind it */
         r.cut = s.lit_len >= len - s.lit_at;
         if (r.cut)
             break; /* literals reach behind what there is */
         read_match(src, len, &s);
+        if (s.next > sure)
+            r.plausible = 1;
         if (s.cut || s.offset == 0 || s.offset > made || s.match_len > raw_len - made) {
             r.cut = s.cut && s.match_len <= raw_len - made;
             break;
@@ -94,11 +99,11 @@ godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_le
         made += s.match_len;
         at = s.next;
         r.cut = at >= len;
-        if (at >= must)
+        if (at >= sure)
             r.plausible = 1;
     }
     if (r.complete)
-        r.plausible = r.consumed >= must;
+        r.plausible = r.consumed > sure;
     else
         r.consumed = at;
     return r;

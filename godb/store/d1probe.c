@@ -37,7 +37,7 @@ static gp_status view(const godb_d1file *f, uint64_t at, uint64_t n, uint8_t **b
 
 static void probe_lz4(const uint8_t *buf, size_t len, uint32_t raw_len, godb_d1probe *out)
 {
-    godb_lz4_walk_result w = godb_lz4_walk(buf, len, raw_len, (size_t)raw_len + 1);
+    godb_lz4_walk_result w = godb_lz4_walk(buf, len, raw_len, raw_len);
 
     out->found = w.plausible;
     out->complete = w.complete && w.plausible;
@@ -54,15 +54,15 @@ static void probe_zstd(const uint8_t *buf, size_t len, uint32_t raw_len, godb_d1
         return;
     for (;;) {
         if (at + ZSTD_BLOCK > len) {
-            out->found = at > raw_len; /* headers were sound up to the end of what is ours */
+            out->found =
+                at + ZSTD_BLOCK > raw_len; /* headers were sound up to the end of what is ours */
             break;
         }
         uint32_t head =
             (uint32_t)buf[at] | (uint32_t)buf[at + 1] << 8 | (uint32_t)buf[at + 2] << 16;
         uint32_t last = head & 1, type = head >> 1 & 3, size = head >> 3;
-        if (at > raw_len) { /* this header may be overwritten already */
+        if (at + ZSTD_BLOCK > raw_len) /* this header may be overwritten already */
             out->found = 1;
-        }
         if (type == 3 || size > ZSTD_MAX)
             break;
         made += type == 2 ? 1 : size; /* a compressed block gives at least something */
@@ -92,7 +92,7 @@ gp_status godb_d1_probe(const godb_d1file *f, uint64_t at, uint32_t raw_len, god
         return GP_OK;
     GP_TRY(gp_pread_full(f->fd, glance, GLANCE, at, err)); /* raw_len is above GLANCE */
     int zstd = gp_le32(glance) == ZSTD_MAGIC_LE;
-    godb_lz4_walk_result w = godb_lz4_walk(glance, GLANCE, raw_len, (size_t)raw_len + 1);
+    godb_lz4_walk_result w = godb_lz4_walk(glance, GLANCE, raw_len, raw_len);
     if (!w.cut && !zstd)
         return GP_OK;
     GP_TRY(view(f, at, output_bound(raw_len), &buf, &n, err));

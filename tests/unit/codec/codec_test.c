@@ -164,12 +164,44 @@ static void test_round_trip(void **state)
         want_ok_err(&err, godb_codec_decode(*state, used, out.data, out.len, back, n, &err));
         assert_true(n == 0 || memcmp(raw, back, n) == 0);
         if (used == GODB_CODEC_LZ4 && n >= 16) { /* the walker agrees with the library */
-            godb_lz4_walk_result w = godb_lz4_walk(out.data, out.len, n, out.len);
+            godb_lz4_walk_result w = godb_lz4_walk(out.data, out.len, n, out.len - 1);
             assert_true(w.complete && w.plausible && w.consumed == out.len);
             assert_int_equal(godb_lz4_decode_prefix(out.data, out.len, back, n), n);
             assert_memory_equal(raw, back, n);
         }
         gp_buf_free(&out);
+    }
+}
+
+/* Sequences that need a byte which may be overwritten refute nothing; before that they do. */
+static void test_walk_at_the_end(void **state)
+{
+    (void)state;
+    enum { LITERALS = 50, OFFSET_AT = 2 + LITERALS };
+    uint8_t src[OFFSET_AT + 8] = {0xF0, LITERALS - 15};
+    static const struct {
+        const char *what;
+        uint8_t token, more, offset[2];
+        size_t sure;
+        int plausible;
+    } cases[] = {
+        {"a wrong offset", 0xF0, LITERALS - 15, {1, 0xFF}, OFFSET_AT + 2, 0},
+        {"its second byte may be another's", 0xF0, LITERALS - 15, {1, 0xFF}, OFFSET_AT + 1, 1},
+        {"both may be", 0xF0, LITERALS - 15, {0, 0}, OFFSET_AT, 1},
+        {"a match that is too long", 0xFF, LITERALS - 15, {1, 0}, OFFSET_AT + 3, 0},
+        {"its length may be another's", 0xFF, LITERALS - 15, {1, 0}, OFFSET_AT + 2, 1},
+        {"too many literals", 0xF0, 200, {1, 0}, 2, 0},
+        {"their length may be another's", 0xF0, 200, {1, 0}, 1, 1},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        src[0] = cases[i].token;
+        src[1] = cases[i].more;
+        memcpy(src + OFFSET_AT, cases[i].offset, 2);
+        src[OFFSET_AT + 2] = 0xFE; /* of a match length: 254 more */
+        godb_lz4_walk_result w = godb_lz4_walk(src, sizeof src, 100, cases[i].sure);
+        if (w.plausible != cases[i].plausible || w.complete)
+            fail_msg("%s: plausible %d, complete %d", cases[i].what, w.plausible, w.complete);
     }
 }
 
@@ -181,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_foreign_zstd_frames),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_walk_at_the_end),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

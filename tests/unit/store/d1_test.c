@@ -238,6 +238,40 @@ static void test_scenarios(void **state)
     }
 }
 
+/* A match in the output of a hit block that ends, begins or has its length about where the next
+ * write begins to overwrite it: the block must be known as hit all the same, never be taken for
+ * raw. */
+static void test_match_at_the_end(void **state)
+{
+    (void)state;
+    enum { ROWS = 1500, BYTES = 4 * ROWS, ENDS = 90 };
+    static const uint64_t sums[4] = {0};
+    static uint64_t none[ROWS];
+    test_rng rng = test_rng_new(11);
+
+    for (size_t k = 12; k < ENDS; k++) {
+        struct sim s;
+        sim_open(&s, GODB_CODEC_LZ4);
+        for (int i = 0; i < 3; i++) {
+            gp_buf *raw = s.raw[i];
+            uint8_t dip[BYTES];
+            test_rng_fill(&rng, dip, sizeof dip);
+            memcpy(dip + BYTES - k, dip + 100, k % 3 || k < 22 ? 11 : 22);
+            gp_buf_fill(&raw[GODB_COL_SIP], 10, BYTES);
+            gp_buf_add(&raw[GODB_COL_DIP], dip, sizeof dip);
+            gp_buf_fill(&raw[GODB_COL_PROTO], 6, ROWS);
+            gp_buf_fill(&raw[GODB_COL_DPORT], 7, 2 * ROWS);
+            for (size_t c = 0; c < 4; c++)
+                godb_packed_encode(none, ROWS, &raw[GODB_N_ATTRS + c]);
+            sim_pass(&s);
+            sim_block(&s, ROWS, 0, sums);
+        }
+        assert_true(s.hits == 3);
+        (void)check_all(&s, "match at the end", k);
+        sim_close(&s);
+    }
+}
+
 /* Random passes, sizes and noise: nothing wrong is ever shown. */
 static void test_random(void **state)
 {
@@ -290,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenarios),
+        cmocka_unit_test(test_match_at_the_end),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_no_false_alarm),
     };

@@ -8,8 +8,8 @@
 /* What godb_lz4_walk() found. */
 typedef struct godb_lz4_walk_result {
     int complete; /* 1: the block ends, after a literal run, with exactly raw_len bytes of output */
-    int plausible; /* 1: every sequence that begins below `must` is valid and none overruns raw_len
-                    */
+    int plausible; /* 1: nothing in the bytes that are surely the block's speaks against it, and it
+                      goes on behind them */
     int cut;       /* 1: src ended inside a sequence that is valid so far */
     size_t consumed;  /* bytes of src used; with complete: the length C of the compressed block */
     size_t tail;      /* literals the block ends with; 0 unless complete */
@@ -17,11 +17,12 @@ typedef struct godb_lz4_walk_result {
 } godb_lz4_walk_result;
 
 /* Walk the LZ4 block that begins at src and may extend over at most len bytes, expecting raw_len
- * bytes of output. Nothing is decoded. `must`: a block that is really there reaches at least so
- * far (defect D1: the stored length in the descriptor), so a walk that stays valid up to there is
- * called plausible even when it is not complete, which is what an overwritten tail leaves behind.
+ * bytes of output. Nothing is decoded. `sure`: so many bytes are
+ * surely the block's if there is one, and it is longer (defect D1: the stored length in the
+ * descriptor). What is behind may be overwritten: a sequence that needs a byte of it can refute
+ * nothing, so a walk that is valid up to there is plausible even when it is not complete.
  * Untrusted input. Source: LZ4 block format; godb-format.md 9, D1. */
-godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_len, size_t must);
+godb_lz4_walk_result godb_lz4_walk(const uint8_t *src, size_t len, size_t raw_len, size_t sure);
 
 /* Decode the sequences of src (len bytes) into dst until the input or raw_len bytes of output end;
  * returns how many bytes of output are certain. For blocks whose tail is lost (D1). */
