@@ -283,13 +283,15 @@ static int request(void *values, const cli_line *line)
 static gp_status not_in_list(const char *list, const auth_cert *c, int must_exist, gp_err *err)
 {
     auth_revlist l = {0};
-    GP_TRY(gpkey_load_list(list, &l, err));
-    if (must_exist && !l.number)
-        return gp_fail(err, GP_ENOTFOUND, 0, "--list %s: no such list", list);
-    int in = memcmp(l.fleet, c->fleet, AUTH_SIGN_PK) == 0 &&
-             (auth_revlist_has(&l, AUTH_REVOKED_SERIAL, c->serial) ||
-              auth_revlist_has(&l, AUTH_REVOKED_KEY, c->sign_pk));
+    gp_buf others = {0};
+    gp_status st = gpkey_load_list(list, c->fleet, &l, &others, err);
+    if (st == GP_OK && must_exist && !l.number && !others.len)
+        st = gp_fail(err, GP_ENOTFOUND, 0, "--list %s: no such list", list);
+    int in = auth_revlist_has(&l, AUTH_REVOKED_SERIAL, c->serial) ||
+             auth_revlist_has(&l, AUTH_REVOKED_KEY, c->sign_pk);
     auth_revlist_free(&l);
+    gp_buf_free(&others);
+    GP_TRY(st);
     return in ? gp_fail(err, GP_EDENIED, 0,
                         "the certificate of '%s' was revoked (%s); issue a new key", c->name, list)
               : GP_OK;

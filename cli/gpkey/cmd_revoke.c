@@ -57,30 +57,51 @@ static gp_status what_to_revoke(const char *arg, int by_key, auth_revoked *r, gp
     return GP_OK;
 }
 
-gp_status gpkey_load_list(const char *path, auth_revlist *l, gp_err *err)
+typedef struct wanted {
+    const uint8_t *fleet;
+    auth_revlist *l;
+    gp_buf *others;
+} wanted;
+
+static gp_status on_list(void *ctx, const uint8_t *bytes, size_t len, gp_err *err)
 {
-    gp_buf old = {0};
+    wanted *w = ctx;
+    auth_revlist l = {0};
+    GP_TRY(auth_revlist_parse(bytes, len, &l, err));
+    if (memcmp(l.fleet, w->fleet, AUTH_SIGN_PK) != 0) {
+        auth_revlist_text(bytes, len, w->others);
+    } else if (l.number > w->l->number) {
+        auth_revlist old = *w->l;
+        *w->l = l;
+        l = old;
+    }
+    auth_revlist_free(&l);
+    return GP_OK;
+}
+
+gp_status gpkey_load_list(const char *path, const uint8_t fleet[AUTH_SIGN_PK], auth_revlist *l,
+                          gp_buf *others, gp_err *err)
+{
+    wanted w = {fleet, l, others};
     gp_err why = {0};
-    gp_status st = auth_revlist_load(path, &old, &why);
-    if (st == GP_OK)
-        st = auth_revlist_parse(old.data, old.len, l, &why);
+    gp_status st = auth_revlist_each(path, on_list, &w, &why);
     if (st == GP_ENOTFOUND)
-        st = GP_OK; /* the first */
-    else if (st != GP_OK)
+        return GP_OK; /* the first */
+    if (st != GP_OK)
         *err = why;
-    gp_buf_free(&old);
     return st;
 }
 
-static gp_status write_list(const char *path, auth_revlist *l, const auth_identity *fleet,
-                            gp_err *err)
+static gp_status write_list(const char *path, auth_revlist *l, const gp_buf *others,
+                            const auth_identity *fleet, gp_err *err)
 {
     gp_buf bytes = {0}, text = {0};
     gp_status st = auth_revlist_sign(l, fleet, &bytes, err);
     if (st == GP_OK) {
         auth_revlist_text(bytes.data, bytes.len, &text);
-        st = text.failed ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
-                         : gp_output_write(path, 0644, text.data, text.len, err);
+        gp_buf_add(&text, others->data, others->len);
+        st = text.failed || others->failed ? gp_fail(err, GP_ENOMEM, 0, "out of memory")
+                                           : gp_output_write(path, 0644, text.data, text.len, err);
     }
     gp_buf_free(&bytes);
     gp_buf_free(&text);
@@ -93,13 +114,14 @@ static int revoke(void *values, const cli_line *line)
     gp_err err = {0};
     auth_identity *fleet = NULL;
     auth_revlist l = {0};
+    gp_buf others = {0};
     size_t serials = 0;
     if (!line->n_words || !v->by || !*v->by || !v->list || !*v->list)
         return gpkey_usage(line, "revoke: expected what to revoke, --by FLEET.key and --list FILE");
     gp_status st = auth_identity_load(v->by, &fleet, &err);
     if (st == GP_OK)
-        st = gpkey_load_list(v->list, &l, &err);
-    if (st == GP_OK && l.number && memcmp(l.fleet, auth_identity_sign_pk(fleet), AUTH_SIGN_PK) != 0)
+        st = gpkey_load_list(v->list, auth_identity_sign_pk(fleet), &l, &others, &err);
+    if (st == GP_OK && !l.number && others.len)
         st = gp_fail(&err, GP_EINVAL, 0, "%s is the list of another fleet", v->list);
     for (size_t i = 0; st == GP_OK && i < line->n_words; i++) {
         auth_revoked r;
@@ -112,7 +134,7 @@ static int revoke(void *values, const cli_line *line)
     if (st == GP_OK) {
         l.number++;
         l.issued_s = gp_wall_s();
-        st = write_list(v->list, &l, fleet, &err);
+        st = write_list(v->list, &l, &others, fleet, &err);
     }
     if (st == GP_OK && !v->quiet)
         printf("%s: number %llu, %zu entries\n"
@@ -124,6 +146,7 @@ static int revoke(void *values, const cli_line *line)
                          "the .pub file.\n"
                        : "");
     auth_revlist_free(&l);
+    gp_buf_free(&others);
     auth_identity_free(fleet);
     return st == GP_OK ? 0 : gpkey_fail(&err);
 }

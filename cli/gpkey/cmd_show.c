@@ -23,28 +23,32 @@ static void print_peer(const char *path, const auth_peer *p, gpkey_file what)
     gp_buf_free(&roles);
 }
 
-/* A revocation list; 0 when the file is none. */
-static int print_list(const char *path)
+static gp_status print_list(void *ctx, const uint8_t *bytes, size_t len, gp_err *err)
 {
-    gp_buf bytes = {0};
     auth_revlist l = {0};
     char hex[2 * AUTH_SIGN_PK + 1];
-    int is_list = auth_revlist_load(path, &bytes, NULL) == GP_OK &&
-                  auth_revlist_parse(bytes.data, bytes.len, &l, NULL) == GP_OK;
-    if (is_list) {
-        gp_hex(l.fleet, AUTH_SIGN_PK, hex);
-        printf("%s\n  what        revocation list\n  fleet key   %s\n  number      %llu\n", path,
-               hex, (unsigned long long)l.number);
-        gpkey_print_time("issued", l.issued_s);
-    }
+    GP_TRY(auth_revlist_parse(bytes, len, &l, err));
+    gp_hex(l.fleet, AUTH_SIGN_PK, hex);
+    printf("%s\n  what        revocation list\n  fleet key   %s\n  number      %llu\n",
+           (const char *)ctx, hex, (unsigned long long)l.number);
+    gpkey_print_time("issued", l.issued_s);
     for (size_t i = 0; i < l.n; i++) {
         int serial = l.entries[i].type == AUTH_REVOKED_SERIAL;
         gp_hex(l.entries[i].id, serial ? AUTH_SERIAL : AUTH_SIGN_PK, hex);
         printf("  %-11s %s\n", serial ? "serial" : "public key", hex);
     }
     auth_revlist_free(&l);
-    gp_buf_free(&bytes);
-    return is_list;
+    return GP_OK;
+}
+
+/* Revocation lists, of one fleet each; 0 when the file has none. */
+static int print_lists(const char *path)
+{
+    union {
+        const char *c;
+        void *m;
+    } ctx = {.c = path};
+    return auth_revlist_each(path, print_list, ctx.m, NULL) == GP_OK;
 }
 
 static int run(void *values, const cli_line *line)
@@ -68,7 +72,7 @@ static int run(void *values, const cli_line *line)
             }
             continue;
         }
-        if (print_list(line->words[i]))
+        if (print_lists(line->words[i]))
             continue;
         if (gpkey_read_request(line->words[i], &p, &what, &err) == GP_OK)
             print_peer(line->words[i], &p, what);

@@ -62,8 +62,10 @@ gp_status gpkey_make(const gpkey_values *v, auth_kind kind, const char *name, gp
  * pub_path. */
 gp_status gpkey_write_pub(const auth_identity *id, const char *key_path, gp_buf *pub_path,
                           gp_err *err) GP_MUST_CHECK;
-/* Load a revocation list; GP_OK with an empty one when there is no such file. */
-gp_status gpkey_load_list(const char *path, auth_revlist *l, gp_err *err) GP_MUST_CHECK;
+/* Load the revocation list of this fleet, an empty one when the file (or that list) is not there;
+ * the lines of other fleets are appended to others. */
+gp_status gpkey_load_list(const char *path, const uint8_t fleet[AUTH_SIGN_PK], auth_revlist *l,
+                          gp_buf *others, gp_err *err) GP_MUST_CHECK;
 /* Save a fresh key; under a pass phrase when the command line says so. */
 gp_status gpkey_save(const gpkey_values *v, const auth_identity *id, const char *path,
                      gp_err *err) GP_MUST_CHECK;

@@ -175,19 +175,18 @@ gp_status auth_trust_revocations(auth_trust *t, const uint8_t fleet[AUTH_SIGN_PK
     return st == GP_OK && out->failed ? GP_ENOMEM : st;
 }
 
-/* Best effort: a process that may write nowhere learns the list again from its peers. */
-static void save_list(const char *path, const void *bytes, size_t len)
+/* The file's text: the lists of all fleets. Lock held. */
+static void lists_text(const auth_trust *t, gp_buf *out)
 {
-    gp_buf text = {0};
-    auth_revlist_text(bytes, len, &text);
-    (void)!auth_state_write(path, ".revoked", &text, NULL);
-    gp_buf_free(&text);
+    for (size_t i = 0; i < t->n_fleets; i++)
+        if (t->fleets[i].list.number)
+            auth_revlist_text(t->fleets[i].bytes.data, t->fleets[i].bytes.len, out);
 }
 
 gp_status auth_trust_revoke(auth_trust *t, const void *bytes, size_t len, int *taken, gp_err *err)
 {
     auth_revlist l = {0};
-    gp_buf copy = {0};
+    gp_buf copy = {0}, text = {0};
     char *path = NULL;
     *taken = 0;
     GP_TRY(auth_revlist_parse(bytes, len, &l, err));
@@ -211,11 +210,15 @@ gp_status auth_trust_revoke(auth_trust *t, const void *bytes, size_t len, int *t
         *taken = 1;
         atomic_fetch_add(&t->generation, 1);
         path = t->path ? gp_strdup(t->path) : NULL;
+        if (path)
+            lists_text(t, &text);
     }
     pthread_rwlock_unlock(&t->lock);
+    /* Best effort: a process that may write nowhere learns the list again from its peers. */
     if (path)
-        save_list(path, bytes, len);
+        (void)!auth_state_write(path, ".revoked", &text, NULL);
     gp_free(path);
+    gp_buf_free(&text);
     gp_buf_free(&copy);
     auth_revlist_free(&l);
     return st;

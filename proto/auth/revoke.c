@@ -133,20 +133,22 @@ gp_status auth_revlist_parse(const void *bytes, size_t len, auth_revlist *out, g
     return GP_OK;
 }
 
-gp_status auth_revlist_load(const char *path, gp_buf *bytes, gp_err *err)
+gp_status auth_revlist_each(const char *path, auth_revlist_fn fn, void *ctx, gp_err *err)
 {
     gp_buf text = {0};
-    size_t at = 0, n = 0;
-    GP_TRY(gp_read_file(AT_FDCWD, path, 2 * AUTH_LIST_MAX, &text, err));
-    gp_status st = GP_OK;
-    uint8_t *raw = gp_buf_reserve(bytes, AUTH_LIST_MAX);
-    if (!raw)
-        st = gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", path);
-    else if (auth_armor_next((const char *)text.data, text.len, &at, LABEL, raw, AUTH_LIST_MAX,
-                             &n) != 1)
+    size_t at = 0, n = 0, lists = 0;
+    int got = 1;
+    GP_TRY(gp_read_file(AT_FDCWD, path, 2 * AUTH_MAX_FLEETS * (size_t)AUTH_LIST_MAX, &text, err));
+    uint8_t *raw = gp_alloc(AUTH_LIST_MAX, 1);
+    gp_status st = raw ? GP_OK : gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", path);
+    while (st == GP_OK && (got = auth_armor_next((const char *)text.data, text.len, &at, LABEL, raw,
+                                                 AUTH_LIST_MAX, &n)) == 1) {
+        lists++;
+        st = fn(ctx, raw, n, err);
+    }
+    if (st == GP_OK && (got < 0 || !lists))
         st = gp_fail(err, GP_ECORRUPT, 0, "%s: expected a line '%s BASE64'", path, LABEL);
-    else
-        bytes->len += n;
+    gp_free(raw);
     gp_buf_free(&text);
     return st;
 }

@@ -172,39 +172,60 @@ gp_status auth_trust_parse(auth_trust *t, const char *text, size_t len, gp_err *
     return st;
 }
 
-/* Is it of a fleet that is not trusted here? What is damaged is of no fleet. */
-static int is_of_others(auth_trust *t, const gp_buf *list)
+/* Lists of a file on their way in. */
+typedef struct reading {
+    auth_trust *t;
+    const char *file;
+    unsigned ours;
+    gp_err others; /* why a list of a fleet that is not trusted was refused */
+} reading;
+
+static int is_ours(auth_trust *t, const uint8_t fleet[AUTH_SIGN_PK])
 {
-    auth_revlist l = {0};
     auth_fleet_state fleets[AUTH_MAX_FLEETS];
     size_t n = auth_trust_fleets(t, fleets);
-    int others = auth_revlist_parse(list->data, list->len, &l, NULL) == GP_OK;
     for (size_t i = 0; i < n; i++)
-        others = others && memcmp(fleets[i].fleet, l.fleet, AUTH_SIGN_PK) != 0;
-    auth_revlist_free(&l);
-    return others;
+        if (memcmp(fleets[i].fleet, fleet, AUTH_SIGN_PK) == 0)
+            return 1;
+    return 0;
 }
 
-/* A file that is there but damaged is an error: silence would trust keys that are revoked. kept: it
- * is not the administrator's, and may be of a fleet that was trusted once. */
+static gp_status take_list(void *ctx, const uint8_t *bytes, size_t len, gp_err *err)
+{
+    reading *r = ctx;
+    auth_revlist l = {0};
+    int taken = 0;
+    gp_status st = auth_revlist_parse(bytes, len, &l, err);
+    int ours = st != GP_OK || is_ours(r->t, l.fleet); /* what is damaged is of no fleet */
+    auth_revlist_free(&l);
+    r->ours += (unsigned)ours;
+    if (st == GP_OK) {
+        st = auth_trust_revoke(r->t, bytes, len, &taken, ours ? err : &r->others);
+        if (!ours) /* trusted once, or beside it */
+            st = GP_OK;
+    }
+    return st == GP_OK ? GP_OK : gp_fail_context(err, st, "%s", r->file);
+}
+
+/* A file that is there but damaged is an error: silence would trust keys that are revoked. So is
+ * one of the administrator's without a list of a fleet that is trusted. */
 static gp_status load_list(auth_trust *t, const char *file, int kept, gp_err *err)
 {
-    gp_buf bytes = {0};
-    int taken = 0;
+    reading r = {.t = t, .file = file};
     gp_err why = {0};
-    gp_status st = auth_revlist_load(file, &bytes, &why);
-    if (st == GP_OK && !(kept && is_of_others(t, &bytes)) &&
-        (st = auth_trust_revoke(t, bytes.data, bytes.len, &taken, &why)) != GP_OK)
-        gp_fail_context(&why, st, "%s", file);
+    gp_status st = auth_revlist_each(file, take_list, &r, &why);
     if (st == GP_ENOTFOUND)
-        st = GP_OK;
+        return GP_OK;
+    if (st == GP_OK && !r.ours && !kept) {
+        why = r.others;
+        st = gp_fail_context(&why, why.code, "%s", file);
+    }
     if (st != GP_OK && err)
         *err = why;
-    gp_buf_free(&bytes);
     return st;
 }
 
-/* The list beside trusted_keys, and one that was learned but could not be written there. */
+/* The lists beside trusted_keys, and those that were learned but could not be written there. */
 static gp_status load_lists(auth_trust *t, const char *path, gp_err *err)
 {
     gp_buf file = {0}, kept = {0};

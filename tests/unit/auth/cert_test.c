@@ -387,6 +387,57 @@ static void test_list_file(void **state)
     auth_trust_free(t);
 }
 
+/* The file has the lists of all fleets; it is refused when none of them is of a trusted one. */
+static void test_list_file_of_two(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    char path[512], list[520];
+    gp_buf text = {0};
+    auth_revoked r = {.type = AUTH_REVOKED_KEY, .id = {1}};
+    const auth_identity *const fleets[] = {fleet, other_fleet};
+    auth_trust *t = NULL;
+    auth_fleet_state f[AUTH_MAX_FLEETS];
+    gp_err err = {0};
+    int taken;
+    snprintf(path, sizeof path, "%s/trusted_keys", dir);
+    snprintf(list, sizeof list, "%s.revoked", path);
+    for (unsigned i = 0; i < 2; i++)
+        auth_trust_entry(fleets[i], NULL, &text);
+    test_spew(path, text.data, text.len);
+    want_ok(auth_trust_new(&t, NULL));
+    want_ok_err(&err, auth_trust_load(t, path, &err));
+    for (unsigned i = 0; i < 2; i++) {
+        gp_buf b = make_list(fleets[i], 12 + i, &r, 1);
+        want_ok(auth_trust_revoke(t, b.data, b.len, &taken, NULL));
+        gp_buf_free(&b);
+    }
+    auth_trust_free(t);
+    want_ok(auth_trust_new(&t, NULL));
+    want_ok_err(&err, auth_trust_load(t, path, &err));
+    assert_int_equal(auth_trust_fleets(t, f), 2);
+    assert_int_equal(f[0].number + f[1].number, 25);
+    auth_trust_free(t);
+
+    gp_buf_clear(&text);
+    auth_trust_entry(other_fleet, NULL, &text); /* the first one is trusted no more */
+    test_spew(path, text.data, text.len);
+    want_ok(auth_trust_new(&t, NULL));
+    want_ok_err(&err, auth_trust_load(t, path, &err));
+    assert_int_equal(auth_trust_fleets(t, f), 1);
+    assert_int_equal(f[0].number, 13);
+    auth_trust_free(t);
+    gp_buf_clear(&text);
+    gp_buf b = make_list(fleet, 14, &r, 1);
+    auth_revlist_text(b.data, b.len, &text);
+    gp_buf_free(&b);
+    test_spew(list, text.data, text.len);
+    gp_buf_free(&text);
+    want_ok(auth_trust_new(&t, NULL));
+    want_err(GP_EDENIED, &err, "not trusted here", auth_trust_load(t, path, &err));
+    auth_trust_free(t);
+}
+
 static void test_hello_with_cert(void **state)
 {
     (void)state;
@@ -444,10 +495,15 @@ static void test_csr(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_tampered),
-        cmocka_unit_test(test_chains),          cmocka_unit_test(test_learn_and_revoke),
-        cmocka_unit_test(test_revoke_key),      cmocka_unit_test(test_list_file),
-        cmocka_unit_test(test_hello_with_cert), cmocka_unit_test(test_csr),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_tampered),
+        cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_learn_and_revoke),
+        cmocka_unit_test(test_revoke_key),
+        cmocka_unit_test(test_list_file),
+        cmocka_unit_test(test_list_file_of_two),
+        cmocka_unit_test(test_hello_with_cert),
+        cmocka_unit_test(test_csr),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

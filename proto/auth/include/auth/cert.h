@@ -105,8 +105,12 @@ gp_status auth_revlist_sign(auth_revlist *l, const auth_identity *fleet, gp_buf 
 /* Untrusted bytes; checks the signature of the fleet that the list names. */
 gp_status auth_revlist_parse(const void *bytes, size_t len, auth_revlist *out,
                              gp_err *err) GP_MUST_CHECK;
-/* Text file: one line "fleetprobe-revoked-v1 BASE64". */
-gp_status auth_revlist_load(const char *path, gp_buf *bytes, gp_err *err) GP_MUST_CHECK;
+/* Text file: lines "fleetprobe-revoked-v1 BASE64", a list of one fleet each, at least one. Calls fn
+ * for each (bytes are untrusted), until it fails. */
+typedef gp_status (*auth_revlist_fn)(void *ctx, const uint8_t *bytes, size_t len, gp_err *err);
+gp_status auth_revlist_each(const char *path, auth_revlist_fn fn, void *ctx,
+                            gp_err *err) GP_MUST_CHECK;
+/* Append such a line. */
 void auth_revlist_text(const void *bytes, size_t len, gp_buf *out);
 
 #endif
