@@ -90,6 +90,7 @@ static void report_json(struct job *j, const godb_repair_stats *s)
     gpdb_json_uint(&o, "failed", s->failed);
     gpdb_json_uint(&o, "blocks_kept", s->blocks_kept);
     gpdb_json_uint(&o, "blocks_lost", s->blocks_lost);
+    gpdb_json_uint(&o, "days_lost", s->days_lost);
     query_json_key(&o, "kinds");
     query_json_object kinds = query_json_open(&b);
     for (int k = 0; k < GODB_REPAIR_N_KINDS; k++)
@@ -158,7 +159,8 @@ static int run(void *values, const cli_line *line)
         return GPDB_FAILED;
     /* like check: in a dry run there is something to repair; afterwards something is lost or left
      */
-    return (!o->apply && actions(&st) > 0) || st.blocks_lost > 0 || st.n[GODB_REPAIR_LEAVE] > 0
+    return (!o->apply && actions(&st) > 0) || st.blocks_lost + st.days_lost > 0 ||
+                   st.n[GODB_REPAIR_LEAVE] > 0
                ? GPDB_FOUND
                : GPDB_OK;
 }
@@ -183,7 +185,7 @@ const cli_cmd gpdb_repair = {
              "\n"
              "Exit code 0: in order, or repaired without loss; 1: something failed; 3: there "
              "is something to\n"
-             "repair, blocks were lost, or something is left alone.\n"
+             "repair, blocks or days were lost, or something is left alone.\n"
              "\n"
              "Examples:\n"
              "  gpdb repair /srv/flows\n"

@@ -101,6 +101,7 @@ static void quarantine(struct repair *r, struct patient *p)
     if (!r->o->dry_run)
         st = godb_quarantine(r->root, r->o->quarantine, p->month_fd, p->name, p->ref->path, &where,
                              &err);
+    r->stats->days_lost += st == GP_OK && p->n[GODB_PROBLEM_NO_BLOCKS] == 0;
     const char *what = r->o->dry_run ? "to be moved to the quarantine" : gp_buf_str(&where);
     done(r, GODB_REPAIR_QUARANTINE, p->ref->path, st, p->why, what ? what : "moved", &err, NULL);
 }

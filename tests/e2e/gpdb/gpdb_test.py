@@ -407,7 +407,14 @@ class Repair(Case):
         self.assertEqual(self.ok("export", "-q", self.db, "-i", "eth0"), left)
         self.assertTrue(os.listdir(self.db + ".quarantine"))
 
-    @unittest.skipUnless(os.path.isdir(SHARED), "no ../shared")
+    def test_repair_of_a_lost_day(self):
+        self.fill()
+        os.truncate(os.path.join(self.day_dir("wan1"), ".blockmeta"), 10)
+        out, _ = self.fails(3, "", "repair", "--apply", self.db)
+        self.assertIn("quarantine wan1/2023/11/1699920000", out)
+        self.assertIn("1 action done", out)
+        self.ok("repair", self.db)
+
     def test_what_is_no_database(self):
         good = os.path.join(self.db, "flows", "good")
         os.makedirs(os.path.dirname(good))
@@ -464,6 +471,7 @@ class Repair(Case):
         out, _ = self.fails(1, "gpdb repair: eth0 is left alone: another process writes", "repair", "--apply", self.db)
         self.assertIn("1 day, 1 in order: nothing else to do, 1 failed", out)
 
+    @unittest.skipUnless(os.path.isdir(SHARED), "no ../shared")
     def test_displaced(self):
         subprocess.run(["cp", "-r", os.path.join(SHARED, "corpus", "d1-displaced", "db"), self.db], check=True)
         before = self.dump()

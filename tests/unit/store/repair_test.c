@@ -111,6 +111,8 @@ static void one_case(size_t i, const char *sound)
     if (cases[i].repair != GODB_REPAIR_LEAVE && problems(x.root) != 0)
         fail_msg("%s: problems remain", cases[i].what);
     int same_rows = cases[i].kind != GODB_PROBLEM_ROW_ORDER; /* there one row is another one */
+    if (s.days_lost != (cases[i].lost == BLOCKS && cases[i].kind != GODB_PROBLEM_NO_BLOCKS))
+        fail_msg("%s: %d days lost", cases[i].what, (int)s.days_lost);
     size_t left = same_rows ? compare(x.root, sound, cases[i].what) : 2 * BLOCKS;
     if (left != 2 * BLOCKS - cases[i].lost)
         fail_msg("%s: %zu blocks left, want %u", cases[i].what, left, 2 * BLOCKS - cases[i].lost);

@@ -52,6 +52,7 @@ typedef struct godb_repair_stats {
     uint64_t n[GODB_REPAIR_N_KINDS];   /* actions of each kind (proposed or done); left alone */
     uint64_t failed;                   /* actions that failed, not in n */
     uint64_t blocks_kept, blocks_lost; /* in rebuilt days */
+    uint64_t days_lost; /* in the quarantine with all their blocks, however many these were */
 } godb_repair_stats;
 
 /* Look at every day and repair what needs it. Takes the writer's lock of each interface: one that
