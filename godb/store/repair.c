@@ -97,10 +97,10 @@ static void quarantine(struct repair *r, struct patient *p)
         return;
     }
     gp_buf_adds(&where, "moved to ");
-    p->gone = 1;
     if (!r->o->dry_run)
         st = godb_quarantine(r->root, r->o->quarantine, p->month_fd, p->name, p->ref->path, &where,
                              &err);
+    p->gone = st == GP_OK;
     r->stats->days_lost += st == GP_OK && p->n[GODB_PROBLEM_NO_BLOCKS] == 0;
     const char *what = r->o->dry_run ? "to be moved to the quarantine" : gp_buf_str(&where);
     done(r, GODB_REPAIR_QUARANTINE, p->ref->path, st, p->why, what ? what : "moved", &err, NULL);
@@ -228,13 +228,15 @@ static void rename_day(struct repair *r, struct patient *p)
     done(r, GODB_REPAIR_RENAME, p->ref->path, st, p->why, what, &err, NULL);
 }
 
-static void leave_day(struct repair *r, struct patient *p)
+static void leave_rows(struct repair *r, struct patient *p)
 {
-    int rows = p->n[GODB_PROBLEM_ROW_ORDER] > 0;
-
     leave(r, p->ref->path, p->why,
-          rows ? "they are read as they are: whether the order or the rows are wrong cannot be told"
-               : "readers pass over it");
+          "they are read as they are: whether the order or the rows are wrong cannot be told");
+}
+
+static void leave_inside(struct repair *r, struct patient *p)
+{
+    leave(r, p->ref->path, p->why, "readers pass over it");
 }
 
 /* Which finding calls for which action; the first line that applies wins, the small ones (from
@@ -252,7 +254,7 @@ static const struct {
     {GODB_PROBLEM_TOTALS, rebuild, 0},          {GODB_PROBLEM_META_ODD, rebuild, 0},
     {GODB_PROBLEM_TMP_FILE, remove_tmps, 1},    {GODB_PROBLEM_COLUMN_TAIL, truncate_columns, 1},
     {GODB_PROBLEM_INDEX_STALE, make_index, 1},  {GODB_PROBLEM_SUFFIX, rename_day, 1},
-    {GODB_PROBLEM_STRAY_NAME, leave_day, 1},    {GODB_PROBLEM_ROW_ORDER, leave_day, 1},
+    {GODB_PROBLEM_STRAY_NAME, leave_inside, 1}, {GODB_PROBLEM_ROW_ORDER, leave_rows, 1},
 };
 
 /* 1 if there was something to do. */
@@ -299,7 +301,6 @@ static gp_status repair_day(struct repair *r, const godb_dayref *ref, const godb
     struct patient p = {.ref = ref, .name = slash + 1, .month_fd = -1, .fd = -1};
     godb_findings f = {0};
     godb_checked checked = {0};
-    int acted = 0;
 
     r->stats->days++;
     snprintf(month, sizeof month, "%.*s", (int)(slash - ref->path), ref->path);
@@ -308,13 +309,14 @@ static gp_status repair_day(struct repair *r, const godb_dayref *ref, const godb
         p.n[f.v[i].kind]++;
     p.month_fd = godb_dir_open(r->db->fd, month);
     p.fd = p.month_fd >= 0 ? godb_dir_open(p.month_fd, p.name) : -1;
-    if (st == GP_OK && p.fd >= 0)
-        acted = treat(r, &p, &f);
-    if (st == GP_OK && !p.gone) {
-        acted |= is_twin(r, ref, *last);
-        *last = ref;
+    if (st == GP_OK && p.fd >= 0) {
+        int acted = treat(r, &p, &f);
+        if (!p.gone) {
+            acted |= is_twin(r, ref, *last);
+            *last = ref;
+        }
+        r->stats->days_ok += !acted;
     }
-    r->stats->days_ok += !acted;
     gp_closep(&p.fd);
     gp_closep(&p.month_fd);
     godb_findings_free(&f);
