@@ -333,6 +333,8 @@ int goquery_report(void *opts, const cli_line *line)
                     .now_s = gp_wall_s(),
                     .start_ms = gp_mono_ms(),
                     .page = {.limit = MAX_PAGE_BYTES}};
+    if (strcmp(r.own.output, "-") == 0)
+        r.own.output = ""; /* standard output */
     r.o = &r.own;
     int code = run(&r);
     report_file_free(&r.file);

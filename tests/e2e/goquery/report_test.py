@@ -78,6 +78,7 @@ class Report(support.Case):
         self.report(TWO, "-e", "md", "-o", "fifo")
         self.assertEqual(os.read(fd, 9), b"# Test \\<")
         self.assertTrue(stat.S_ISFIFO(os.lstat(fifo).st_mode))
+        self.assertTrue(self.report(TWO, "-e", "md", "-o", "-")[0].startswith("# Test"))
         self.report(TWO, "-o", "link.html")
         self.assertTrue(os.path.islink(link))
         self.assertEqual(os.stat(page).st_mode & 0o777, 0o600)
