@@ -396,6 +396,26 @@ static gp_status scan_rows(exec_worker *w, exec_block *b, gp_err *err)
     return GP_OK;
 }
 
+/* A missing file is the reason of each of its blocks: the first one is named, the rest counted. */
+static void tell_more(exec_worker *w)
+{
+    if (w->skip_more)
+        exec_warn(w->x, "%s: %u more block(s) skipped: %s", w->x->iface, w->skip_more, w->skip_why);
+    w->skip_more = 0;
+    w->skip_why[0] = '\0';
+}
+
+static void tell_skipped(exec_worker *w, int64_t time_s, const char *why)
+{
+    if (strcmp(w->skip_why, why) == 0) {
+        w->skip_more++;
+        return;
+    }
+    tell_more(w);
+    snprintf(w->skip_why, sizeof w->skip_why, "%s", why);
+    exec_warn(w->x, "%s: block %lld skipped: %s", w->x->iface, (long long)time_s, why);
+}
+
 gp_status exec_scan_block(exec_worker *w, exec_block *b, gp_err *err)
 {
     gp_err why = {0};
@@ -406,7 +426,7 @@ gp_status exec_scan_block(exec_worker *w, exec_block *b, gp_err *err)
         st == GP_ECORRUPT || st == GP_EIO || st == GP_EUNSUPPORTED || st == GP_ENOTFOUND;
     if (unreadable && !gp_err_shortage(&why)) {
         w->stats.blocks_corrupted++;
-        exec_warn(w->x, "%s: block %lld skipped: %s", w->x->iface, (long long)b->time_s, why.msg);
+        tell_skipped(w, b->time_s, why.msg);
         return GP_OK;
     }
     if (st != GP_OK && err)
@@ -418,6 +438,7 @@ gp_status exec_worker_finish(exec_worker *w, gp_err *err)
 {
     const exec_plan *p = &w->x->plan;
 
+    tell_more(w);
     if (p->agg == EXEC_AGG_SUM && !p->timed)
         GP_TRY(flush_sum(w, NULL, err));
     if (p->agg == EXEC_AGG_DIRECT) {

@@ -95,7 +95,9 @@ typedef struct exec_worker {
     unsigned filtered;  /* blocks since the terms were put in order */
     result_stats stats; /* of the interface at hand */
     unsigned days_failed;
-    uint64_t tally_hits, tally[4]; /* groups counted early, of the interface at hand */
+    char skip_why[sizeof((gp_err *)0)->msg]; /* reason of the last block skipped, and how many */
+    unsigned skip_more;                      /* more had the same */
+    uint64_t tally_hits, tally[4];           /* groups counted early, of the interface at hand */
     uint64_t rows;
     unsigned handed_over; /* exec_ctx.hand_over when it last did */
 } exec_worker;

@@ -149,6 +149,29 @@ static void test_short_column(void **state)
     forget(&a);
 }
 
+/* Of a file that is gone one block is named, not each. */
+static void test_lost_column(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    fixture_db(dir, "eth0", 1, BLOCKS, ROWS, GODB_CODEC_NULL);
+    GP_CLEANUP(gp_freep) char *path = fixture_find(dir, "pkts_sent.gpf");
+    answer a;
+
+    assert_int_equal(unlink(path), 0);
+    ask(dir, "sip", "", &a);
+    assert_int_equal(a.out.stats.blocks_corrupted, BLOCKS);
+    const char *text = gp_buf_str(&a.warnings), *more = strstr(text, " more block(s) skipped: ");
+    assert_non_null(strstr(text, "eth0: block 17"));
+    assert_non_null(more);
+    assert_non_null(strstr(more, "pkts_sent.gpf: No such file"));
+    unsigned lines = 0;
+    for (const char *p = text; (p = strchr(p, '\n')); p++)
+        lines++;
+    assert_in_range(lines, 2, 4); /* by worker */
+    forget(&a);
+}
+
 static void test_damaged_day(void **state)
 {
     (void)state;
@@ -265,10 +288,11 @@ static void test_times_repeat(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_damaged_column),  cmocka_unit_test(test_zeroed_column),
-        cmocka_unit_test(test_unplaced),        cmocka_unit_test(test_short_column),
-        cmocka_unit_test(test_damaged_day),     cmocka_unit_test(test_no_day_left),
-        cmocka_unit_test(test_few_descriptors), cmocka_unit_test(test_times_repeat),
+        cmocka_unit_test(test_damaged_column), cmocka_unit_test(test_zeroed_column),
+        cmocka_unit_test(test_unplaced),       cmocka_unit_test(test_short_column),
+        cmocka_unit_test(test_lost_column),    cmocka_unit_test(test_damaged_day),
+        cmocka_unit_test(test_no_day_left),    cmocka_unit_test(test_few_descriptors),
+        cmocka_unit_test(test_times_repeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
