@@ -55,6 +55,14 @@ static int next_item(const gp_buf *b, size_t *at, const uint8_t **p, size_t *len
     return 1;
 }
 
+/* What a host that is done has done: its last word on the way was before that. */
+static void all_done(job *j, leg *l, const wire_summary *sum)
+{
+    pthread_mutex_lock(&j->lock);
+    l->progress.blocks_done = l->progress.blocks_total = sum->stats.blocks_processed;
+    pthread_mutex_unlock(&j->lock);
+}
+
 /* ---- an agent ---- */
 
 /* *bytes: taken for the rows, to be given back when they are gone. */
@@ -120,6 +128,7 @@ static gp_status merge_agent(job *j, leg *l, const wire_answer *a, const auth_pe
     if (st == GP_OK)
         st = fanout_acc_add(j->acc, &part, err);
     if (st == GP_OK) {
+        all_done(j, l, &t->sum);
         rt_metric_add(j->f->m_rows, t->sum.rows);
         rt_metric_add(j->f->m_host[t->sum.code], 1);
     }
@@ -263,6 +272,8 @@ static gp_status merge_child(job *j, leg *l, const char *name, unsigned *n_ok, g
         st = claim_all(j, l, err);
     if (st == GP_OK)
         st = fanout_acc_add(j->acc, &part, err);
+    if (st == GP_OK)
+        all_done(j, l, &sum.u.summary);
     result_clear(&part);
     fair_bytes_give(j->fair, bytes);
     wire_answer_clear(&sum);

@@ -317,6 +317,40 @@ static void few_snapshots(rig_fleet *f)
     result_clear(&r);
 }
 
+struct seen_progress {
+    gp_cancel cancel;
+    uint64_t blocks;
+};
+
+static void on_progress(void *ctx, const wire_progress *p)
+{
+    struct seen_progress *s = ctx;
+    if (p->hosts_done == 0)
+        return;
+    s->blocks = p->blocks_done;
+    gp_cancel_set(&s->cancel, GP_ECANCELLED);
+}
+
+/* A host that is done counts with all its blocks, not with those it told of on the way. */
+static void done_counts_whole(rig_fleet *f)
+{
+    struct seen_progress seen = {.cancel = GP_CANCEL_INIT};
+    const wire_summary says = {.code = RESULT_OK, .stats = {.blocks_processed = 441}};
+    query_stmt *q = rig_prepare("sip", 10, 0);
+    remote_opts o = rig_client(&f->r, f->s);
+    result r = {0};
+    o.hosts = "agent-0000,agent-0001";
+    o.on_progress = on_progress;
+    o.ctx = &seen;
+    o.cancel = &seen.cancel;
+    sim_says(f->s, 0, &says);
+    sim_behave(f->s, 1, SIM_SILENT, 0);
+    want_status(GP_ECANCELLED, remote_query(q, &o, &r, NULL));
+    assert_int_equal(seen.blocks, 441);
+    sim_says(f->s, 0, NULL);
+    query_stmt_free(q);
+}
+
 static void empty_selector(rig_fleet *f)
 {
     static const char *const empty[] = {"", " , ,", "   "};
@@ -531,6 +565,7 @@ static void test_rules(void **state)
         {"Q5: good and bad statuses have the same name", one_name},
         {"Q7: an overloaded host has a status", overloaded_host_is_seen},
         {"Q11: snapshots are few and small", few_snapshots},
+        {"progress: a host that is done has done all its blocks", done_counts_whole},
         {"Q13: an empty selector is a wrong argument", empty_selector},
         {"Q21: any is sorted", sorted_any},
         {"U32, Q22: a lone failure is shown in full", lone_failure},
