@@ -22,6 +22,7 @@ int main(int argc, char **argv)
     agent_options o;
 
     gp_hold_std_fds();
+    gp_raise_fd_limit();
     if (argc > 1 && strcmp(argv[1], "serve") == 0)
         return agent_serve(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "version") == 0)

@@ -203,6 +203,7 @@ int main(int argc, char **argv)
 {
     struct daemon d = {0};
     gp_hold_std_fds();
+    gp_raise_fd_limit();
     tune_memory();
     gp_err err = {0};
     gp_status st = rt_signals_init(&err);

@@ -1,12 +1,21 @@
 /* iface.c - one captured interface: open, rotate into pending blocks, stop. */
 #include "gp/clock.h"
+#include "gp/io.h"
 #include "gp/mem.h"
 #include "internal.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define NS INT64_C(1000000000)
+
+enum {
+    CAPTURE_FDS = 3, /* two sockets, one eventfd */
+    WRITER_FDS = 3,  /* between two blocks: interface, month and day */
+    SPARE_FDS = 64,  /* columns, queries, clients, log */
+};
 
 int64_t flow_now_s(const flow_manager *m)
 {
@@ -138,6 +147,22 @@ static void find_last(flow_iface *i)
     pthread_mutex_unlock(&i->mu);
 }
 
+/* Descriptors are left for writing what is captured, and for the rest of the process. */
+static gp_status check_fds(const flow_manager *m, gp_err *err)
+{
+    struct rlimit lim;
+    unsigned left = SPARE_FDS + (CAPTURE_FDS + WRITER_FDS) + WRITER_FDS * atomic_load(&m->running);
+
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_cur == RLIM_INFINITY)
+        return GP_OK;
+    GP_CLEANUP(gp_closep) int lowest = fcntl(m->wake_fd, F_DUPFD_CLOEXEC, 0);
+    if (lowest >= 0 && (rlim_t)lowest + left <= lim.rlim_cur)
+        return GP_OK;
+    return gp_fail(err, GP_ELIMIT, 0,
+                   "too many open files: the limit is %llu (LimitNOFILE, ulimit -n)",
+                   (unsigned long long)lim.rlim_cur);
+}
+
 gp_status flow_iface_open(flow_iface *i, gp_err *err)
 {
     flow_worker_opts o = {.iface = i->name,
@@ -151,12 +176,15 @@ gp_status flow_iface_open(flow_iface *i, gp_err *err)
     gp_err why = {0};
 
     pthread_mutex_lock(&i->mu); /* on_fail may come at once and looks at i->worker */
-    gp_status st = flow_worker_start(&o, &i->worker, &why);
+    gp_status st = check_fds(i->m, &why);
+    if (st == GP_OK)
+        st = flow_worker_start(&o, &i->worker, &why);
     int news = st != i->error_code;
     i->error_code = st;
     (void)snprintf(i->error, sizeof i->error, "%s", st == GP_OK ? "" : why.msg);
     if (st == GP_OK) {
         i->started_ns = gp_wall_ns();
+        atomic_fetch_add(&i->m->running, 1);
         i->capture = atomic_fetch_add(&i->m->captures, 1) + 1;
         memset(&i->base, 0, sizeof i->base);
     }
@@ -270,6 +298,7 @@ void flow_iface_stop_all(flow_iface **v, size_t n, int64_t time_s)
         v[k]->worker = NULL;
         pthread_mutex_unlock(&v[k]->mu);
         flow_worker_stop(w);
+        atomic_fetch_sub(&v[k]->m->running, 1);
         flow_emit_text(v[k]->m, FLOW_EV_CLOSED, v[k]->name, "");
     }
 }

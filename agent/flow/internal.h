@@ -100,6 +100,7 @@ struct flow_manager {
     int wake_fd, timer_fd;
     atomic_int reconcile;          /* a worker failed or became full, or links changed */
     atomic_uint_fast64_t captures; /* opened so far, of all interfaces */
+    atomic_uint running;           /* captures that are open now */
 };
 
 /* Unix time by the manager's clock (flow_manager_opts.wall_ns). */

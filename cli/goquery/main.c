@@ -109,6 +109,7 @@ int main(int argc, char **argv)
     gp_err err = {0};
     int code;
     gp_hold_std_fds();
+    gp_raise_fd_limit();
     goquery_pipe_ignore();
     tzset();
     warn_single_dash(argc, argv);

@@ -6,7 +6,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #define AT(m) offsetof(gpdb_opts, m)
@@ -68,17 +67,6 @@ const cli_cmd gpdb_root = {
     .run = run,
 };
 
-/* Writers and readers of many interfaces need many files open. */
-static void raise_file_limit(void)
-{
-    struct rlimit lim;
-
-    if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_cur >= lim.rlim_max)
-        return;
-    lim.rlim_cur = lim.rlim_max < 65536 ? lim.rlim_max : 65536;
-    (void)setrlimit(RLIMIT_NOFILE, &lim);
-}
-
 static int is_goconvert(const char *argv0)
 {
     const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
@@ -97,7 +85,7 @@ int main(int argc, char **argv)
     gp_hold_std_fds();
     (void)sigaction(SIGPIPE, &ign, NULL);
     tzset();
-    raise_file_limit();
+    gp_raise_fd_limit();
     if (is_goconvert(argv[0]))
         return goconvert_main(argc, argv);
     if (cli_parse(&gpdb_root, argc, argv, &o, &line, &err) != GP_OK) {

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -251,6 +252,17 @@ void gp_hold_std_fds(void)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0) /* open() takes the lowest that is free: this one */
             (void)!open("/", O_PATH | O_CLOEXEC);
+}
+
+void gp_raise_fd_limit(void)
+{
+    struct rlimit lim;
+
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_cur >= GP_FD_LIMIT ||
+        lim.rlim_cur >= lim.rlim_max)
+        return;
+    lim.rlim_cur = lim.rlim_max < GP_FD_LIMIT ? lim.rlim_max : GP_FD_LIMIT;
+    (void)setrlimit(RLIMIT_NOFILE, &lim);
 }
 
 void gp_closep(int *fd)

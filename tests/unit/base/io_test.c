@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -310,6 +311,45 @@ static void test_hold_std_fds(void **state)
     }
 }
 
+/* Soft and hard limit before, soft limit after; in a child, as a hard limit stays lowered. */
+static int child_raises(rlim_t soft, rlim_t hard, rlim_t want)
+{
+    struct rlimit lim = {.rlim_cur = soft, .rlim_max = hard};
+
+    if (setrlimit(RLIMIT_NOFILE, &lim) != 0)
+        return 1;
+    gp_raise_fd_limit();
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
+        return 2;
+    return lim.rlim_cur == want && lim.rlim_max == hard ? 0 : 3;
+}
+
+static void test_raise_fd_limit(void **state)
+{
+    (void)state;
+    struct rlimit lim;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &lim), 0);
+    rlim_t most = lim.rlim_max < GP_FD_LIMIT ? lim.rlim_max : GP_FD_LIMIT;
+    const struct {
+        const char *what;
+        rlim_t soft, hard, want;
+    } cases[] = {
+        {"to the hard limit", 32, 128, 128},
+        {"already there", 128, 128, 128},
+        {"bounded", 128, lim.rlim_max, most},
+        {"higher stays", lim.rlim_max, lim.rlim_max, lim.rlim_max},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int status = 0;
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(child_raises(cases[i].soft, cases[i].hard, cases[i].want));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (status != 0)
+            fail_msg("%s: child ends with %d", cases[i].what, WEXITSTATUS(status));
+    }
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -317,7 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_pread_pwrite),       CASE(test_write),        CASE(test_read_file),
         CASE(test_read_file_failures), CASE(test_read_pipe),    CASE(test_write_atomic),
-        CASE(test_mkdir_all),          CASE(test_hold_std_fds),
+        CASE(test_mkdir_all),          CASE(test_hold_std_fds), CASE(test_raise_fd_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

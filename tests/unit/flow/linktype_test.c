@@ -2,6 +2,9 @@
  * refused (capture.md 1.1, L-11, L-15, D-27). A tun device plays them all. */
 #include "capturing.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+
 enum { N_IN = 20, N_OUT = 30, IP_BYTES = 20 + 8 + 5 };
 
 /* A tun device t0 of this hardware type, up, with an address; its descriptor, or -1. */
@@ -115,11 +118,40 @@ static void test_refused(void **state)
     }
 }
 
+/* Descriptors for writing and for queries are not taken by captures; said with the limit. */
+static void test_few_descriptors(void **state)
+{
+    (void)state;
+    const char *names[] = {"lo", "v0"};
+    struct rlimit all, few;
+    flow_change *ch = NULL;
+    fixture *f = start();
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(lowest >= 0);
+    close(lowest);
+    few = all;
+    few.rlim_cur = (rlim_t)lowest + 60; /* room for twenty captures */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(apply(f, names, 2, &small_ring, &ch), 2);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    for (int i = 0; i < 2; i++)
+        if (ch[i].ok || !strstr(ch[i].error, "too many open files: the limit is "))
+            fail_msg("%s: %s", ch[i].name, ch[i].error);
+    gp_free(ch);
+    assert_int_equal(apply(f, names, 2, &small_ring, &ch), 2);
+    assert_true(ch[0].ok && ch[1].ok);
+    gp_free(ch);
+    end(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_supported),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_few_descriptors),
     };
     if (!netns_enter())
         return 77;

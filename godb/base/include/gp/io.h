@@ -33,6 +33,11 @@ gp_status gp_mkdir_all(const char *path, mode_t mode, gp_err *err) GP_MUST_CHECK
  * later takes its number. Reading and writing there still fail with "Bad file descriptor". */
 void gp_hold_std_fds(void);
 
+/* Many interfaces, hosts or days need many files: the soft limit of descriptors becomes the hard
+ * one, at most GP_FD_LIMIT. A higher one stays. For main(), before threads and children. */
+enum { GP_FD_LIMIT = 65536 };
+void gp_raise_fd_limit(void);
+
 /* close() for GP_CLEANUP(gp_closep) int fd = -1; keeps errno. */
 void gp_closep(int *fd);
 /* The descriptor, which *fd no longer owns. */
