@@ -26,17 +26,19 @@ enum {
     PIECE = 1024, /* records written at a time */
 };
 
+#define NAME      ".checkpoint"
+#define TEMP_NAME ".checkpoint.tmp" /* what it is written as */
+
 static const char magic[8] = {'G', 'P', 'C', 'K', VERSION};
 
 char *flow_checkpoint_path(const char *root, const char *iface)
 {
-    return gp_asprintf("%s/%s/.checkpoint", root, iface);
+    return gp_asprintf("%s/%s/" NAME, root, iface);
 }
 
-/* What it is written as. */
 static char *temp_path(const char *root, const char *iface)
 {
-    return gp_asprintf("%s/%s/.checkpoint.tmp", root, iface);
+    return gp_asprintf("%s/%s/" TEMP_NAME, root, iface);
 }
 
 void flow_checkpoint_remove(const char *root, const char *iface)
@@ -47,6 +49,12 @@ void flow_checkpoint_remove(const char *root, const char *iface)
         (void)unlink(path);
     if (temp)
         (void)unlink(temp);
+}
+
+void flow_checkpoint_remove_at(int iface_fd)
+{
+    (void)unlinkat(iface_fd, NAME, 0);
+    (void)unlinkat(iface_fd, TEMP_NAME, 0);
 }
 
 int flow_checkpoint_left(const char *root, const char *iface)

@@ -53,6 +53,9 @@ gp_status flow_checkpoint_bank(const flow_checkpoint *c, flow_bank **out,
 /* Forget the checkpoint of iface, and one that a crash left half written; fine if there is none. */
 void flow_checkpoint_remove(const char *root, const char *iface);
 
+/* The same below the directory of an interface, wherever that is now. */
+void flow_checkpoint_remove_at(int iface_fd);
+
 /* 1 if there is one, or one half written. */
 int flow_checkpoint_left(const char *root, const char *iface);
 

@@ -18,6 +18,8 @@
  * The writer thread alone touches i->writer.
  */
 
+enum { FLOW_DB_DIR_MODE = 0755 };
+
 /* A rotated interval that is not on disk yet. */
 typedef struct pending {
     struct pending *next;
@@ -138,7 +140,8 @@ void flow_manager_remove(flow_manager *m, const flow_iface *i);
 
 /* writeout.c */
 void *flow_writer_thread(void *arg);
-/* Open i->writer if that was not done; writer thread. */
+/* Open i->writer if that was not done, or again if its directory was deleted or moved; writer
+ * thread. */
 gp_status flow_writer_open(flow_iface *i, gp_err *err);
 void flow_writer_queue(flow_iface *i);
 /* Somebody waits for it: a write that failed is tried again now. */

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 enum {
-    DB_DIR_MODE = 0755,
     OPENERS = 8, /* interfaces opened at the same time */
 };
 
@@ -58,7 +57,7 @@ static gp_status start(flow_manager *m, const flow_manager_opts *o, gp_err *err)
     m->db = gp_strdup(o->db);
     if (!m->db)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
-    GP_TRY(gp_mkdir_all(m->db, DB_DIR_MODE, err));
+    GP_TRY(gp_mkdir_all(m->db, FLOW_DB_DIR_MODE, err));
     m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     m->timer_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     if (m->wake_fd < 0 || m->timer_fd < 0)

@@ -1,7 +1,9 @@
 /* writeout.c - the writing thread: pending intervals to blocks; what fails is kept and tried again.
  */
+#include "checkpoint.h"
 #include "flow/rows.h"
 #include "gp/clock.h"
+#include "gp/io.h"
 #include "gp/mem.h"
 #include "internal.h"
 
@@ -92,17 +94,36 @@ static void restamp(flow_iface *i, int64_t after_s)
     pthread_mutex_unlock(&i->mu);
 }
 
+/* The new directory is open: leave the old one without a checkpoint, whose flows come into the new
+ * one and would be there twice if the old one came back. */
+static void leave_displaced(flow_iface *i)
+{
+    if (!i->writer)
+        return;
+    flow_checkpoint_remove_at(godb_writer_dir(i->writer));
+    godb_writer_close(i->writer);
+    i->writer = NULL;
+    i->has_checkpoint = 0;
+    i->saved = 0;
+    flow_emit_text(i->m, FLOW_EV_NOTE, i->name,
+                   "the interface's directory was deleted or moved; writing to the one that is "
+                   "there now");
+}
+
 gp_status flow_writer_open(flow_iface *i, gp_err *err)
 {
     GP_CLEANUP(godb_writer_closep) godb_writer *w = NULL;
     int64_t last = 0;
 
-    if (i->writer)
+    if (i->writer && !godb_writer_displaced(i->writer))
         return GP_OK;
+    if (i->writer)
+        GP_TRY(gp_mkdir_all(i->m->db, FLOW_DB_DIR_MODE, err));
     GP_TRY(godb_writer_open(i->m->db, i->name, &i->m->writer_opts, &w, err));
     GP_TRY(flow_recover(i->m, i->name, w, err));
     GP_TRY(godb_writer_last_time(w, &last, err));
     restamp(i, last);
+    leave_displaced(i);
     i->writer = w;
     w = NULL;
     return GP_OK;

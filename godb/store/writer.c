@@ -13,7 +13,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,6 +79,24 @@ gp_status godb_writer_open(const char *root, const char *iface, const godb_write
     *out = w;
     w = NULL;
     return GP_OK;
+}
+
+int godb_writer_displaced(const godb_writer *w)
+{
+    struct stat held, there;
+    char path[GODB_PATH_CAP + PATH_MAX];
+
+    int n = snprintf(path, sizeof path, "%s/%s", w->root, w->iface);
+    if (n < 0 || (size_t)n >= sizeof path || fstat(w->iface_fd, &held) != 0)
+        return 0;
+    if (stat(path, &there) != 0)
+        return errno == ENOENT || errno == ENOTDIR;
+    return held.st_dev != there.st_dev || held.st_ino != there.st_ino;
+}
+
+int godb_writer_dir(const godb_writer *w)
+{
+    return w->iface_fd;
 }
 
 /* A bulk commits once a day, so GODB_SYNC_DAY can have the order of GODB_SYNC_BLOCK for nothing. */

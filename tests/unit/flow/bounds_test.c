@@ -2,6 +2,7 @@
  * disks (capture.md 4.9, 11). */
 #include "capturing.h"
 
+#include "godb/day.h"
 #include "godb/writer.h"
 
 #include <signal.h>
@@ -314,6 +315,78 @@ static void test_foreign_blocks(void **state)
     end(f);
 }
 
+/* Blocks of v0 in a database. */
+static size_t stored_blocks(const char *root)
+{
+    GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+    godb_days days = {0};
+    size_t n = 0;
+    gp_err err = {0};
+
+    want_ok_err(&err, godb_db_open(root, &db, &err));
+    want_ok_err(&err, godb_db_days(db, "v0", 0, INT64_MAX, &days, &err));
+    for (size_t k = 0; k < days.n; k++) {
+        GP_CLEANUP(godb_day_closep) godb_day *d = NULL;
+        want_ok_err(&err, godb_day_open(db, &days.v[k], &d, &err));
+        n += godb_day_n_blocks(d);
+    }
+    godb_days_free(&days);
+    return n;
+}
+
+/* One more block; where it and those before it are, and how often a move was told. */
+static void want_stored(fixture *f, int in, const char *what, size_t blocks, int notes)
+{
+    send_flows(in, 0, 10);
+    flush(f);
+    size_t n = stored_blocks(f->dir);
+    int told = atomic_load(&f->s.events[FLOW_EV_NOTE]);
+    if (n != blocks || told != notes)
+        fail_msg("%s: %zu blocks, told %d times, want %zu and %d", what, n, told, blocks, notes);
+}
+
+/* Deleted or moved away, the database is made again where it was; when it comes back, it is used
+ * again. What cannot be written meanwhile waits. A directory left behind has no checkpoint. */
+static void test_moved_database(void **state)
+{
+    (void)state;
+    fixture *f =
+        start_with(&(flow_manager_opts){.interval_s = NO_BOUNDARY, .checkpoint_ms = EVERY_MS});
+    GP_CLEANUP(gp_freep) char *old = gp_asprintf("%s.old", f->dir);
+    GP_CLEANUP(gp_freep) char *left = gp_asprintf("%s/v0/.checkpoint", old);
+    GP_CLEANUP(gp_freep) char *iface = gp_asprintf("%s/v0", f->dir);
+    gp_err err = {0};
+
+    capture_one(f, "v0", &small_ring);
+    int in = netns_raw("v1");
+    want_stored(f, in, "start", 1, 0);
+    send_flows(in, 0, 10);
+    wait_event(f, FLOW_EV_CHECKPOINT, atomic_load(&f->s.events[FLOW_EV_CHECKPOINT]) + 1, "saved");
+    assert_int_equal(rename(f->dir, old), 0);
+    want_stored(f, in, "moved", 1, 1);
+    assert_int_equal(stored_blocks(old), 1);
+    assert_int_not_equal(access(left, F_OK), 0);
+    test_rmtree(f->dir);
+    assert_int_equal(rename(old, f->dir), 0);
+    want_stored(f, in, "came back", 2, 2);
+    test_rmtree(iface);
+    want_stored(f, in, "interface deleted", 1, 3);
+    test_rmtree(f->dir);
+    want_stored(f, in, "deleted", 1, 4);
+    assert_int_equal(atomic_load(&f->s.events[FLOW_EV_WRITE_FAILED]), 0);
+
+    assert_int_equal(rename(f->dir, old), 0);
+    test_spew(f->dir, "in the way", 10);
+    send_flows(in, 0, 10);
+    want_err(GP_EIO, &err, "", flow_manager_flush(f->m, NULL, 0, FLUSH_MS, &err));
+    assert_int_equal(unlink(f->dir), 0);
+    assert_int_equal(rename(old, f->dir), 0);
+    want_stored(f, in, "waited", 3, 4);
+    assert_int_equal(atomic_load(&f->s.events[FLOW_EV_LOST]), 0);
+    close(in);
+    end(f);
+}
+
 /* Interfaces that a live query can ask for, as one text. */
 static void want_live(fixture *f, const char *want)
 {
@@ -401,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_end_without_disk),
         cmocka_unit_test(test_written_is_forgotten),
         cmocka_unit_test(test_foreign_blocks),
+        cmocka_unit_test(test_moved_database),
         cmocka_unit_test(test_gone_with_flows),
         cmocka_unit_test(test_changed_settings),
     };

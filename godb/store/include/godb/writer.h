@@ -64,6 +64,14 @@ const char *godb_writer_note(godb_writer *w);
 /* Timestamp of the last block of the interface's newest day; 0 if there is none. */
 gp_status godb_writer_last_time(godb_writer *w, int64_t *time_s, gp_err *err) GP_MUST_CHECK;
 
+/* 1 when the interface's path does not lead to the directory that w writes to any more, because
+ * that was deleted or moved: what is appended reaches nobody who opens the database by its path.
+ * Two system calls. */
+int godb_writer_displaced(const godb_writer *w);
+
+/* The directory that w writes to, borrowed until it is closed. */
+int godb_writer_dir(const godb_writer *w);
+
 /* Close without committing an open bulk (call godb_writer_commit() before). NULL is fine. */
 void godb_writer_close(godb_writer *w);
 static inline void godb_writer_closep(godb_writer **w)
