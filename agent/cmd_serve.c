@@ -1,6 +1,7 @@
 /* cmd_serve.c - goprobe serve: answer queries about a database, without capturing. */
 #include "cmd_serve.h"
 
+#include "gp/bytes.h"
 #include "gp/mem.h"
 #include "gp/num.h"
 #include "rt/daemon.h"
@@ -36,6 +37,7 @@ enum {
     OPT_LEVEL,
     DRAIN_MS = 5000,
     MAX_LIST = 32,
+    LABEL_MAX = 255,
 };
 
 struct options {
@@ -103,6 +105,19 @@ static void parse_limits(int key, const char *arg, struct options *o, struct arg
     }
 }
 
+/* A label of all rows: what cannot be sent would make every query fail. */
+static void parse_label(int key, const char *arg, struct options *o, struct argp_state *state)
+{
+    if (!gp_text_ok(arg, LABEL_MAX) || (key == OPT_HOST && (!*arg || strpbrk(arg, " ,"))))
+        argp_error(state, "--%s: at most %d bytes, no control characters%s",
+                   key == OPT_HOST ? "host-name" : "host-id", LABEL_MAX,
+                   key == OPT_HOST ? ", blanks or commas, and not empty" : "");
+    if (key == OPT_HOST)
+        o->host = arg;
+    else
+        o->host_id = arg;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct options *o = state->input;
@@ -123,10 +138,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->trust = arg;
         return 0;
     case OPT_HOST:
-        o->host = arg;
-        return 0;
     case OPT_HOST_ID:
-        o->host_id = arg;
+        parse_label(key, arg, o, state);
         return 0;
     case OPT_NAME:
         add(o->names, &o->n_names, MAX_LIST, arg, state, "also-named");

@@ -1,12 +1,13 @@
 /* config_api.c - the api section: address, metrics, rate limits, and keys of the reference. */
 #include "config.h"
 
+#include "gp/bytes.h"
 #include "gp/mem.h"
 #include "rpc/rpc.h"
 
 #include <string.h>
 
-enum { KEY_MIN = 32, CONCURRENT = 8, CONCURRENT_MAX = 256 };
+enum { HOST_MAX = 255, KEY_MIN = 32, CONCURRENT = 8, CONCURRENT_MAX = 256 };
 
 /* Both are printed in the reference's documentation, so everybody has them. */
 static const char *const published[] = {
@@ -78,6 +79,17 @@ static gp_status read_addrs(agent_config *c, const char *key, int listening, cha
     return GP_OK;
 }
 
+/* The label of all rows, and what host selectors name: "" is the name in the key. */
+static gp_status read_host_name(agent_config *c, gp_err *err)
+{
+    GP_TRY(rt_config_str(c->source, "api.host_name", "", &c->host_name, err));
+    if (gp_text_ok(c->host_name, HOST_MAX) && !strpbrk(c->host_name, " ,"))
+        return GP_OK;
+    return rt_config_fail(
+        c->source, "api.host_name", err,
+        "not a host name: at most %d bytes, no blanks, commas or control characters", HOST_MAX);
+}
+
 static gp_status read_service(agent_config *c, gp_err *err)
 {
     rt_config *s = c->source;
@@ -86,7 +98,7 @@ static gp_status read_service(agent_config *c, gp_err *err)
     GP_TRY(read_addrs(c, "api.dial_out", 0, c->dial_out, &c->n_dial_out, err));
     GP_TRY(rt_config_str(s, "api.key_file", "", &c->key_file, err));
     GP_TRY(rt_config_str(s, "api.trusted_keys", "", &c->trusted_keys, err));
-    GP_TRY(rt_config_str(s, "api.host_name", "", &c->host_name, err));
+    GP_TRY(read_host_name(c, err));
     GP_TRY(rt_config_str(s, "api.fleet", "", &c->fleet, err));
     GP_TRY(rt_config_list(s, "api.also_named", &c->names, &c->n_names, err));
     GP_TRY(rt_config_list(s, "api.groups", &c->groups, &c->n_groups, err));

@@ -17,9 +17,11 @@
 #include "gp/mem.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     BATCH = 256,
@@ -51,6 +53,7 @@ typedef struct handle {
 
 struct capture_live {
     char name[CAPTURE_NAME_CAP];
+    uint32_t index; /* of the interface */
     handle h[CAPTURE_MAX_FDS];
     int n_handles;
     int twice; /* loopback: each packet counts as sent and as received */
@@ -169,6 +172,20 @@ static gp_status open_handle(capture_live *l, int promisc, uint64_t ring, pcap_t
     return GP_OK;
 }
 
+/* Names mean something else to libpcap where another of its sources answers to them: "any" is all
+ * interfaces, "nflog" a queue. Only a socket that is bound to the interface counts. */
+static gp_status check_bound(const handle *h, uint32_t index, gp_err *err)
+{
+    struct sockaddr_ll a = {0};
+    socklen_t len = sizeof a;
+
+    if (getsockname(pcap_fileno(h->pcap), (struct sockaddr *)&a, &len) == 0 &&
+        a.sll_family == AF_PACKET && a.sll_ifindex == (int)index)
+        return GP_OK;
+    return gp_fail(err, GP_EUNSUPPORTED, 0,
+                   "libpcap does not open the interface of this name; rename it");
+}
+
 static gp_status add_handle(capture_live *l, capture_pass pass, uint64_t ring, unsigned how,
                             gp_err *err)
 {
@@ -176,6 +193,7 @@ static gp_status add_handle(capture_live *l, capture_pass pass, uint64_t ring, u
 
     GP_TRY(open_handle(l, pass != CAPTURE_PASS_OUT && l->conf.promisc, ring, &h->pcap, err));
     l->n_handles++;
+    GP_TRY(check_bound(h, l->index, err));
     int dlt = pcap_datalink(h->pcap);
     if (!capture_dlt_known(dlt))
         return gp_fail(err, GP_EUNSUPPORTED, 0, "link type %d is not supported", dlt);
@@ -241,6 +259,7 @@ gp_status capture_live_open(const char *iface, const capture_conf *conf, unsigne
     if (!l)
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     memcpy(l->name, link.name, sizeof l->name);
+    l->index = link.index;
     l->conf = *conf;
     gp_status st = open_handles(l, &link, how, err);
     if (st == GP_OK && (how & CAPTURE_FRAGMENTS) && !(how & CAPTURE_COMPAT))

@@ -149,6 +149,21 @@ static void forget_gone(flow_manager *m, const flow_wanted *w, size_t n_w)
     flow_iface_unref_all(v, n);
 }
 
+void flow_tell_unnamed(flow_manager *m, const capture_link *links, size_t n_links)
+{
+    char text[128];
+    size_t n;
+    const capture_link *l = flow_ruleset_unnamed(m->rules, links, n_links, &n);
+
+    if (l && n > m->n_unnamed) {
+        (void)snprintf(text, sizeof text,
+                       "not captured: control characters in the names of %zu interfaces (index %u)",
+                       n, l->index);
+        flow_emit_text(m, FLOW_EV_NOTE, NULL, text);
+    }
+    m->n_unnamed = n;
+}
+
 /* Interfaces that the rules want and that appeared since, and those that went; without change of
  * those captured. */
 static void follow_rules(flow_manager *m, const capture_link *links, size_t n_links)
@@ -170,6 +185,7 @@ static void follow_rules(flow_manager *m, const capture_link *links, size_t n_li
         flow_iface_unref(i);
     }
     forget_gone(m, w, n);
+    flow_tell_unnamed(m, links, n_links);
 }
 
 static void reconcile(flow_manager *m)

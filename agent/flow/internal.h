@@ -83,6 +83,7 @@ struct flow_manager {
     pthread_mutex_t admin;
     flow_ruleset *rules;      /* under admin */
     int finished;             /* under admin */
+    size_t n_unnamed;         /* under admin: left out for their names, as told */
     capture_linkwatch *links; /* control thread */
     int64_t repair_ms;        /* monotonic: next look without any event; control thread */
 
@@ -160,5 +161,7 @@ void flow_checkpoint_done(flow_iface *i);
 /* control.c */
 void *flow_control_thread(void *arg);
 void flow_control_wake(flow_manager *m);
+/* One line when more interfaces than before are left out for their names; admin held. */
+void flow_tell_unnamed(flow_manager *m, const capture_link *links, size_t n_links);
 
 #endif

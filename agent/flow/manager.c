@@ -398,6 +398,7 @@ gp_status flow_manager_apply(flow_manager *m, flow_ruleset *rs, flow_change **ch
         flow_ruleset_free(m->rules);
         m->rules = rs;
         rs = NULL;
+        flow_tell_unnamed(m, links, n_links);
         pthread_mutex_lock(&m->mu);
         m->info.applied = 1;
         pthread_mutex_unlock(&m->mu);

@@ -1,6 +1,7 @@
 /* ruleset.c - interface rules: literal names before expressions, file order among those. */
 #include "flow/ruleset.h"
 
+#include "gp/bytes.h"
 #include "gp/mem.h"
 
 #include <stdlib.h>
@@ -103,11 +104,11 @@ static gp_status add(rule **v, size_t *n, size_t *cap, const char *pattern, rule
     }
     if (is_regex(pattern, len)) {
         GP_TRY(compile(pattern, len, &r->code, err));
-    } else if (len >= CAPTURE_NAME_CAP || strchr(pattern, '/')) {
+    } else if (!gp_text_ok(pattern, CAPTURE_NAME_CAP - 1) || strchr(pattern, '/')) {
         return gp_fail(
             err, GP_EINVAL, 0,
-            "%s: not an interface name (at most 15 characters, no slash); expressions are "
-            "written /regex/",
+            "%s: not an interface name (at most 15 characters, no slash, no control characters); "
+            "expressions are written /regex/",
             pattern);
     } else if (!(r->name = gp_strdup(pattern))) {
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
@@ -190,6 +191,21 @@ static int has_link(const capture_link *links, size_t n, const char *name)
     return 0;
 }
 
+const capture_link *flow_ruleset_unnamed(const flow_ruleset *rs, const capture_link *links,
+                                         size_t n_links, size_t *n)
+{
+    const capture_link *first = NULL;
+
+    *n = 0;
+    for (size_t i = 0; i < n_links; i++) {
+        if (gp_text_ok(links[i].name, CAPTURE_NAME_CAP) || !flow_ruleset_conf(rs, links[i].name))
+            continue;
+        if (++*n == 1)
+            first = &links[i];
+    }
+    return first;
+}
+
 gp_status flow_ruleset_match(const flow_ruleset *rs, const capture_link *links, size_t n_links,
                              flow_wanted **out, size_t *n, gp_err *err)
 {
@@ -200,7 +216,7 @@ gp_status flow_ruleset_match(const flow_ruleset *rs, const capture_link *links, 
         return gp_fail(err, GP_ENOMEM, 0, "out of memory");
     for (size_t i = 0; i < n_links; i++) {
         const capture_conf *conf = flow_ruleset_conf(rs, links[i].name);
-        if (!conf)
+        if (!conf || !gp_text_ok(links[i].name, CAPTURE_NAME_CAP)) /* flow_ruleset_unnamed() */
             continue;
         memcpy(v[k].name, links[i].name, sizeof v[k].name);
         v[k].conf = conf;

@@ -142,3 +142,13 @@ void gp_buf_free(gp_buf *b)
     b->cap = 0;
     b->failed = 0;
 }
+
+int gp_text_ok(const char *s, size_t max)
+{
+    size_t n = 0;
+
+    for (; s[n]; n++)
+        if (n == max || (unsigned char)s[n] < 0x20 || s[n] == 0x7f)
+            return 0;
+    return 1;
+}

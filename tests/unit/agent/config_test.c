@@ -4,6 +4,7 @@
 #include "test.h"
 
 #define RING "{ring_buffer: {block_size: 1048576, num_blocks: 4}}"
+#define N64  "n234567890123456789012345678901234567890123456789012345678901234"
 #define KEY  "0123456789abcdef0123456789abcdef"
 
 typedef struct notes {
@@ -132,6 +133,13 @@ static void test_refusals(void **state)
          "api.addr: the query service needs api.key_file"},
         {"service without trusted keys", "db: {path: /x}\napi: {addr: ':8145', key_file: /k}\n",
          "api.trusted_keys"},
+        {"host name with a blank", "db: {path: /x}\napi: {host_name: a b}\n",
+         ":2: api.host_name: not a host name"},
+        {"host name of two", "db: {path: /x}\napi: {host_name: 'a,b'}\n", "api.host_name: not a"},
+        {"host name with a line feed", "db: {path: /x}\napi: {host_name: \"a\\nb\"}\n",
+         "api.host_name: not a"},
+        {"host name of 256 bytes", "db: {path: /x}\napi: {host_name: " N64 N64 N64 N64 "}\n",
+         "api.host_name: not a host name: at most 255 bytes"},
         {"open metrics", "db: {path: /x}\napi: {metrics: true, metrics_addr: '192.0.2.1:8146'}\n",
          ":2: api.metrics_addr: "},
         {"nine addresses",

@@ -1,6 +1,7 @@
 /* linktype_test.c - interfaces that are not Ethernet: what is captured, how bytes count, what is
  * refused (capture.md 1.1, L-11, L-15, D-27). A tun device plays them all. */
 #include "capturing.h"
+#include "gp/bytes.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -118,6 +119,32 @@ static void test_refused(void **state)
     }
 }
 
+/* An interface that is called as libpcap's "all of them", and one whose name cannot be printed:
+ * neither is captured, and both are told of. */
+static void test_names(void **state)
+{
+    (void)state;
+    const char *names[] = {"/./"};
+    flow_change *ch = NULL;
+
+    if (netns_run("ip link add any type veth peer name b\x01c") != 0)
+        skip_because("no veth of these names");
+    assert_int_equal(netns_run("ip link set any up"), 0);
+    fixture *f = start();
+    size_t n = apply(f, names, 1, &small_ring, &ch);
+    assert_int_equal(n, 4); /* any, lo, v0, v1 */
+    assert_string_equal(ch[0].name, "any");
+    if (ch[0].ok || !strstr(ch[0].error, "rename it"))
+        fail_msg("any: %s", ch[0].error);
+    for (size_t i = 1; i < n; i++)
+        if (!ch[i].ok || !gp_text_ok(ch[i].name, CAPTURE_NAME_CAP))
+            fail_msg("%s: %s", ch[i].name, ch[i].error);
+    gp_free(ch);
+    assert_int_equal(atomic_load(&f->s.events[FLOW_EV_NOTE]), 1);
+    end(f);
+    assert_int_equal(netns_run("ip link del any"), 0);
+}
+
 /* Descriptors for writing and for queries are not taken by captures; said with the limit. */
 static void test_few_descriptors(void **state)
 {
@@ -151,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_supported),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_few_descriptors),
     };
     if (!netns_enter())

@@ -45,6 +45,11 @@ const capture_conf *flow_ruleset_conf(const flow_ruleset *rs, const char *name);
 /* 1 if a rule wants exactly this name: such an interface is waited for while it does not exist. */
 int flow_ruleset_names(const flow_ruleset *rs, const char *name);
 
+/* Interfaces that the rules want, but that flow_ruleset_match() leaves out: control characters in
+ * their names could be neither printed nor sent. The first of *n, borrowed from links, or NULL. */
+const capture_link *flow_ruleset_unnamed(const flow_ruleset *rs, const capture_link *links,
+                                         size_t n_links, size_t *n);
+
 /* The wanted interfaces of a host with these links, sorted by name; free *out with gp_free(). When
  * there are no expressions and no detection, literal names without interface are in it too (to be
  * reported); otherwise they are left out until they exist. GP_ELIMIT above FLOW_MAX_IFACES. */

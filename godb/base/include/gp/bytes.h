@@ -64,4 +64,7 @@ char *gp_buf_take(gp_buf *b);
 void gp_buf_clear(gp_buf *b); /* len = 0, failed = 0; keeps memory */
 void gp_buf_free(gp_buf *b);
 
+/* 1 if s has at most max bytes and no control characters: a name that can be printed and sent. */
+int gp_text_ok(const char *s, size_t max);
+
 #endif
