@@ -58,6 +58,7 @@ gp_status serve_ifaces_get(const serve *s, serve_ifaces *out, gp_err *err)
     serve_ifaces i = {0};
     size_t n = 0;
 
+    godb_db_follow(s->o.db);
     gp_status st = godb_db_ifaces(s->o.db, &i.stored, &n, err);
     leave_out_unnamed(i.stored);
     for (n = 0; i.stored && i.stored[n];)

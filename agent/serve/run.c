@@ -154,6 +154,7 @@ static gp_status execute(struct answer *a, gp_err *err)
                    .partial_ms = PARTIAL_MS,
                    .partial_rows = partial_rows(q),
                    .warn = on_warn};
+    godb_db_follow(s->o.db);
     return exec_run(s->o.db, q, &o, &a->out, err);
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 gp_status godb_db_open(const char *path, godb_db **out, gp_err *err)
@@ -36,6 +37,18 @@ void godb_db_close(godb_db *db)
     gp_closep(&db->fd);
     gp_free(db->path);
     gp_free(db);
+}
+
+void godb_db_follow(const godb_db *db)
+{
+    struct stat held, there;
+
+    if (stat(db->path, &there) != 0 || fstat(db->fd, &held) != 0 ||
+        (held.st_dev == there.st_dev && held.st_ino == there.st_ino))
+        return;
+    GP_CLEANUP(gp_closep) int fd = open(db->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) /* under the same number, so that other threads never see it closed */
+        (void)dup3(fd, db->fd, O_CLOEXEC);
 }
 
 const char *godb_db_path(const godb_db *db)

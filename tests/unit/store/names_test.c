@@ -272,12 +272,49 @@ static void test_replaced(void **state)
     }
 }
 
+static void want_one_iface(const godb_db *db, const char *what, const char *want)
+{
+    char **v = NULL;
+    size_t n = 0;
+
+    want_ok(godb_db_ifaces(db, &v, &n, NULL));
+    if (n != 1 || strcmp(v[0], want) != 0)
+        fail_msg("%s: %zu interfaces, first %s, want %s", what, n, n ? v[0] : "none", want);
+    godb_strv_free(v);
+}
+
+/* A handle that is open for long reads what its path leads to, when it is told to look. */
+static void test_follow(void **state)
+{
+    (void)state;
+    GP_CLEANUP(godb_db_closep) godb_db *db = NULL;
+    GP_CLEANUP(gp_freep) char *dir = test_tmpdir();
+    GP_CLEANUP(gp_freep) char *old = gp_asprintf("%s.old", dir);
+    GP_CLEANUP(gp_freep) char *before = gp_asprintf("%s/before", dir);
+    GP_CLEANUP(gp_freep) char *after = gp_asprintf("%s/after", dir);
+
+    assert_int_equal(mkdir(before, 0755), 0);
+    want_ok(godb_db_open(dir, &db, NULL));
+    godb_db_follow(db);
+    want_one_iface(db, "same", "before");
+    assert_int_equal(rename(dir, old), 0);
+    godb_db_follow(db);
+    want_one_iface(db, "moved, nothing there", "before");
+    assert_int_equal(mkdir(dir, 0755), 0);
+    assert_int_equal(mkdir(after, 0755), 0);
+    want_one_iface(db, "not told yet", "before");
+    godb_db_follow(db);
+    want_one_iface(db, "made again", "after");
+    test_rmtree(dir);
+    test_rmtree(old);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_day_names), cmocka_unit_test(test_meta_damage),
         cmocka_unit_test(test_ranges),    cmocka_unit_test(test_time_zone),
-        cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_replaced),  cmocka_unit_test(test_follow),
     };
     st_utc();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,11 @@ static inline void godb_db_closep(godb_db **db)
 {
     godb_db_close(*db);
 }
+/* When the database's path leads to another directory than the open one (that was deleted or moved,
+ * and one is there again), go on with that: for who holds it open for long. What is being read
+ * meanwhile may miss days. Two system calls when nothing changed. */
+void godb_db_follow(const godb_db *db);
+
 const char *godb_db_path(const godb_db *db);
 
 /* Names of all interface directories, byte order; merge staging directories and a lost+found
