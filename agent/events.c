@@ -342,6 +342,9 @@ static void log_event(const flow_event *e)
         rt_error("write failed; flows are kept and tried again", f, RT_I("time", e->time_s),
                  RT_S("error", e->text));
         break;
+    case FLOW_EV_WRITE_OK:
+        rt_info("writing works again", f, RT_I("time", e->time_s));
+        break;
     case FLOW_EV_LOST:
         rt_error("flows lost", f, RT_I("time", e->time_s), RT_U("flows", e->count),
                  RT_S("error", e->text));

@@ -52,6 +52,8 @@ typedef struct flow_iface {
     int write_failing; /* under mu */
 
     /* writer thread; times are monotonic */
+    int write_failed;       /* the last try; unlike write_failing nobody else resets it */
+    int64_t healed_ns;      /* blocks rotated before that waited for failing writes */
     int64_t checkpoint_ms;  /* next checkpoint */
     uint64_t saved;         /* packets seen at the last checkpoint, of the interval after */
     int64_t saved_after_s;  /* this block */

@@ -168,7 +168,8 @@ static gp_status append(flow_iface *i, const pending *p, flow_rows *scratch, gp_
     if (st != GP_OK)
         return st;
     int64_t waited = gp_mono_ns() - p->rotated_ns;
-    if (waited > i->m->interval_s * (1000000000 / SLOW_PART))
+    int kept = i->write_failed || p->rotated_ns < i->healed_ns; /* told as a failure */
+    if (!kept && waited > i->m->interval_s * (1000000000 / SLOW_PART))
         flow_emit(i->m, &(flow_event){.kind = FLOW_EV_SLOW,
                                       .iface = i->name,
                                       .time_s = p->time_s,
@@ -200,6 +201,27 @@ static void note_result(flow_iface *i, int ok)
     m->info.writes_failed += !ok;
     pthread_cond_broadcast(&m->done);
     pthread_mutex_unlock(&m->mu);
+}
+
+static void note_failure(flow_iface *i, const pending *p, const gp_err *err)
+{
+    flow_emit(i->m, &(flow_event){.kind = FLOW_EV_WRITE_FAILED,
+                                  .iface = i->name,
+                                  .text = err->msg,
+                                  .time_s = p->time_s});
+    i->write_failed = 1;
+    note_result(i, 0);
+}
+
+static void note_success(flow_iface *i)
+{
+    if (i->write_failed) {
+        flow_emit(i->m, &(flow_event){
+                            .kind = FLOW_EV_WRITE_OK, .iface = i->name, .time_s = i->written_s});
+        i->healed_ns = gp_mono_ns();
+    }
+    i->write_failed = 0;
+    note_result(i, 1);
 }
 
 static void give_up(flow_iface *i, pending *p, const char *why)
@@ -236,7 +258,7 @@ static int write_pending(flow_iface *i, flow_rows *scratch, gp_err *err)
         if (st == GP_OK) {
             forget(i, p, 1);
             flow_checkpoint_done(i);
-            note_result(i, 1);
+            note_success(i);
             continue;
         }
         if (st == GP_EINVAL) { /* no second try can help */
@@ -244,11 +266,7 @@ static int write_pending(flow_iface *i, flow_rows *scratch, gp_err *err)
             note_result(i, 0);
             continue;
         }
-        flow_emit(i->m, &(flow_event){.kind = FLOW_EV_WRITE_FAILED,
-                                      .iface = i->name,
-                                      .text = err->msg,
-                                      .time_s = p->time_s});
-        note_result(i, 0);
+        note_failure(i, p, err);
         bound_memory(i);
         return 0;
     }
@@ -341,9 +359,15 @@ static void last_tries(flow_iface *i, flow_rows *scratch)
             return;
         (void)nanosleep(&pause, NULL);
     }
-    pending *p;
-    while ((p = oldest(i)) != NULL)
-        give_up(i, p, err.msg);
+    pending *p = oldest(i);
+    int64_t first_s = p ? p->time_s : 0;
+    uint64_t flows = 0;
+    for (; p; p = oldest(i)) {
+        flows += flow_bank_count(p->bank);
+        forget(i, p, 0);
+    }
+    if (flows)
+        flow_lose(i, first_s, flows, err.msg);
 }
 
 void *flow_writer_thread(void *arg)

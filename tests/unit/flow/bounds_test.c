@@ -232,6 +232,7 @@ static void test_end_without_disk(void **state)
     int in = netns_raw("v1");
     send_flows(in, 0, FLOWS);
     wait_processed(f, "v0", FLOWS);
+    want_err(GP_EIO, &err, "", flow_manager_flush(f->m, NULL, 0, FLUSH_MS, &err));
     want_err(GP_EIO, &err, "30 flows could not be written", flow_manager_finish(f->m, &err));
     flow_manager_info_get(f->m, &info);
     assert_int_equal(info.flows_lost, FLOWS);
@@ -271,6 +272,7 @@ static void test_written_is_forgotten(void **state)
     want_ok_err(&err, flow_manager_close(f->m, &err));
     f->m = NULL;
     assert_int_equal(f->s.counter[FLOW_PKTS_IN], (GOOD + BAD) * PACKETS);
+    assert_int_equal(atomic_load(&f->s.events[FLOW_EV_WRITE_OK]), 1);
     assert_int_equal(atomic_load(&f->s.events[FLOW_EV_LOST]), 0);
     close(in);
     end(f);

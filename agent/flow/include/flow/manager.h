@@ -31,6 +31,7 @@ typedef enum flow_event_kind {
     FLOW_EV_SLOW,         /* a block took longer than a tenth of the interval from rotation to disk:
                              took_ns, count = percent of the interval */
     FLOW_EV_WRITE_FAILED, /* flows are kept and tried again; text */
+    FLOW_EV_WRITE_OK,     /* writing works again: the first block since a failure was written */
     FLOW_EV_LOST,         /* flows were given up: count; text says why */
     FLOW_EV_FULL,         /* the flow table reached its bound; early write-out */
     FLOW_EV_CLOCK,        /* the clock was set: text */
