@@ -2,6 +2,7 @@
 #include "gp/clock.h"
 #include "gp/io.h"
 #include "gp/mem.h"
+#include "gp/pool.h"
 #include "internal.h"
 
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 enum {
     CAPTURE_FDS = 3, /* two sockets, one eventfd */
     WRITER_FDS = 3,  /* between two blocks: interface, month and day */
+    CLOSERS = 16,    /* interfaces closed at the same time */
     SPARE_FDS = 64,  /* columns, queries, clients, log */
 };
 
@@ -279,9 +281,41 @@ gp_status flow_iface_rotate(flow_iface *i, int64_t time_s, gp_err *err)
     return GP_OK;
 }
 
-void flow_iface_stop_all(flow_iface **v, size_t n, int64_t time_s)
+/* Workers to be closed; each costs a grace period of the kernel, of which several pass at once. */
+typedef struct closing {
+    flow_worker **v;
+    size_t n;
+    atomic_size_t next;
+} closing;
+
+static void close_some(void *ctx, unsigned thread)
+{
+    closing *c = ctx;
+    (void)thread;
+
+    for (size_t k; (k = atomic_fetch_add(&c->next, 1)) < c->n;)
+        flow_worker_stop(c->v[k]);
+}
+
+/* The last rotation; the worker, which is no longer the interface's, or NULL. */
+static flow_worker *take_worker(flow_iface *i, int64_t time_s)
 {
     gp_err err = {0};
+
+    if (!i->worker)
+        return NULL;
+    (void)flow_iface_rotate(i, time_s, &err);
+    pthread_mutex_lock(&i->mu);
+    flow_worker *w = i->worker;
+    i->worker = NULL;
+    pthread_mutex_unlock(&i->mu);
+    return w;
+}
+
+void flow_iface_stop_all(flow_iface **v, size_t n, int64_t time_s)
+{
+    GP_CLEANUP(gp_freep) flow_worker **gone = gp_calloc(n + 1, sizeof(flow_worker *));
+    closing c = {.v = gone, .n = n};
 
     for (size_t k = 0; k < n; k++)
         if (v[k]->worker)
@@ -289,16 +323,20 @@ void flow_iface_stop_all(flow_iface **v, size_t n, int64_t time_s)
     for (size_t k = 0; k < n; k++)
         if (v[k]->worker)
             flow_worker_drain_wait(v[k]->worker);
-    for (size_t k = 0; k < n; k++) {
-        if (!v[k]->worker)
-            continue;
-        (void)flow_iface_rotate(v[k], time_s, &err);
-        pthread_mutex_lock(&v[k]->mu);
-        flow_worker *w = v[k]->worker;
-        v[k]->worker = NULL;
-        pthread_mutex_unlock(&v[k]->mu);
-        flow_worker_stop(w);
-        atomic_fetch_sub(&v[k]->m->running, 1);
-        flow_emit_text(v[k]->m, FLOW_EV_CLOSED, v[k]->name, "");
+    for (size_t k = 0; k < n;
+         k++) { /* all intervals are with the writer before any socket closes */
+        int open = v[k]->worker != NULL;
+        flow_worker *w = take_worker(v[k], time_s);
+        if (gone)
+            gone[k] = w;
+        else
+            flow_worker_stop(w);
+        if (open) {
+            atomic_fetch_sub(&v[k]->m->running, 1);
+            flow_emit_text(v[k]->m, FLOW_EV_CLOSED, v[k]->name, "");
+        }
     }
+    atomic_init(&c.next, 0);
+    if (gone && gp_parallel(n < CLOSERS ? (unsigned)n : CLOSERS, close_some, &c, NULL) != GP_OK)
+        close_some(&c, 0);
 }
