@@ -57,11 +57,14 @@ packages() {
     for n in one two/deeper; do
         mkdir -p "$tmp/$n"
         git -C "$top" archive HEAD | tar -x -C "$tmp/$n"
-        SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct) sh "$tmp/$n/deploy/packaging/build.sh" "$tmp/$n/debs" >"$tmp/sums.$(basename "$n")"
+        SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct) RELEASE_COMMIT=$(git -C "$top" rev-parse HEAD) sh "$tmp/$n/deploy/packaging/build.sh" "$tmp/$n/debs" >"$tmp/sums.$(basename "$n")"
     done
     cmp "$tmp/sums.one" "$tmp/sums.deeper"
     echo "packages are the same from two places:"
     cat "$tmp/sums.one"
+    dpkg-deb -x "$tmp"/one/debs/fleetprobe-tools_*.deb "$tmp/tools"
+    "$tmp/tools/usr/bin/goquery" --version
+    "$tmp/tools/usr/bin/goquery" --version | grep -q "^goquery - [0-9]" # not "devel"
     # The one tag asks for the number of a request to package it, which packages outside of Debian's archive have not.
     lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs "$tmp"/one/debs/*.deb
     FRESH_ROOT=$tmp/fresh sh "$top/tests/e2e/packages_test.sh" "$tmp/one" "$tmp/one/build-deb"
