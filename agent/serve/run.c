@@ -141,6 +141,7 @@ static gp_status execute(struct answer *a, gp_err *err)
     exec_opts o = {.threads = s->o.limits.threads,
                    .mem_limit = s->o.limits.mem_bytes,
                    .max_rows = may_cut(q) ? q->limit : 0,
+                   .text_names = 1,
                    .bin = 1, /* so that binned rows can be cut as well */
                    .cancel = rpc_stream_cancel(a->stream),
                    .host = s->o.host,

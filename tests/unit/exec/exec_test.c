@@ -75,6 +75,31 @@ static void test_status_and_span(void **state)
     }
 }
 
+/* A name that cannot be sent is left out of what is sent, so that the others arrive. */
+static void test_text_names(void **state)
+{
+    (void)state;
+    GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir();
+    fixture_db(dir, "eth0", 1, 2, 8, GODB_CODEC_NULL);
+    fixture_db(dir, "eth1", 1, 2, 8, GODB_CODEC_NULL);
+    char from[512], to[512];
+    snprintf(from, sizeof from, "%s/eth1", dir);
+    snprintf(to, sizeof to, "%s/b\001c", dir);
+    assert_int_equal(rename(from, to), 0);
+    GP_CLEANUP(godb_db_closep) godb_db *db = open_db(dir);
+    for (int text = 0; text < 2; text++) {
+        GP_CLEANUP(query_stmt_freep)
+        query_stmt *s = fixture_stmt("sip", "any", NULL, NULL, NULL);
+        exec_opts o = {.host = "h", .host_id = "1", .text_names = text};
+        gp_err err = {0};
+        result out;
+        want_ok_err(&err, exec_run(db, s, &o, &out, &err));
+        assert_int_equal(out.n_ifaces, text ? 1 : 2);
+        assert_int_equal(out.totals.pkts_rcvd, text ? 16 : 32);
+        result_clear(&out);
+    }
+}
+
 static void test_stats(void **state)
 {
     (void)state;
@@ -319,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_no_interfaces),
         cmocka_unit_test(test_status_and_span),
         cmocka_unit_test(test_stats),
+        cmocka_unit_test(test_text_names),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_cancelled_before),
         cmocka_unit_test(test_progress_and_cancel),

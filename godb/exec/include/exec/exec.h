@@ -38,7 +38,9 @@ typedef struct exec_opts {
     uint64_t max_rows;  /* rows kept after sorting; 0 = all */
     int bin; /* fill time bins of stmt->bin_s here (4.6), so that max_rows may cut: hits_total
               * counts binned rows, and result_bin() must not follow */
-    gp_cancel *cancel;          /* may be NULL; checked at least once a block */
+    int text_names;    /* leave out stored interfaces with control characters in their names, for a
+                        * result that is sent: the receiver would refuse all of it */
+    gp_cancel *cancel; /* may be NULL; checked at least once a block */
     const char *host, *host_id; /* labels of every row */
     const exec_live *live;      /* NULL: database only */
     void (*progress)(void *ctx, const exec_progress *p);
