@@ -24,6 +24,12 @@ enum {
 };
 #define TMP_PREFIX ".tmp-metadata-"
 
+/* What a block put changes in the metadata beside the append positions. */
+struct before {
+    godb_totals totals;
+    int64_t max_s;
+};
+
 static int want_sync(const godb_daywriter *dw)
 {
     return dw->opts.sync == GODB_SYNC_BLOCK;
@@ -146,6 +152,7 @@ gp_status godb_daywriter_open(godb_daywriter *dw, int iface_fd, int64_t day_s,
     if (st != GP_OK)
         return gp_fail_context(err, st, "%s", dw->name);
     dw->committed = dw->meta.n;
+    memcpy(dw->kept, dw->meta.append, sizeof dw->kept);
     st = godb_dir_each(dw->dir_fd, remove_stray, &dw->dir_fd, NULL);
     (void)st; /* only tidying: the write goes on */
     return GP_OK;
@@ -191,14 +198,47 @@ static gp_status write_column(godb_daywriter *dw, godb_col c, const godb_encoded
     return GP_OK;
 }
 
+/* Cut a column off at that position, which is not before what .blockmeta says (5.4: we hold the
+ * lock, and no reader can know of more). Only to free space: without it the bytes are overwritten.
+ */
+static void trim_column(godb_daywriter *dw, godb_col c, uint64_t end)
+{
+    GP_CLEANUP(gp_closep) int own = -1;
+    struct stat st;
+    int fd = dw->fd[c];
+
+    if (fd < 0)
+        fd = own = openat(dw->dir_fd, godb_col_file(c), O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0 && (uint64_t)st.st_size > end &&
+        ftruncate(fd, (off_t)end) != 0)
+        return;
+}
+
+static gp_status put_block(godb_daywriter *dw, const godb_encoded *e, gp_err *err)
+{
+    const struct before b = {dw->meta.totals, dw->meta.max_s};
+
+    if (!gp_buf_reserve(&dw->before, sizeof b))
+        return gp_fail(err, GP_ENOMEM, 0, "%s: out of memory", dw->name);
+    for (int c = 0; c < GODB_N_COLS; c++)
+        GP_TRY(write_column(dw, (godb_col)c, e, err));
+    GP_TRY(godb_blockmeta_push(&dw->meta, &e->block, e->sums, err));
+    gp_buf_add(&dw->before, &b, sizeof b);
+    return GP_OK;
+}
+
 gp_status godb_daywriter_put(godb_daywriter *dw, const godb_encoded *e, gp_err *err)
 {
     if (dw->meta.n > 0 && e->block.time_s <= dw->meta.max_s) /* before anything is written */
         return gp_fail(err, GP_EEXIST, 0, "block %lld is not later than the last one, %lld",
                        (long long)e->block.time_s, (long long)dw->meta.max_s);
-    for (int c = 0; c < GODB_N_COLS; c++)
-        GP_TRY(write_column(dw, (godb_col)c, e, err));
-    GP_TRY(godb_blockmeta_push(&dw->meta, &e->block, e->sums, err));
+    gp_status st = put_block(dw, e, err);
+    if (st != GP_OK) {
+        dw->torn = 1;
+        for (int c = 0; c < GODB_N_COLS; c++)
+            trim_column(dw, (godb_col)c, dw->meta.append[c] - dw->behind[c].len);
+        return st;
+    }
     for (int c = 0; c < GODB_N_COLS; c++)
         if (e->block.stored[c] <= BEHIND_MAX)
             gp_buf_add(&dw->behind[c], e->payload[c], e->block.stored[c]);
@@ -298,13 +338,20 @@ static void update_index(const godb_daywriter *dw, size_t first_new, gp_buf *not
 
 gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err)
 {
-    GP_TRY(close_columns(dw, err));
-    if (dw->meta.n == dw->committed)
+    gp_status st = close_columns(dw, err);
+
+    if (st == GP_OK && dw->meta.n == dw->committed)
         return GP_OK; /* also: never a .blockmeta without blocks (2.3) */
-    GP_TRY(replace_meta(dw, err));
+    if (st == GP_OK)
+        st = replace_meta(dw, err);
+    dw->torn |= st != GP_OK;
+    if (st != GP_OK)
+        return st;
     size_t first_new = dw->committed;
     dw->committed = dw->meta.n;
-    dw->made = 0;
+    memcpy(dw->kept, dw->meta.append, sizeof dw->kept);
+    dw->made = dw->torn = 0;
+    gp_buf_clear(&dw->before);
     if (want_sync(dw) && fsync(dw->dir_fd) != 0)
         gp_buf_printf(note, "syncing %s failed: %s; ", dw->name, strerror(errno));
     rename_day(dw, note);
@@ -313,8 +360,35 @@ gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err)
     return GP_OK;
 }
 
+size_t godb_daywriter_drop_last(godb_daywriter *dw, size_t n)
+{
+    godb_blockmeta *m = &dw->meta;
+    size_t most = m->n - dw->committed;
+
+    n = n < most ? n : most;
+    if (n == 0)
+        return 0;
+    const godb_block *first = &m->blocks[m->n - n];
+    for (int c = 0; c < GODB_N_COLS; c++) {
+        uint64_t end = first->offset[c], written = m->append[c] - dw->behind[c].len;
+        dw->behind[c].len = end > written ? (size_t)(end - written) : 0;
+        trim_column(dw, (godb_col)c, end < written ? end : written);
+        m->append[c] = end;
+    }
+    struct before b;
+    dw->before.len -= n * sizeof b;
+    memcpy(&b, dw->before.data + dw->before.len, sizeof b);
+    m->totals = b.totals;
+    m->max_s = b.max_s;
+    m->n -= n;
+    return n;
+}
+
 void godb_daywriter_close(godb_daywriter *dw)
 {
+    gp_buf_free(&dw->before);
+    for (int c = 0; c < GODB_N_COLS && dw->torn && !dw->made; c++)
+        trim_column(dw, (godb_col)c, dw->kept[c]);
     for (int c = 0; c < GODB_N_COLS; c++) {
         gp_closep(&dw->fd[c]);
         gp_buf_free(&dw->behind[c]);

@@ -24,8 +24,11 @@ typedef struct godb_daywriter {
     int made;                    /* the directory is ours and has no .blockmeta yet */
     godb_blockmeta meta;         /* committed blocks, then the ones put since */
     size_t committed;            /* blocks in the .blockmeta on disk */
-    int fd[GODB_N_COLS];         /* column files written since the last commit, else -1 */
-    gp_buf behind[GODB_N_COLS];  /* last bytes put before meta.append that are not written yet */
+    uint64_t kept[GODB_N_COLS];  /* append positions in it */
+    int torn;                    /* a write failed: columns may have bytes that nobody needs */
+    gp_buf before; /* per block put since: struct of daywriter.c, what the metadata said before */
+    int fd[GODB_N_COLS];        /* column files written since the last commit, else -1 */
+    gp_buf behind[GODB_N_COLS]; /* last bytes put before meta.append that are not written yet */
 } godb_daywriter;
 
 /* A block ready for the files. */
@@ -43,7 +46,8 @@ gp_status godb_daywriter_open(godb_daywriter *dw, int iface_fd, int64_t day_s,
 
 /* Take the payloads, to be written behind the append positions by the commit at the latest: small
  * ones together. GP_EEXIST when the block is not later than all others. On failure nothing counts
- * as put. */
+ * as put, and what was written of the block is cut off: on a full disk the commit of the blocks
+ * before it needs the room. */
 gp_status godb_daywriter_put(godb_daywriter *dw, const godb_encoded *e, gp_err *err) GP_MUST_CHECK;
 
 /* Make everything put durable (as opts.sync says) and visible. On failure nothing is visible and
@@ -51,7 +55,12 @@ gp_status godb_daywriter_put(godb_daywriter *dw, const godb_encoded *e, gp_err *
  * wrong (renaming the directory, syncing it) goes to note. */
 gp_status godb_daywriter_commit(godb_daywriter *dw, gp_buf *note, gp_err *err) GP_MUST_CHECK;
 
-/* Drop what is not committed, remove a directory that we made in vain, close. */
+/* Take back the last n blocks put, or as many as are not committed, to make room after a failed
+ * commit. Returns how many. */
+size_t godb_daywriter_drop_last(godb_daywriter *dw, size_t n);
+
+/* Drop what is not committed (after a failed write also its bytes in the columns), remove a
+ * directory that we made in vain, close. */
 void godb_daywriter_close(godb_daywriter *dw);
 
 /* fsync every file and directory of the day, up to iface_fd (GODB_SYNC_DAY). */

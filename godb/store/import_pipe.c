@@ -108,7 +108,7 @@ static void write_job(struct godb_pipe *p, struct job *j)
 
     for (size_t i = 0; i < j->n_ok && st == GP_OK; i++) {
         b = &j->block[i];
-        st = godb_writers_append(&p->writers, b->iface, b->iface_name, &b->encoded, &err);
+        st = godb_writers_append(&p->writers, b->iface, b->iface_name, &b->encoded, b->rows, &err);
         blocks += st == GP_OK;
         rows += st == GP_OK ? b->rows : 0;
     }
@@ -351,7 +351,10 @@ void godb_pipe_stats_get(godb_pipe *p, godb_pipe_stats *stats)
 {
     pthread_mutex_lock(&p->mu);
     *stats = (godb_pipe_stats){.rows = p->rows_written, .blocks = p->blocks_written};
-    if (!p->writing)
+    if (!p->writing) {
         stats->ifaces = p->writers.n_seen;
+        stats->rows -= p->writers.lost_rows;
+        stats->blocks -= p->writers.lost_blocks;
+    }
     pthread_mutex_unlock(&p->mu);
 }

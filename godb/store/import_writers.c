@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <time.h>
 
 enum {
     FDS_PER_WRITER = 14, /* interface, month, day, eight columns, and what an open briefly needs */
@@ -125,12 +126,8 @@ void godb_writers_init(godb_writers *ws, const char *root, const godb_writer_opt
         ws->max = fit > 1 ? (size_t)fit : 1;
 }
 
-static void take_note(godb_writers *ws, godb_writer *w)
+static void add_note(godb_writers *ws, const char *text)
 {
-    const char *text = godb_writer_note(w);
-
-    if (!text)
-        return;
     ws->notes.n++;
     size_t len = strlen(text);
     if (len <= GODB_IMPORT_NOTE_BYTES - ws->notes.bytes &&
@@ -138,13 +135,73 @@ static void take_note(godb_writers *ws, godb_writer *w)
         ws->notes.bytes += len;
 }
 
+static void take_note(godb_writers *ws, godb_writer *w)
+{
+    const char *text = godb_writer_note(w);
+
+    if (text)
+        add_note(ws, text);
+}
+
+/* Commit what the writer has. Side by side for different writers. */
+static gp_status commit_one(godb_writers *ws, struct godb_open_writer *o, gp_err *err)
+{
+    GP_TRY(godb_writer_commit(o->w, err));
+    if (o->rows.len > 0)
+        ws->seen[o->iface] = 2;
+    gp_buf_clear(&o->rows);
+    return GP_OK;
+}
+
+/* The last n blocks it has taken cannot be kept. */
+static void count_lost(godb_writers *ws, const struct godb_open_writer *o, size_t n)
+{
+    char text[GODB_IFACE_NAME_MAX + 160], day[16] = "?";
+    size_t all = o->rows.len / sizeof(uint64_t);
+    uint64_t rows = 0;
+    struct tm tm;
+
+    for (size_t i = all - n; i < all; i++) {
+        uint64_t one;
+        memcpy(&one, o->rows.data + i * sizeof one, sizeof one);
+        rows += one;
+    }
+    ws->lost_blocks += n;
+    ws->lost_rows += rows;
+    if (n == all && ws->seen[o->iface] == 1) {
+        ws->seen[o->iface] = 0;
+        ws->n_seen--;
+    }
+    if (gmtime_r(&(time_t){o->day_s}, &tm))
+        (void)strftime(day, sizeof day, "%F", &tm);
+    (void)snprintf(text, sizeof text,
+                   "%s: %zu of %zu new blocks of %s could not be written and are lost (%llu rows)",
+                   o->name, n, all, day, (unsigned long long)rows);
+    add_note(ws, text);
+}
+
+/* Commit what fits and close. */
+static gp_status finish_one(godb_writers *ws, struct godb_open_writer *o, gp_err *err)
+{
+    size_t lost = 0, n = o->rows.len / sizeof(uint64_t);
+    gp_status st = godb_writer_commit_fitting(o->w, &lost, err);
+
+    lost = lost < n ? lost : n;
+    take_note(ws, o->w);
+    if (lost > 0)
+        count_lost(ws, o, lost);
+    if (n > lost)
+        ws->seen[o->iface] = 2;
+    godb_writer_close(o->w);
+    gp_buf_free(&o->rows);
+    return st;
+}
+
 /* Commit and close the writer in slot i. */
 static gp_status retire(godb_writers *ws, size_t i, gp_err *err)
 {
-    gp_status st = godb_writer_commit(ws->open[i].w, err);
+    gp_status st = finish_one(ws, &ws->open[i], err);
 
-    take_note(ws, ws->open[i].w);
-    godb_writer_close(ws->open[i].w);
     ws->open[i] = ws->open[--ws->n];
     return st;
 }
@@ -158,15 +215,15 @@ static gp_status make_root(const godb_writers *ws, gp_err *err)
     return godb_root_make(ws->root, godb_dir_mode(p), ws->opts.sync != GODB_SYNC_NONE, &fd, err);
 }
 
-static gp_status writer_of(godb_writers *ws, uint32_t iface, const char *name, godb_writer **out,
-                           gp_err *err)
+static gp_status writer_of(godb_writers *ws, uint32_t iface, const char *name,
+                           struct godb_open_writer **out, gp_err *err)
 {
     size_t oldest = 0;
 
     for (size_t i = 0; i < ws->n; i++) {
         if (ws->open[i].iface == iface) {
             ws->open[i].used = ++ws->clock;
-            *out = ws->open[i].w;
+            *out = &ws->open[i];
             return GP_OK;
         }
         if (ws->open[i].used < ws->open[oldest].used)
@@ -178,8 +235,8 @@ static gp_status writer_of(godb_writers *ws, uint32_t iface, const char *name, g
     if (ws->n == 0)
         GP_TRY(make_root(ws, err));
     GP_TRY(godb_writer_open(ws->root, name, &ws->opts, &w, err));
-    ws->open[ws->n++] = (struct godb_open_writer){.iface = iface, .used = ++ws->clock, .w = w};
-    *out = w;
+    *out = &ws->open[ws->n++];
+    **out = (struct godb_open_writer){.iface = iface, .name = name, .used = ++ws->clock, .w = w};
     return ws->opts.sync == GODB_SYNC_BLOCK ? GP_OK : godb_writer_begin_bulk(w, err);
 }
 
@@ -199,7 +256,7 @@ static void commit_some(void *ctx, unsigned thread)
     (void)thread;
     for (size_t i; (i = atomic_fetch_add(&x->next, 1)) < x->ws->n;) {
         gp_err err = {0};
-        gp_status st = godb_writer_commit(x->ws->open[i].w, &err);
+        gp_status st = commit_one(x->ws, &x->ws->open[i], &err);
         if (st == GP_OK)
             continue;
         pthread_mutex_lock(&x->mu);
@@ -240,7 +297,7 @@ static gp_status enter_day(godb_writers *ws, int64_t day_s, gp_err *err)
     return GP_OK;
 }
 
-static gp_status mark_seen(godb_writers *ws, uint32_t iface, gp_err *err)
+static gp_status room_to_see(godb_writers *ws, uint32_t iface, gp_err *err)
 {
     if (iface >= ws->cap_seen) {
         size_t cap = ((size_t)iface + 64) * 2;
@@ -251,38 +308,59 @@ static gp_status mark_seen(godb_writers *ws, uint32_t iface, gp_err *err)
         ws->seen = seen;
         ws->cap_seen = cap;
     }
-    ws->n_seen += !ws->seen[iface];
-    ws->seen[iface] = 1;
     return GP_OK;
 }
 
 gp_status godb_writers_append(godb_writers *ws, uint32_t iface, const char *name,
-                              const godb_encoded *e, gp_err *err)
+                              const godb_encoded *e, uint64_t rows, gp_err *err)
 {
-    godb_writer *w;
+    struct godb_open_writer *o = NULL;
     int64_t day_s = e->block.time_s / GODB_DAY_S * GODB_DAY_S;
 
     if (day_s != ws->day_s)
         GP_TRY(enter_day(ws, day_s, err));
-    GP_TRY(writer_of(ws, iface, name, &w, err));
-    gp_status st = godb_writer_append_encoded(w, e, err);
-    take_note(ws, w);
-    return st == GP_OK ? mark_seen(ws, iface, err) : st;
+    GP_TRY(writer_of(ws, iface, name, &o, err));
+    GP_TRY(room_to_see(ws, iface, err));
+    if (!gp_buf_reserve(&o->rows, sizeof rows))
+        return gp_fail(err, GP_ENOMEM, 0, "import: out of memory");
+    gp_status st = godb_writer_append_encoded(o->w, e, err);
+    take_note(ws, o->w);
+    if (st != GP_OK)
+        return st;
+    ws->n_seen += !ws->seen[iface];
+    o->day_s = day_s;
+    if (ws->opts.sync == GODB_SYNC_BLOCK) {
+        ws->seen[iface] = 2;
+        return GP_OK;
+    }
+    ws->seen[iface] |= !ws->seen[iface];
+    gp_buf_add(&o->rows, &rows, sizeof rows);
+    return GP_OK;
 }
 
 gp_status godb_writers_finish(godb_writers *ws, gp_err *err)
 {
-    gp_status st = commit_all(ws, err);
+    gp_status st = GP_OK;
 
-    while (ws->n > 0)
-        godb_writer_close(ws->open[--ws->n].w);
+    (void)!commit_all(ws, NULL); /* one by one those that failed: the first to close leave room */
+    while (ws->n > 0) {
+        gp_err why = {0};
+        gp_status one = finish_one(ws, &ws->open[--ws->n], &why);
+        if (st == GP_OK && one != GP_OK) {
+            st = one;
+            if (err)
+                *err = why;
+        }
+    }
     return st;
 }
 
 void godb_writers_free(godb_writers *ws)
 {
-    while (ws->n > 0)
+    while (ws->n > 0) {
         godb_writer_close(ws->open[--ws->n].w);
+        gp_buf_free(&ws->open[ws->n].rows);
+    }
     gp_free(ws->seen);
     ws->seen = NULL;
     godb_strv_free(ws->notes.kept.v);

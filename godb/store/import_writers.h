@@ -40,25 +40,31 @@ typedef struct godb_writers {
     godb_writer_opts opts;
     struct godb_open_writer {
         uint32_t iface;
+        const char *name; /* of the interface; borrowed */
         uint64_t used;
         godb_writer *w;
+        int64_t day_s; /* of the latest block */
+        gp_buf rows;   /* uint64_t of each block put and not yet committed */
     } open[GODB_IMPORT_MAX_WRITERS];
     size_t n, max;
     unsigned threads; /* that may commit side by side: mostly they wait for the disk */
     int64_t day_s;    /* of the latest block; 0 before the first */
     uint64_t clock;
-    uint8_t *seen; /* by interface number: 1 once a block was written */
+    uint8_t *seen; /* by interface number: 1 once a block was put, 2 once one was committed */
+    uint64_t lost_blocks, lost_rows; /* put, but their commit failed */
     size_t n_seen, cap_seen;
     godb_notes notes; /* oddities that writers reported */
 } godb_writers;
 
 void godb_writers_init(godb_writers *ws, const char *root, const godb_writer_opts *opts,
                        unsigned threads);
-/* Put one block; committed at once with GODB_SYNC_BLOCK, else when a block of a later day comes, of
- * whatever interface: no more will come for the days before. */
+/* Put one block made of that many rows; name lasts until free. Committed at once with
+ * GODB_SYNC_BLOCK, else when a block of a later day comes, of whatever interface: no more will come
+ * for the days before. */
 gp_status godb_writers_append(godb_writers *ws, uint32_t iface, const char *name,
-                              const godb_encoded *e, gp_err *err) GP_MUST_CHECK;
-/* Commit and close all; the first failure is returned, the others are tried all the same. */
+                              const godb_encoded *e, uint64_t rows, gp_err *err) GP_MUST_CHECK;
+/* Commit and close all; the first failure is returned, the others are tried all the same. What is
+ * lost is counted, and a note names the interface and the day. */
 gp_status godb_writers_finish(godb_writers *ws, gp_err *err) GP_MUST_CHECK;
 /* Close without committing. */
 void godb_writers_free(godb_writers *ws);

@@ -277,6 +277,33 @@ gp_status godb_writer_commit(godb_writer *w, gp_err *err)
     return GP_OK;
 }
 
+static int is_full(const gp_err *why)
+{
+    return why->sys == ENOSPC || why->sys == EDQUOT;
+}
+
+gp_status godb_writer_commit_fitting(godb_writer *w, size_t *dropped, gp_err *err)
+{
+    gp_err why = {0}, later = {0};
+    gp_status st = godb_writer_commit(w, &why), again = st;
+
+    *dropped = 0;
+    later = why;
+    while (again != GP_OK && w->day_open && is_full(&later)) {
+        size_t some = (w->day.meta.n - w->day.committed) / 8 + 1;
+        size_t n = godb_daywriter_drop_last(&w->day, some);
+        if (n == 0)
+            break;
+        *dropped += n;
+        again = godb_writer_commit(w, &later);
+    }
+    if (again != GP_OK && w->day_open)
+        *dropped += godb_daywriter_drop_last(&w->day, SIZE_MAX);
+    if (st != GP_OK && err)
+        *err = why;
+    return st;
+}
+
 gp_status godb_writer_last_time(godb_writer *w, int64_t *time_s, gp_err *err)
 {
     godb_db *db = NULL;
