@@ -97,7 +97,7 @@ static void test_http(void **state)
     assert_int_equal(setenv("POD", "p-\"0", 1), 0);
     assert_int_equal(rt_metrics_new(&m, NULL), GP_OK);
     rt_metrics_process(m, "fleetprobe", "1.0");
-    assert_int_equal(rt_http_start("192.0.2.1:0", 0, m, NULL, NULL, NULL, 0, &h, &err), GP_EINVAL);
+    assert_int_equal(rt_http_start("192.0.2.1:0", 0, m, NULL, NULL, NULL, 0, &h, &err), GP_EDENIED);
     assert_int_equal(rt_http_start("nonsense", 0, m, NULL, NULL, NULL, 0, &h, &err), GP_EINVAL);
     gp_status st =
         rt_http_start("127.0.0.1:0", 0, m, is_ready, &ready, bound, sizeof bound, &h, &err);
