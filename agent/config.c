@@ -30,7 +30,7 @@ const agent_key agent_keys[] = {
     {"db.retention.max_iface_size", "SIZE", "The same for each interface by itself", 0},
     {"db.retention.min_free", "SIZE",
      "Delete the oldest days until so much of the disk is free: "
-     "20G or 10%",
+     "20G or 10%; none when all of them were not enough",
      0},
     {"db.retention.interval", "DURATION", "Time between two such looks (default 10m)", 0},
     {"autodetection.enabled", "BOOL", "Capture on all interfaces of the host", 1},

@@ -67,6 +67,12 @@ static void run_once(agent_retention *r)
         rt_metric_add(r->failures, 1);
     if (st != GP_OK)
         RT_LOG_LIMITED(RT_WARN, WARN_MS, "retention failed", RT_ERR(&err));
+    else if (s.free_out_of_reach)
+        RT_LOG_LIMITED(
+            RT_WARN, WARN_MS,
+            "something else fills the disk: not even without all days db.retention.min_free "
+            "could be met, none is deleted for it",
+            RT_U("bytes_missing", s.bytes_missing));
     else if (s.bytes_missing)
         RT_LOG_LIMITED(RT_WARN, WARN_MS, "retention cannot meet its limits: newer days are kept",
                        RT_U("bytes_missing", s.bytes_missing));

@@ -19,8 +19,10 @@ static const cli_opt opts[] = {
     {"max-iface-size", 0, CLI_BYTES, AT(max_iface_size), "SIZE", NULL,
      "The same for each interface by itself.", NULL, NULL, 0},
     {"min-free", 0, CLI_STRING, AT(min_free), "SIZE", NULL,
-     "Delete the oldest days until so much of the file system is free, e.g. 20G or 10%.", NULL,
-     NULL, 0},
+     "Delete the oldest days until so much of the file system is free, e.g. 20G or 10%; none when "
+     "all "
+     "of them were not enough.",
+     NULL, NULL, 0},
     {"ifaces", 'i', CLI_STRING, AT(ifaces), "LIST", NULL,
      "Interfaces: names separated by commas, !NAME to leave one out, or /regular expression/; all "
      "by "
@@ -95,7 +97,9 @@ static void report(const struct job *j, const godb_retain_stats *s)
     if (s->bytes_missing)
         gpdb_warn(j->o, j->line, "the limits are missed by %s: %s",
                   gpdb_size(s->bytes_missing, c, sizeof c),
-                  s->days > s->days_deleted
+                  s->free_out_of_reach && s->days > 0
+                      ? "something else fills the disk, so no day goes for --min-free"
+                  : s->days > s->days_deleted
                       ? "days that changed in the last ten minutes or ended less than an hour ago "
                         "are kept"
                       : "there are no more days to delete");

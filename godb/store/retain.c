@@ -127,6 +127,24 @@ static uint64_t staying(const struct retain *r, const char *iface)
     return sum;
 }
 
+/* History is not sacrificed to whatever else fills the disk: when all of it would not be enough,
+ * nothing goes. */
+static void free_disk(struct retain *r)
+{
+    uint64_t have = r->stats->free_bytes + r->planned, can = 0;
+    uint64_t over = have < r->min_free ? r->min_free - have : 0;
+
+    for (size_t i = 0; i < r->n; i++)
+        can += r->v[i].why || r->v[i].fixed ? 0 : r->v[i].bytes;
+    if (over <= can) {
+        free_up(r, NULL, over, "free");
+        return;
+    }
+    r->stats->free_out_of_reach = 1;
+    if (over > r->stats->bytes_missing)
+        r->stats->bytes_missing = over;
+}
+
 static void plan(struct retain *r, char *const *ifaces, size_t n)
 {
     const godb_retain_opts *o = r->opts;
@@ -147,10 +165,8 @@ static void plan(struct retain *r, char *const *ifaces, size_t n)
         uint64_t sum = staying(r, NULL);
         free_up(r, NULL, sum > o->max_bytes ? sum - o->max_bytes : 0, "size");
     }
-    if (r->min_free > 0) {
-        uint64_t have = r->stats->free_bytes + r->planned;
-        free_up(r, NULL, have < r->min_free ? r->min_free - have : 0, "free");
-    }
+    if (r->min_free > 0)
+        free_disk(r);
 }
 
 /* Remove the month and year of a deleted day when they are empty. A writer that is about to use

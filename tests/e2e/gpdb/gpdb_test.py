@@ -493,7 +493,10 @@ class Retain(Case):
         self.assertIn("deleted wan1 2023-11-14", self.ok("retain", self.db, "-i", "wan1", "--max-age", "52w", "--apply"))
         self.assertEqual(self.dump().count("wan1"), 0)
         # More than any disk has: a share would be reached on an otherwise empty tmpfs.
-        self.fails(3, "", "retain", "-q", "-y", "-d", self.db, "--min-free", "900000T")
+        kept = self.dump()
+        self.fails(3, "something else fills the disk", "retain", "-y", self.db, "--min-free", "900000T")
+        self.assertEqual(self.dump(), kept)
+        self.ok("retain", "-q", "-y", "-d", self.db, "--max-age", "1d")
         self.assertEqual(self.dump(), HEAD)
         self.fails(3, "there are no more days to delete", "retain", self.db, "--min-free", "900000T")
 

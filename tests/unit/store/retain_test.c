@@ -59,6 +59,7 @@ static const struct {
      0},
     {"free space", NULL, 0, -1, -1, 2, "a0:free b0:free ", 0},
     {"free space after age", NULL, 8 * 86400, -1, -1, 5, "a0:age b0:age a1:age b1:age a2:free ", 0},
+    {"free space out of reach", NULL, 0, -1, -1, 40, "", 40},
     {"the day being written and the last hour's stay", only_a, 0, 0, -1, -1,
      "a0:size a1:size a2:size a3:size a4:size a5:size a6:size a7:size a8:size a9:size ", 1},
 };

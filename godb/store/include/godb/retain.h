@@ -28,8 +28,9 @@ typedef struct godb_retain_opts {
     int64_t max_age_s;         /* days that ended longer ago than this */
     uint64_t max_bytes;        /* of the selected interfaces together */
     uint64_t max_iface_bytes;  /* of each selected interface */
-    uint64_t min_free_bytes;   /* on the file system, for unprivileged users */
-    double min_free_percent;   /* of the file system, 0..100; the larger of the two counts */
+    /* On the file system, for unprivileged users. No day goes when all of them were not enough. */
+    uint64_t min_free_bytes;
+    double min_free_percent; /* of the file system, 0..100; the larger of the two counts */
     int dry_run;
     gp_cancel *cancel; /* may be NULL */
 } godb_retain_opts;
@@ -40,6 +41,7 @@ typedef struct godb_retain_stats {
     uint64_t free_bytes;           /* on the file system, before */
     uint64_t
         bytes_missing; /* what would have to go in addition to meet the limits; 0 = they are met */
+    int free_out_of_reach; /* deleting all days would not free enough, so none went for that */
 } godb_retain_stats;
 
 /* Needs no lock. A day leaves the database by one rename, so readers see it whole or not at all;
