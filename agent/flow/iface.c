@@ -323,8 +323,8 @@ void flow_iface_stop_all(flow_iface **v, size_t n, int64_t time_s)
     for (size_t k = 0; k < n; k++)
         if (v[k]->worker)
             flow_worker_drain_wait(v[k]->worker);
-    for (size_t k = 0; k < n;
-         k++) { /* all intervals are with the writer before any socket closes */
+    /* All intervals are with the writer before any socket closes. */
+    for (size_t k = 0; k < n; k++) {
         int open = v[k]->worker != NULL;
         flow_worker *w = take_worker(v[k], time_s);
         if (gone)

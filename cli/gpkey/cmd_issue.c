@@ -306,6 +306,8 @@ static gp_status not_revoked(const gpkey_values *v, const char *crt, const auth_
     gp_status st = GP_OK;
     for (size_t i = 0; st == GP_OK && i < GP_COUNT(beside); i++) {
         gp_buf path = {0};
+        if (!beside[i])
+            continue;
         const char *slash = strrchr(beside[i], '/');
         gp_buf_add(&path, beside[i], slash ? (size_t)(slash - beside[i]) + 1 : 0);
         gp_buf_adds(&path, "trusted_keys.revoked");

@@ -67,7 +67,7 @@ gp_status cli_inventory_none(const cli_inventory *inv, const char *path, const c
     for (size_t i = 0; i < n_words && i < MAX_NAMED; i++)
         gp_buf_printf(&b, "%s \"%.40s\"", i ? "," : "", words[i]);
     gp_buf_printf(&b, " is in %.200s (", path);
-    for (; inv->names[n] && n < MAX_NAMED; n++)
+    for (; n < MAX_NAMED && inv->names[n]; n++)
         gp_buf_printf(&b, "%s%.40s", n ? ", " : "", inv->names[n]);
     gp_buf_adds(&b, inv->names[n] ? ", ...)" : ")");
     const char *text = gp_buf_str(&b);

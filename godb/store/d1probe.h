@@ -44,6 +44,6 @@ typedef struct godb_d1salvage {
  * when every byte is certain: from the output before dead_from, and from the raw copy behind it. */
 gp_status godb_d1_salvage(const godb_d1file *f, uint64_t at, uint32_t raw_len,
                           const godb_d1probe *p, uint64_t dead_from, uint64_t dead_to, uint8_t *raw,
-                          godb_d1salvage *out, gp_err *err) GP_MUST_CHECK;
+                          godb_d1salvage *res, gp_err *err) GP_MUST_CHECK;
 
 #endif

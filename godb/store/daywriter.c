@@ -203,12 +203,13 @@ static gp_status write_column(godb_daywriter *dw, godb_col c, const godb_encoded
  */
 static void trim_column(godb_daywriter *dw, godb_col c, uint64_t end)
 {
-    GP_CLEANUP(gp_closep) int own = -1;
+    GP_CLEANUP(gp_closep)
+    int own = dw->fd[c] < 0
+                  ? openat(dw->dir_fd, godb_col_file(c), O_WRONLY | O_NOFOLLOW | O_CLOEXEC)
+                  : -1;
     struct stat st;
-    int fd = dw->fd[c];
+    int fd = own >= 0 ? own : dw->fd[c];
 
-    if (fd < 0)
-        fd = own = openat(dw->dir_fd, godb_col_file(c), O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0 && fstat(fd, &st) == 0 && (uint64_t)st.st_size > end &&
         ftruncate(fd, (off_t)end) != 0)
         return;
