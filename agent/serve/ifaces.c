@@ -4,7 +4,6 @@
 
 #include "gp/bytes.h"
 #include "gp/mem.h"
-#include "wire/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,21 +36,6 @@ static gp_status join(serve_ifaces *i, size_t n_stored, gp_err *err)
     return GP_OK;
 }
 
-/* Directories of the database whose names could not be sent: the others can be asked for. */
-static void leave_out_unnamed(char **v)
-{
-    size_t k = 0;
-
-    for (size_t i = 0; v && v[i]; i++) {
-        if (gp_text_ok(v[i], WIRE_MAX_LABEL))
-            v[k++] = v[i];
-        else
-            gp_free(v[i]);
-    }
-    if (v)
-        v[k] = NULL;
-}
-
 gp_status serve_ifaces_get(const serve *s, serve_ifaces *out, gp_err *err)
 {
     const exec_live *live = s->o.live;
@@ -60,9 +44,7 @@ gp_status serve_ifaces_get(const serve *s, serve_ifaces *out, gp_err *err)
 
     godb_db_follow(s->o.db);
     gp_status st = godb_db_ifaces(s->o.db, &i.stored, &n, err);
-    leave_out_unnamed(i.stored);
-    for (n = 0; i.stored && i.stored[n];)
-        n++;
+    n = godb_strv_keep_text(i.stored); /* the others can be asked for */
     if (st == GP_OK && live && s->o.live_ifaces)
         st = s->o.live_ifaces(live->ctx, &i.live, err);
     if (st == GP_OK)

@@ -2,11 +2,9 @@
 #include "exec/exec.h"
 
 #include "final.h"
-#include "gp/bytes.h"
 #include "gp/mem.h"
 #include "gp/pool.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,22 +137,6 @@ static gp_status do_iface(exec_ctx *x, exec_final *f, exec_sink sink, void *sink
     return GP_OK;
 }
 
-/* exec_opts.text_names. */
-static void leave_out_unnamed(char **v, size_t *n)
-{
-    size_t k = 0;
-
-    for (size_t i = 0; i < *n; i++) {
-        if (gp_text_ok(v[i], NAME_MAX))
-            v[k++] = v[i];
-        else
-            gp_free(v[i]);
-    }
-    if (v)
-        v[k] = NULL;
-    *n = k;
-}
-
 static gp_status do_ifaces(exec_ctx *x, exec_final *f, exec_sink sink, void *sink_ctx, gp_err *err)
 {
     char **stored = NULL, **all = NULL;
@@ -164,7 +146,7 @@ static gp_status do_ifaces(exec_ctx *x, exec_final *f, exec_sink sink, void *sin
 
     gp_status st = godb_db_ifaces(x->db, &stored, &n_stored, err);
     if (x->opts->text_names)
-        leave_out_unnamed(stored, &n_stored);
+        n_stored = godb_strv_keep_text(stored);
     if (st == GP_OK)
         st = all_names(x, stored, n_stored, &all, &n_all, err);
     if (st == GP_OK)

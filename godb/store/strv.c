@@ -2,7 +2,9 @@
 #include "strv.h"
 
 #include "godb/db.h"
+#include "gp/bytes.h"
 #include "gp/mem.h"
+#include "limits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +45,21 @@ gp_status godb_strv_finish(godb_strv *s)
     if (s->n > 1)
         qsort(s->v, s->n, sizeof *s->v, by_bytes);
     return GP_OK;
+}
+
+size_t godb_strv_keep_text(char **v)
+{
+    size_t k = 0;
+
+    for (size_t i = 0; v && v[i]; i++) {
+        if (gp_text_ok(v[i], GODB_IFACE_NAME_MAX))
+            v[k++] = v[i];
+        else
+            gp_free(v[i]);
+    }
+    if (v)
+        v[k] = NULL;
+    return k;
 }
 
 void godb_strv_free(char **v)

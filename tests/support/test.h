@@ -11,6 +11,7 @@
 #include "gp/io.h"
 #include "gp/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -90,6 +91,18 @@ static inline void test_rmtree(const char *path)
 {
     if (nftw(path, test_rm_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT)
         fail_msg("cannot remove %s: %s", path, strerror(errno));
+}
+
+/* Entries of a directory, also temporary ones. */
+static inline int test_entries(const char *path)
+{
+    DIR *d = opendir(path);
+    int n = 0;
+    assert_non_null(d);
+    while (readdir(d))
+        n++;
+    (void)closedir(d);
+    return n - 2; /* . and .. */
 }
 
 /* For GP_CLEANUP(test_tmpdirp) char *dir = test_tmpdir(); removes the tree and frees the path. */

@@ -1,7 +1,6 @@
 /* io_test.c - gp/io.h on real files, pipes and /dev/full. Injected failures: fault_test.c. */
 #include "test.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -21,17 +20,6 @@ static int tear_down(void **state)
     (void)state;
     test_tmpdirp(&dir);
     return 0;
-}
-
-static int entries(const char *path)
-{
-    DIR *d = opendir(path);
-    int n = 0;
-    assert_non_null(d);
-    while (readdir(d))
-        n++;
-    (void)closedir(d);
-    return n - 2; /* . and .. */
 }
 
 static void test_pread_pwrite(void **state)
@@ -209,19 +197,19 @@ static void test_write_atomic(void **state)
     want_ok(gp_write_file_atomic(AT_FDCWD, path, NULL, 0, 0600, NULL));
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_size, 0);
-    assert_int_equal(entries(dir), 1); /* no temporary file is left */
+    assert_int_equal(test_entries(dir), 1); /* no temporary file is left */
 
     want_err(GP_EIO, &err, "No such file",
              gp_write_file_atomic(AT_FDCWD, nodir, "x", 1, 0600, &err));
     assert_int_equal(mkdir(sub, 0700), 0); /* a directory is in the way: rename fails */
     want_err(GP_EIO, &err, "cannot rename",
              gp_write_file_atomic(AT_FDCWD, sub, "x", 1, 0600, &err));
-    assert_int_equal(entries(dir), 2);
+    assert_int_equal(test_entries(dir), 2);
 
     GP_CLEANUP(gp_closep) int fd = open(sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     want_ok_err(&err, gp_write_file_atomic(fd, "rel", "y", 1, 0640, &err));
     assert_int_equal(fstatat(fd, "rel", &st, 0), 0);
-    assert_int_equal(entries(sub), 1);
+    assert_int_equal(test_entries(sub), 1);
 
     for (int i = 0; i < 100; i++) { /* left behind by a crashed process with our pid */
         GP_CLEANUP(gp_freep) char *stale = gp_asprintf("%s/.tmp-st-%ld-%d", dir, (long)getpid(), i);
@@ -230,13 +218,13 @@ static void test_write_atomic(void **state)
     }
     GP_CLEANUP(gp_closep) int top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     want_ok_err(&err, gp_write_file_atomic(top, "st", "y", 1, 0640, &err));
-    assert_int_equal(entries(dir), 2 + 100 - 1 + 1); /* one of them became "st" */
+    assert_int_equal(test_entries(dir), 2 + 100 - 1 + 1); /* one of them became "st" */
 
     char name[251]; /* as long as a file name may be, nearly */
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
     want_ok_err(&err, gp_write_file_atomic(fd, name, "z", 1, 0640, &err));
-    assert_int_equal(entries(sub), 2);
+    assert_int_equal(test_entries(sub), 2);
 }
 
 static void test_mkdir_all(void **state)

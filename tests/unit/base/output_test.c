@@ -3,7 +3,6 @@
 
 #include "gp/output.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 
 static char *dir; /* fresh for each test */
@@ -20,18 +19,6 @@ static int tear_down(void **state)
     (void)state;
     test_tmpdirp(&dir);
     return 0;
-}
-
-/* Entries of dir; temporary files that stay would count. */
-static int entries(void)
-{
-    DIR *d = opendir(dir);
-    int n = 0;
-    assert_non_null(d);
-    while (readdir(d))
-        n++;
-    (void)closedir(d);
-    return n - 2; /* . and .. */
 }
 
 static char *in_dir(const char *name)
@@ -85,7 +72,7 @@ static void test_modes(void **state)
         want_file(cases[i].what, "f", S_IFREG, cases[i].want, "new");
     }
     (void)umask(before);
-    assert_int_equal(entries(), 1);
+    assert_int_equal(test_entries(dir), 1);
 }
 
 static void test_links(void **state)
@@ -115,7 +102,7 @@ static void test_links(void **state)
     want_file("to nothing yet", "dangling", S_IFLNK, 0, NULL);
     want_file("to nothing yet", "sub/fresh", S_IFREG, 0, "there");
     want_err(GP_EIO, &err, "Too many levels", gp_output_write(loop, 0, "x", 1, &err));
-    assert_int_equal(entries(), 4);
+    assert_int_equal(test_entries(dir), 4);
 }
 
 static void test_fifo(void **state)
@@ -136,7 +123,7 @@ static void test_fifo(void **state)
     want_file("link to a FIFO", "link", S_IFLNK, 0, NULL);
     assert_int_equal(read(fd, got, sizeof got), 6);
     assert_string_equal(got, "onetwo");
-    assert_int_equal(entries(), 2);
+    assert_int_equal(test_entries(dir), 2);
 }
 
 /* /dev/stdout of a shell's redirection: the open file is meant, not one of the same name. */
@@ -157,7 +144,7 @@ static void test_descriptor(void **state)
     want_file("descriptor", "f", S_IFREG, 0, "other");
     assert_int_equal(unlink(moved), 0);
     want_ok_err(&err, gp_output_write(name, 0, "text", 4, &err));
-    assert_int_equal(entries(), 1);
+    assert_int_equal(test_entries(dir), 1);
 }
 
 static void test_failures(void **state)
@@ -175,11 +162,11 @@ static void test_failures(void **state)
     want_status(GP_ECANCELLED, gp_output_close(&out, GP_ECANCELLED, &err));
     want_file("given up", "f", S_IFREG, 0, "old");
     want_ok_err(&err, gp_output_close(&out, GP_OK, &err)); /* nothing is open */
-    assert_int_equal(entries(), 1);
+    assert_int_equal(test_entries(dir), 1);
 
     want_err(GP_EIO, &err, "No such file", gp_output_write(nowhere, 0, "x", 1, &err));
     want_err(GP_EIO, &err, "Is a directory", gp_output_write(dir, 0, "x", 1, &err));
-    assert_int_equal(entries(), 1);
+    assert_int_equal(test_entries(dir), 1);
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)

@@ -38,16 +38,23 @@ static int wait_number(auth_trust *t, uint64_t want)
     return 0;
 }
 
+/* Both ends trust each other and a new fleet. */
+static auth_identity *both_trust(kit *k)
+{
+    auth_identity *fleet = NULL;
+    kit_up(k);
+    assert_int_equal(auth_identity_new(AUTH_KIND_FLEET, "acme", &fleet, NULL), GP_OK);
+    add_fleet(k->server_trust, k->user, fleet);
+    add_fleet(k->client_trust, k->agent, fleet);
+    return fleet;
+}
+
 static void test_exchange(void **state)
 {
     (void)state;
     kit k;
-    auth_identity *fleet = NULL;
+    auth_identity *fleet = both_trust(&k);
     int taken = 0;
-    kit_up(&k);
-    assert_int_equal(auth_identity_new(AUTH_KIND_FLEET, "acme", &fleet, NULL), GP_OK);
-    add_fleet(k.server_trust, k.user, fleet);
-    add_fleet(k.client_trust, k.agent, fleet);
     rpc_conn_close(kit_dial(&k)); /* neither has one */
 
     gp_buf b = make_list(fleet, 3, auth_identity_sign_pk(k.stranger));
@@ -82,12 +89,8 @@ static void test_open_connection(void **state)
 {
     (void)state;
     kit k;
-    auth_identity *fleet = NULL;
+    auth_identity *fleet = both_trust(&k);
     int taken = 0;
-    kit_up(&k);
-    assert_int_equal(auth_identity_new(AUTH_KIND_FLEET, "acme", &fleet, NULL), GP_OK);
-    add_fleet(k.server_trust, k.user, fleet);
-    add_fleet(k.client_trust, k.agent, fleet);
     rpc_conn *c = kit_dial(&k);
 
     gp_buf b = make_list(fleet, 3, auth_identity_sign_pk(k.stranger));

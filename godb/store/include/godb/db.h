@@ -28,6 +28,9 @@ const char *godb_db_path(const godb_db *db);
  * = number of names. */
 gp_status godb_db_ifaces(const godb_db *db, char ***names, size_t *n, gp_err *err) GP_MUST_CHECK;
 void godb_strv_free(char **v);
+/* Take names with control characters out of such an array (NULL is fine): for what is sent, because
+ * the receiver would refuse all of it. Returns how many are left. */
+size_t godb_strv_keep_text(char **v);
 
 /* 1 if the name may be used as an interface directory (1.2): not empty, ".", "..", no '/', '\\'. */
 int godb_iface_name_ok(const char *name);
